@@ -1,0 +1,80 @@
+# `make` lists the targets. Everything is built below target/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BIN := target/control-plane
+MODULE := tests/control-plane
+OPERATOR := $(or $(CARGO_TARGET_DIR),target)/debug/auth0-user-operator
+
+# kubectl refuses to talk to itself without a version stamp; go.mod is the one
+# place that names the version.
+KUBERNETES := $(shell awk '$$1 == "k8s.io/kubernetes" { print $$2 }' $(MODULE)/go.mod)
+VERSION_PARTS := $(subst ., ,$(KUBERNETES:v%=%))
+STAMP := k8s.io/component-base/version
+LDFLAGS := -s -w -X $(STAMP).gitVersion=$(KUBERNETES) \
+	-X $(STAMP).gitMajor=$(word 1,$(VERSION_PARTS)) -X $(STAMP).gitMinor=$(word 2,$(VERSION_PARTS))
+
+# With KUBEBUILDER_ASSETS, its etcd, kube-apiserver and kubectl are used.
+PROGRAMS := $(BIN)/launcher $(if $(KUBEBUILDER_ASSETS),,$(addprefix $(BIN)/,etcd kubectl kube-apiserver))
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: control-plane ## update a user of a stand-in for Auth0, on a real Kubernetes API server
+	@echo "building the operator and the demo (a few minutes the first time)"
+	@cargo build --quiet --locked -p auth0-user-operator -p lab --bins
+	@$(dir $(OPERATOR))demo run --operator $(OPERATOR)
+
+.PHONY: playground
+playground: control-plane ## the same set-up, which stays until Ctrl-C
+	@echo "building the operator and the demo (a few minutes the first time)"
+	@cargo build --quiet --locked -p auth0-user-operator -p lab --bins
+	@$(dir $(OPERATOR))demo playground --operator $(OPERATOR)
+
+.PHONY: test
+test: control-plane ## everything that has to pass before a commit
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo build --locked
+	cargo test --locked --workspace
+
+.PHONY: crds
+crds: tools ## write crds/*.yaml anew from the Rust types
+	UPDATE_CRDS=1 cargo test --quiet --locked --test crds
+
+.PHONY: control-plane
+control-plane: tools $(PROGRAMS) ## build etcd, kube-apiserver, kubectl and the launcher
+
+$(BIN)/etcd: PACKAGE := go.etcd.io/etcd/server/v3
+$(BIN)/kubectl: PACKAGE := k8s.io/kubernetes/cmd/kubectl
+$(BIN)/kube-apiserver: PACKAGE := k8s.io/kubernetes/cmd/kube-apiserver
+$(BIN)/launcher: PACKAGE := .
+
+$(BIN)/etcd $(BIN)/kubectl $(BIN)/kube-apiserver: $(MODULE)/go.mod $(MODULE)/go.sum Makefile
+$(BIN)/launcher: $(wildcard $(MODULE)/*.go $(MODULE)/*.yaml) $(MODULE)/go.mod
+
+# The tools come first even where make runs several jobs at once.
+$(BIN)/%: | tools
+	@echo "building $* (all four: about 5 minutes the first time, seconds later)"
+	@started=$$SECONDS; mkdir -p $(BIN); \
+	CGO_ENABLED=0 go -C $(MODULE) build -trimpath -ldflags "$(LDFLAGS)" -o "$(CURDIR)/$@" $(PACKAGE); \
+	touch $@; echo "built $* in $$((SECONDS - started)) s"
+
+# Names what is missing before anything is built.
+.PHONY: tools
+tools:
+	@need() { echo "missing: $$1" >&2; missing=1; }; missing=0; \
+	at_least() { printf '%s\n%s\n' "$$2" "$$1" | sort -V -C; }; \
+	rust=$$(cargo --version 2>/dev/null | awk '{ print $$2 }') || true; \
+	go=$$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null) || true; go=$${go#go}; \
+	at_least "$${rust:-0}" 1.89 || need "cargo >= 1.89, found $${rust:-none} (https://rustup.rs)"; \
+	at_least "$${go:-0}" 1.26 || need "go >= 1.26, found $${go:-none} (https://go.dev/dl)"; \
+	command -v $${CC:-cc} >/dev/null || need "a C compiler such as gcc or clang (for aws-lc, the TLS library)"; \
+	if [ -n "$(KUBEBUILDER_ASSETS)" ]; then for program in etcd kube-apiserver kubectl; do \
+		[ -x "$(KUBEBUILDER_ASSETS)/$$program" ] || need "$$program in KUBEBUILDER_ASSETS ($(KUBEBUILDER_ASSETS))"; \
+	done; fi; \
+	exit $$missing

@@ -1,0 +1,65 @@
+//! The custom resources: what a person writes and what the operator answers.
+//!
+//! Types, schema and CEL rules only; nothing here decides or talks to anybody.
+
+mod field;
+mod schema;
+mod status;
+mod tenant;
+mod update;
+
+pub use field::{Field, PassEmptyValues};
+pub use status::{
+    Auth0UserUpdateStatus, IgnoredField, LastUpdate, NotPersisted, RefusedField, SecretVersion, Trigger,
+    TriggerState, UserIdentity, UserOutputs,
+};
+pub use tenant::{
+    Auth0Tenant, Auth0TenantSpec, Auth0TenantStatus, ConnectionChoice, CredentialsSecretRef, RateLimit,
+};
+pub use update::{Auth0UserUpdate, Auth0UserUpdateSpec, Mode, Output, SecretKeyRef, TenantRef};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+};
+use kube::CustomResourceExt as _;
+
+/// A JSON object, as metadata and request bodies are.
+pub type JsonMap = serde_json::Map<String, serde_json::Value>;
+
+/// The API group of both kinds.
+pub const GROUP: &str = "auth0-user-operator.dev";
+
+/// Annotation on an `Auth0UserUpdate`: `"true"` stops everything for that resource.
+pub const PAUSED_ANNOTATION: &str = "auth0-user-operator.dev/paused";
+
+/// Annotation on an `Auth0UserUpdate`: what to do with a password, mail or whole clear of which the
+/// operator has no memory (a restore, a move to another cluster). `"true"` records it as sent,
+/// `"false"` sends it.
+pub const ASSUME_SENT_ANNOTATION: &str = "auth0-user-operator.dev/assume-sent";
+
+/// Where `kubectl apply` keeps the manifest it last applied, nulls included.
+pub const LAST_APPLIED_ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Both custom resource definitions, in the order in which they are printed.
+#[must_use]
+pub fn crds() -> [CustomResourceDefinition; 2] {
+    [Auth0Tenant::crd(), Auth0UserUpdate::crd()].map(|mut crd| {
+        for version in &mut crd.spec.versions {
+            let schema = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut());
+            schema.into_iter().for_each(unwrap_lines);
+        }
+        crd
+    })
+}
+
+/// Doc comments are wrapped for the source; `kubectl explain` wraps for the terminal.
+fn unwrap_lines(schema: &mut JSONSchemaProps) {
+    if let Some(description) = &mut schema.description {
+        let paragraphs: Vec<String> = description.split("\n\n").map(|text| text.replace('\n', " ")).collect();
+        *description = paragraphs.join("\n\n");
+    }
+    schema.properties.iter_mut().flatten().for_each(|(_, property)| unwrap_lines(property));
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        unwrap_lines(items);
+    }
+}

@@ -1,0 +1,142 @@
+//! `Auth0Tenant`: which Auth0 tenant to call, with which credentials.
+
+use super::SecretVersion;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One Auth0 tenant and the machine-to-machine application to call it with.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug)]
+#[kube(
+    group = "auth0-user-operator.dev",
+    version = "v1alpha1",
+    kind = "Auth0Tenant",
+    doc = "An Auth0 tenant that Auth0UserUpdates can use, with the credentials to call its Management API.",
+    namespaced,
+    status = "Auth0TenantStatus",
+    shortname = "a0ut",
+    category = "auth0",
+    printcolumn(name = "Domain", type_ = "string", json_path = ".spec.domain"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct Auth0TenantSpec {
+    /// The tenant's canonical domain, for example example.eu.auth0.com, without https://. Not a custom
+    /// domain. A port may follow. Immutable.
+    #[schemars(
+        length(min = 1, max = 260),
+        regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$")
+    )]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("domain is immutable: create another Auth0Tenant for another domain"))]
+    pub domain: String,
+
+    /// Secret in this namespace with the keys clientId and clientSecret of a machine-to-machine
+    /// application. An optional key domain must equal spec.domain. The key privateKey (private_key_jwt) is
+    /// not available yet and reports AuthenticationFailed.
+    pub credentials_secret_ref: CredentialsSecretRef,
+
+    /// Custom domain that links in mails should use. Not available yet: setting it reports InvalidRequest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 255))]
+    pub custom_domain: Option<String>,
+
+    /// Namespaces whose Auth0UserUpdates may use this tenant; ["*"] for all. Default: only its own. Other
+    /// namespaces are not available yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), inner(length(min = 1, max = 63)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub allowed_namespaces: Vec<String>,
+
+    /// How much of the tenant's Management API limit to use. Default 60 requests a minute with a burst of
+    /// 2: half of the free plan. Not enforced yet; requests are made one pass at a time and obey Auth0's
+    /// 429.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// Names the Secret that holds the credentials.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialsSecretRef {
+    /// Name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+}
+
+/// A budget of requests.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RateLimit {
+    /// Requests a minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 300_000))]
+    pub requests_per_minute: Option<u32>,
+
+    /// Requests at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 5_000))]
+    pub burst: Option<u32>,
+}
+
+/// What is known of the tenant.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("default" = {"observedGeneration": -1}))]
+pub struct Auth0TenantStatus {
+    /// Generation of the spec that these lines speak of; -1 before the first look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i64")]
+    pub observed_generation: Option<i64>,
+
+    /// Ready: a token was had, and its scopes, where they are known, suffice. Reconciling and Stalled are
+    /// there only while true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
+    pub conditions: Vec<Condition>,
+
+    /// Scopes that the token carries; absent where Auth0 does not tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+
+    /// The Secret content that the last token was had with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SecretVersion")]
+    pub credentials: Option<SecretVersion>,
+
+    /// The connections to choose from in an Auth0UserUpdate, at most 1000. Empty without the scope
+    /// read:connections.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<ConnectionChoice>,
+
+    /// How many connections the tenant has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32")]
+    pub connections_total: Option<u32>,
+}
+
+/// One connection of the tenant.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionChoice {
+    /// Name, as spec.connection takes it.
+    pub name: String,
+    /// Strategy, such as auth0, sms or google-oauth2.
+    pub strategy: String,
+}

@@ -1,0 +1,253 @@
+//! `Auth0UserUpdate`: the inputs of the Update User card.
+
+use super::{Auth0UserUpdateStatus, Field, JsonMap, PassEmptyValues, schema};
+use kube::{
+    CustomResource, KubeSchema,
+    core::{Message, Rule},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What to change on one Auth0 user.
+///
+/// A key that is absent is never sent: removing a key from the YAML stops managing that field.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug)]
+#[kube(
+    group = "auth0-user-operator.dev",
+    version = "v1alpha1",
+    kind = "Auth0UserUpdate",
+    doc = "Updates one Auth0 user, like the Update User card of Okta Workflows. Never creates or deletes a user: deleting this resource changes nothing in Auth0.",
+    namespaced,
+    status = "Auth0UserUpdateStatus",
+    shortname = "a0uu",
+    category = "auth0",
+    selectable = ".spec.userId",
+    printcolumn(name = "User", type_ = "string", json_path = ".spec.userId"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].reason"
+    ),
+    printcolumn(name = "Last Update", type_ = "date", json_path = ".status.lastUpdate.time"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Tenant", type_ = "string", json_path = ".spec.tenantRef.name", priority = 1),
+    printcolumn(name = "Connection", type_ = "string", json_path = ".spec.connection", priority = 1),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    )
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = clear_excludes("name"),
+    validation = clear_excludes("givenName"),
+    validation = clear_excludes("familyName"),
+    validation = clear_excludes("nickname"),
+    validation = clear_excludes("picture"),
+    validation = clear_excludes("email"),
+    validation = clear_excludes("phoneNumber"),
+    validation = clear_excludes("username")
+)]
+pub struct Auth0UserUpdateSpec {
+    /// The Auth0Tenant to call.
+    pub tenant_ref: TenantRef,
+
+    /// Whether blank inputs clear the value in Auth0. Yes: "" on a text, null, or {} on metadata removes
+    /// it. No: blank inputs are not sent. Quoted or not, true and false mean the same as Yes and No.
+    #[schemars(schema_with = "schema::pass_empty_values")]
+    pub pass_empty_values: PassEmptyValues,
+
+    /// The Auth0 user id as Auth0 shows it, unencoded, for example auth0|507f1f77bcf86cd799439011.
+    /// Immutable: make another resource for another user.
+    #[schemars(length(min = 1, max = 1024))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("userId is immutable: create another Auth0UserUpdate for another user"))]
+    pub user_id: String,
+
+    /// Full name, 1 to 300 characters.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[schemars(length(max = 300))]
+    pub name: Field<String>,
+
+    /// Given name, 1 to 150 characters.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[schemars(length(max = 150))]
+    pub given_name: Field<String>,
+
+    /// Family name, 1 to 150 characters.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[schemars(length(max = 150))]
+    pub family_name: Field<String>,
+
+    /// Nickname, 1 to 300 characters.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[schemars(length(max = 300))]
+    pub nickname: Field<String>,
+
+    /// URL of a picture, for example https://example.com/ada.png.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[x_kube(validation = Rule::new("self == '' || isURL(self)").message("picture must be an absolute URL such as https://example.com/ada.png, or \"\" for blank"))]
+    pub picture: Field<String>,
+
+    /// Email address. A changed address ends the user's sessions. Auth0 databases store it in lower case;
+    /// letter case alone is no difference.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[schemars(length(max = 254), regex(pattern = r"^([^@\s]+@[^@\s]+)?$"))]
+    pub email: Field<String>,
+
+    /// Whether the email address counts as verified.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub email_verified: Field<bool>,
+
+    /// Set to true to mail a verification link, once for each address. Set it to false (or remove it) and
+    /// to true again for another mail. It overrides the mail that emailVerified would cause.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub verify_email: Field<bool>,
+
+    /// Client id of the application that a mail is sent for. Sent only together with a new email or
+    /// phone number.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub client_id: Field<String>,
+
+    /// Phone number in E.164 form: +, then 1 to 15 digits. Quote it, or YAML reads a number.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[schemars(regex(pattern = r"^(\+[0-9]{1,15})?$"))]
+    pub phone_number: Field<String>,
+
+    /// Whether the phone number counts as verified.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub phone_verified: Field<bool>,
+
+    /// Username, 1 to 128 characters; only where the connection uses usernames. A change ends the user's
+    /// sessions.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[schemars(length(max = 128))]
+    pub username: Field<String>,
+
+    /// Key of a Secret in this namespace that holds the new password. It is set once for each content of
+    /// the Secret; one trailing newline is dropped. A new password ends the user's sessions. Because Auth0
+    /// lifts an administrator's block when a password is set, a blocked user's password is set only where
+    /// `blocked` says what is wanted.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub password_secret_ref: Field<SecretKeyRef>,
+
+    /// Whether an administrator blocks the user. false does not lift a block that Auth0's brute-force
+    /// protection has set.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub blocked: Field<bool>,
+
+    /// Application metadata, which the user cannot change. First-level keys are merged: keys that are not
+    /// named stay. A key with null is removed (passEmptyValues Yes); with kubectl apply name it in `clear`
+    /// instead, because kubectl drops nulls. Quote integers beyond 64 bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::free_form_map")]
+    pub app_metadata: Option<JsonMap>,
+
+    /// User metadata, which the user can change. Merged as appMetadata is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::free_form_map")]
+    pub user_metadata: Option<JsonMap>,
+
+    /// Name of the connection of the identity to act on, one of the tenant's status.connections. Absent:
+    /// the user's primary identity.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    pub connection: Field<String>,
+
+    /// Fields to clear in Auth0, whatever passEmptyValues says: name, givenName, familyName, nickname,
+    /// picture, email, phoneNumber, username, userMetadata, appMetadata, userMetadata.KEY or
+    /// appMetadata.KEY. The way to clear that survives every tool. userMetadata together with values in
+    /// userMetadata replaces: every other key is removed, once for each change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 64),
+        inner(
+            length(max = 300),
+            regex(
+                pattern = r"^(name|givenName|familyName|nickname|picture|email|phoneNumber|username|(userMetadata|appMetadata)(\.[^.$]+)?)$"
+            )
+        )
+    )]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub clear: Vec<String>,
+
+    /// Apply (default) or Observe. Observe is not available yet: it sends nothing and reports
+    /// InvalidRequest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Mode")]
+    pub mode: Option<Mode>,
+
+    /// How often to look at Auth0 again and correct drift of the declared fields: a Go duration of at
+    /// least 1m, or 0s for never. Default 1h, plus or minus 10 %.
+    #[serde(default, skip_serializing_if = "Field::is_absent")]
+    #[schemars(length(max = 32), regex(pattern = r"^(0|([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+)?$"))]
+    #[x_kube(validation = Rule::new("self == '' || duration(self) == duration('0s') || duration(self) >= duration('1m')").message("resyncInterval must be 0s (never) or at least 1m"))]
+    pub resync_interval: Field<String>,
+
+    /// What of the user to keep in status: Full (default), Mapped (without rawOutput) or None (neither
+    /// user nor rawOutput, to keep personal data out of the cluster).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Output")]
+    pub output: Option<Output>,
+}
+
+/// A field cannot both be cleared and have a value.
+fn clear_excludes(field: &str) -> Rule {
+    Rule::new(format!(
+        "!has(self.clear) || !('{field}' in self.clear) || !has(self.{field}) || self.{field} == ''"
+    ))
+    .message(Message::Message(format!("{field} is listed in clear and has a value: remove one of the two")))
+}
+
+/// Names an `Auth0Tenant`.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantRef {
+    /// Name of the Auth0Tenant.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+
+    /// Namespace of the Auth0Tenant, if it is another one. Not available yet: another namespace reports
+    /// TenantNotAllowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub namespace: Option<String>,
+}
+
+/// Names one key of a Secret in the resource's own namespace.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKeyRef {
+    /// Name of the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+
+    /// Key inside the Secret.
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+/// Whether to change Auth0 or only to compare.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Change Auth0.
+    Apply,
+    /// Send nothing.
+    Observe,
+}
+
+/// What of the answered user is kept in status.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// The mapped user and the raw answer.
+    Full,
+    /// The mapped user.
+    Mapped,
+    /// Nothing of the user.
+    None,
+}

@@ -1,0 +1,286 @@
+//! The calls that the operator makes.
+
+use super::classify::{Refusal, Verdict, classify};
+use super::connections::{Connections, PAGE, Page};
+use super::domain::Authority;
+use super::error::{Effect, Error};
+use super::http::{self, Answer};
+use super::limit::{self, Budget};
+use super::text;
+use super::token::{Token, Tokens};
+use crate::api::JsonMap;
+use crate::plan::Body;
+use crate::reason::{Failure, Reason};
+use crate::user::User;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use url::Url;
+
+const USER: &str = "/api/v2/users/{id}";
+const CONNECTIONS: &str = "/api/v2/connections";
+
+/// All but the unreserved characters (RFC 3986, section 2.3): an id is one segment, and holds `|`, and
+/// sometimes `/` and `%`.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Characters of `X-Correlation-ID` that Auth0 writes to the tenant's log.
+const CORRELATION_LENGTH: usize = 64;
+
+/// Most pages of connections that are read.
+const MOST_PAGES: usize = 100;
+
+/// What proves to Auth0 who calls. Shows its secret to nobody.
+pub struct Credentials {
+    /// Id of a machine-to-machine application.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: SecretString,
+}
+
+/// The Management API of one tenant, called with one set of credentials.
+pub struct Client {
+    http: reqwest::Client,
+    /// `https://` and the tenant's domain.
+    origin: String,
+    tokens: Tokens,
+    budget: Mutex<Option<Budget>>,
+}
+
+struct Call {
+    method: Method,
+    url: Url,
+    template: &'static str,
+    body: Option<SecretSlice<u8>>,
+    correlation: Option<HeaderValue>,
+}
+
+impl Client {
+    /// Makes a client; nothing is sent yet. Whether `domain` may be talked to is the caller's business.
+    ///
+    /// # Errors
+    /// `InvalidRequest` where `domain` is not a host name with an optional port.
+    pub fn new(http: reqwest::Client, domain: &str, credentials: Credentials) -> Result<Self, Failure> {
+        let refuse = || {
+            let message = format!("{domain:?} is not a domain; write one such as example.eu.auth0.com");
+            Failure::new(Reason::InvalidRequest, message)
+        };
+        let authority = Authority::parse(domain).ok_or_else(refuse)?;
+        let origin = format!("https://{authority}");
+        let endpoint = Url::parse(&format!("{origin}/oauth/token")).map_err(|_| refuse())?;
+        // URLs know more spellings of an IP address than one.
+        if endpoint.host_str() != Some(authority.host()) {
+            return Err(refuse());
+        }
+        let tokens = Tokens::new(http.clone(), endpoint, format!("{origin}/api/v2/"), credentials);
+        Ok(Self { http, origin, tokens, budget: Mutex::default() })
+    }
+
+    /// Reads a user: `GET /api/v2/users/{id}`, which is immediately consistent.
+    ///
+    /// # Errors
+    /// `UserNotFound`, or what keeps the call from being answered. Never with an effect.
+    pub async fn user(&self, id: &str) -> Result<User, Error> {
+        let call = Call::get(self.user_url(id)?, USER);
+        let answer = self.call(&call, false).await.map_err(Error::without_effect)?;
+        read_user(&answer).map_err(Error::without_effect)
+    }
+
+    /// Changes a user: `PATCH /api/v2/users/{id}`, answered with the whole user.
+    ///
+    /// `correlation_id` leads from the tenant's log back to the resource: at most 64 printable characters
+    /// of ASCII, of which the rest is dropped.
+    ///
+    /// # Errors
+    /// Auth0's refusal, or what keeps the call from being answered; [`Error::effect`] says whether the
+    /// user may have changed.
+    pub async fn patch_user(&self, id: &str, body: &Body, correlation_id: &str) -> Result<User, Error> {
+        let call = Call {
+            method: Method::PATCH,
+            body: Some(body.bytes()),
+            correlation: correlation(correlation_id),
+            ..Call::get(self.user_url(id)?, USER)
+        };
+        let answer = self.call(&call, body.fields().contains_key("connection")).await?;
+        read_user(&answer)
+    }
+
+    /// Lists the tenant's connections. Only names and strategies are asked for, because the options of a
+    /// connection hold secrets.
+    ///
+    /// # Errors
+    /// `InsufficientScope` without `read:connections`, or what keeps the call from being answered.
+    pub async fn connections(&self) -> Result<Connections, Error> {
+        let mut found = Connections::default();
+        let mut from = None;
+        for _ in 0..MOST_PAGES {
+            let page = self.page(from.as_deref()).await.map_err(Error::without_effect)?;
+            found.add(page.connections);
+            let next = page.next.filter(|next| !next.is_empty());
+            if next.is_none() || next == from {
+                break;
+            }
+            from = next;
+        }
+        Ok(found)
+    }
+
+    /// Scopes of the token, which is fetched on need; `None` where Auth0 does not tell.
+    ///
+    /// # Errors
+    /// `AuthenticationFailed`, `RateLimited` or `Auth0Unavailable`: no token was had.
+    pub async fn scopes(&self) -> Result<Option<BTreeSet<String>>, Error> {
+        Ok(self.tokens.get(None).await?.scopes.clone())
+    }
+
+    /// The tenant's budget as the last answer told it; `None` before the first that did.
+    #[must_use]
+    pub fn budget(&self) -> Option<Budget> {
+        *self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn page(&self, from: Option<&str>) -> Result<Page, Error> {
+        let mut url = self.url(CONNECTIONS)?;
+        url.query_pairs_mut()
+            .extend_pairs([("take", PAGE), ("fields", "id,name,strategy"), ("include_fields", "true")])
+            .extend_pairs(from.map(|from| ("from", from)));
+        let answer = self.call(&Call::get(url, CONNECTIONS), false).await?;
+        serde_json::from_slice(&answer.body).map_err(|_| garbage("a list of connections"))
+    }
+
+    /// Makes a call, and makes it again if the token turns out to be no longer accepted. An answer other
+    /// than 2xx is an error.
+    async fn call(&self, call: &Call, names_connection: bool) -> Result<Answer, Error> {
+        let token = self.tokens.get(None).await?;
+        let mut answer = self.attempt(call, &token).await?;
+        if answer.status == 401 {
+            let fresh = self.tokens.get(Some(&token)).await?;
+            answer = self.attempt(call, &fresh).await?;
+        }
+        if answer.status.is_success() { Ok(answer) } else { Err(refused(&answer, names_connection)) }
+    }
+
+    async fn attempt(&self, call: &Call, token: &Token) -> Result<Answer, Error> {
+        let mut request = self
+            .http
+            .request(call.method.clone(), call.url.clone())
+            .bearer_auth(token.secret.expose_secret());
+        if let Some(correlation) = &call.correlation {
+            request = request.header("x-correlation-id", correlation);
+        }
+        if let Some(body) = &call.body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body.expose_secret().to_vec());
+        }
+        let answer = http::send(request, call.template).await?;
+        if let Some(budget) = Budget::read(&answer.headers) {
+            *self.budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(budget);
+        }
+        Ok(answer)
+    }
+
+    fn user_url(&self, id: &str) -> Result<Url, Error> {
+        // An empty segment would list the users, and URLs resolve dots even where they are encoded.
+        if matches!(id, "" | "." | "..") {
+            let message = format!("{id:?} is no user id; make a resource with the id that Auth0 shows");
+            return Err(Error::unsent(Reason::InvalidRequest, message));
+        }
+        self.url(&format!("/api/v2/users/{}", utf8_percent_encode(id, SEGMENT)))
+    }
+
+    fn url(&self, path: &str) -> Result<Url, Error> {
+        Url::parse(&format!("{}{path}", self.origin)).map_err(|_| {
+            Error::unsent(Reason::InternalError, "the operator composed an address that is none")
+        })
+    }
+}
+
+impl Call {
+    fn get(url: Url, template: &'static str) -> Self {
+        Self { method: Method::GET, url, template, body: None, correlation: None }
+    }
+}
+
+/// Reads a user. Auth0 always shows `user_id`; without it the answer comes from something else, and its
+/// missing attributes must not be taken for differences.
+fn read_user(answer: &Answer) -> Result<User, Error> {
+    serde_json::from_slice::<JsonMap>(&answer.body)
+        .ok()
+        .filter(|user| user.contains_key("user_id"))
+        .map(User::from)
+        .ok_or_else(|| garbage("a user"))
+}
+
+fn garbage(expected: &str) -> Error {
+    Error::unavailable(Effect::Unknown, &format!("Auth0's answer is not {expected}"))
+}
+
+fn refused(answer: &Answer, names_connection: bool) -> Error {
+    if answer.status.is_redirection() {
+        return Error::unavailable(
+            Effect::None,
+            "the tenant's domain answers with a redirect, which is not followed; check the domain",
+        );
+    }
+    let mut refusal = Refusal::read(&answer.body);
+    // Before anything looks at the text: a value may say what it likes.
+    refusal.message = text::without_values(&refusal.message).into_owned();
+    let status = answer.status.as_u16();
+    let verdict: Verdict = classify(status, &refusal, names_connection);
+    let error = Error::answered(verdict, status, &refusal.message);
+    Error { retry_after: (status == 429).then(|| limit::wait(&answer.headers)).flatten(), ..error }
+}
+
+fn correlation(id: &str) -> Option<HeaderValue> {
+    let kept: String = id.chars().filter(char::is_ascii_graphic).take(CORRELATION_LENGTH).collect();
+    HeaderValue::from_str(&kept).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(domain: &str) -> Result<Client, Failure> {
+        let credentials = Credentials { client_id: "id".to_owned(), client_secret: "secret".into() };
+        Client::new(reqwest::Client::new(), domain, credentials)
+    }
+
+    #[test]
+    fn an_id_is_one_segment_encoded_once() {
+        let client = client("Example.auth0.com").unwrap();
+        for (id, segment) in [
+            ("auth0|507f", "auth0%7C507f"),
+            ("oauth2|siwe|eip155%3A5", "oauth2%7Csiwe%7Ceip155%253A5"),
+            ("samlp|a/b/../c", "samlp%7Ca%2Fb%2F..%2Fc"),
+            ("a b\t\n+?#&;=@\\", "a%20b%09%0A%2B%3F%23%26%3B%3D%40%5C"),
+            ("\u{e4}-._~", "%C3%A4-._~"),
+            ("%2e%2e", "%252e%252e"),
+            ("...", "..."),
+        ] {
+            let url = client.user_url(id).unwrap();
+            assert_eq!(url.as_str(), format!("https://example.auth0.com/api/v2/users/{segment}"));
+        }
+        for id in ["", ".", ".."] {
+            let error = client.user_url(id).unwrap_err();
+            assert_eq!((error.failure.reason, error.effect), (Reason::InvalidRequest, Effect::None));
+        }
+    }
+
+    #[test]
+    fn only_a_host_makes_a_client() {
+        for domain in ["", "a@b", "a/b", "https://a.auth0.com", "0x7f.1", "127.1", "a.auth0.com."] {
+            assert!(client(domain).is_err(), "{domain}");
+        }
+        assert_eq!(client("127.0.0.1:4433").unwrap().origin, "https://127.0.0.1:4433");
+    }
+
+    #[test]
+    fn a_correlation_id_fits_its_header() {
+        let value = |id: &str| correlation(id).map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(value("uid/7\r\nx: y").as_deref(), Some("uid/7x:y"));
+        assert_eq!(value(&"a".repeat(100)).unwrap().len(), 64);
+        assert_eq!(value("\n"), None);
+    }
+}

@@ -1,0 +1,118 @@
+//! One HTTP exchange: sent once, read up to a bound, with errors that repeat nothing of the request.
+
+use super::error::{Effect, Error};
+use crate::reason::{Failure, Reason};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, redirect, retry};
+use std::error::Error as _;
+use std::iter;
+use std::time::{Duration, Instant};
+
+/// For one request, from the first look at the name server to the last byte of the answer.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// For the connection alone. Until it stands nothing was sent, so this failure is known to have no effect.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Largest answer that is read.
+const MOST_BYTES: usize = 4 << 20;
+
+const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+
+/// The settings of [`http_client`], for a caller that needs a further root or another deadline.
+///
+/// https only, no redirects, no repetition of its own, no compression, the roots of the system
+/// (`SSL_CERT_FILE` and `SSL_CERT_DIR` take their place where set) and the proxy of the environment.
+pub fn http_builder() -> ClientBuilder {
+    let headers = [
+        (ACCEPT, HeaderValue::from_static("application/json")),
+        (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
+    ];
+    Client::builder()
+        .user_agent(USER_AGENT)
+        .default_headers(headers.into_iter().collect())
+        .https_only(true)
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .retry(retry::never())
+        .connect_timeout(CONNECT_DEADLINE)
+        .timeout(DEADLINE)
+}
+
+/// The HTTP client for every tenant: it holds the connections and no credentials.
+///
+/// # Errors
+/// `InternalError` where the system has no usable root certificates.
+pub fn http_client() -> Result<Client, Failure> {
+    http_builder().build().map_err(|_| {
+        Failure::new(
+            Reason::InternalError,
+            "no HTTPS client can be made; install root certificates or name a file of them in SSL_CERT_FILE",
+        )
+    })
+}
+
+/// What came back.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+/// Sends a request once. `template` is the path with the ids left out, for the log.
+pub(super) async fn send(request: RequestBuilder, template: &'static str) -> Result<Answer, Error> {
+    let (client, request) = request.build_split();
+    let request = request.map_err(|error| lost(&error))?;
+    let method = request.method().clone();
+    let host = request.url().host_str().unwrap_or_default().to_owned();
+    let started = Instant::now();
+    let outcome = match client.execute(request).await {
+        Ok(response) => read(response).await,
+        Err(error) => Err(lost(&error)),
+    };
+    let elapsed = started.elapsed();
+    match &outcome {
+        Ok(answer) => {
+            let status = answer.status.as_u16();
+            tracing::debug!(%method, host, path = template, status, ?elapsed, "Auth0 answered");
+        }
+        Err(error) => {
+            tracing::debug!(%method, host, path = template, ?elapsed, %error, "Auth0 did not answer");
+        }
+    }
+    outcome
+}
+
+async fn read(mut response: Response) -> Result<Answer, Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
+        if body.len() + chunk.len() > MOST_BYTES {
+            return Err(Error::unavailable(Effect::Unknown, "Auth0's answer is larger than 4 MiB"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status: response.status(), headers: response.headers().clone(), body })
+}
+
+/// Names the kind of failure only: the texts of the HTTP client contain the address, and so the user id.
+fn lost(error: &reqwest::Error) -> Error {
+    if error.is_builder() {
+        return Error::unsent(Reason::InternalError, "the operator composed a request that cannot be sent");
+    }
+    let effect = if error.is_connect() { Effect::None } else { Effect::Unknown };
+    let what = if error.is_timeout() {
+        "Auth0 did not answer in time"
+    } else if error.is_connect() && is_about_certificate(error) {
+        "the TLS certificate of the tenant's domain is not trusted (an own authority is named in SSL_CERT_FILE)"
+    } else if error.is_connect() {
+        "no connection to the tenant's domain can be made"
+    } else {
+        "the connection to Auth0 was closed before its answer was complete"
+    };
+    Error::unavailable(effect, what)
+}
+
+fn is_about_certificate(error: &reqwest::Error) -> bool {
+    iter::successors(error.source(), |cause: &&(dyn std::error::Error + 'static)| (*cause).source())
+        .any(|cause| cause.to_string().contains("certificate"))
+}

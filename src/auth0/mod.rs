@@ -1,0 +1,21 @@
+//! Client of Auth0's Management API: one user, the connections, and the token to ask with.
+//!
+//! Every call is made once. The one exception is a token that Auth0 no longer accepts: it is renewed and
+//! the call repeated, because an answer of 401 had no effect.
+
+mod classify;
+mod client;
+mod connections;
+mod domain;
+mod error;
+mod http;
+mod limit;
+mod text;
+mod token;
+
+pub use client::{Client, Credentials};
+pub use connections::Connections;
+pub use domain::AllowedDomains;
+pub use error::{Effect, Error};
+pub use http::{http_builder, http_client};
+pub use limit::Budget;

@@ -1,0 +1,83 @@
+//! Auth0's own sentences, made fit for a status that many people read.
+
+use std::borrow::Cow;
+
+/// Most characters of a quotation.
+const LONGEST: usize = 300;
+
+/// Where Auth0's validation texts begin to repeat a value (templates of the z-schema library that its
+/// payload validation shows).
+const BEFORE_VALUES: [&str; 3] = ["validation for format ", "does not match pattern ", "No enum match for"];
+
+/// What ends the sentence of one property in those texts.
+const AFTER_VALUES: &str = "' on property ";
+
+/// Cuts the values of the user out of a validation text.
+///
+/// The value may hold anything, so everything goes from the first place where one begins to the last
+/// place where one can end.
+pub(super) fn without_values(said: &str) -> Cow<'_, str> {
+    let Some(from) = BEFORE_VALUES
+        .iter()
+        .filter_map(|template| {
+            let end = said.find(template)? + template.len();
+            Some(end + said[end..].find(':')? + 1)
+        })
+        .min()
+    else {
+        return Cow::Borrowed(said);
+    };
+    let rest = said[from..].rfind(AFTER_VALUES).map_or("", |to| &said[from + to..]);
+    Cow::Owned(format!("{} \u{2026}{rest}", &said[..from]))
+}
+
+/// Puts a sentence of Auth0 into quotation marks: one line, bounded, and without anything that looks like
+/// a JSON Web Token.
+pub(super) fn quote(said: &str) -> String {
+    let one_line = said.replace(char::is_control, " ");
+    let words: Vec<_> =
+        one_line.split_whitespace().map(|word| if is_jwt(word) { "\u{2026}" } else { word }).collect();
+    let words = words.join(" ");
+    let cut = words.char_indices().nth(LONGEST).map_or(words.len(), |(at, _)| at);
+    let (kept, more) = words.split_at(cut);
+    format!("\"{kept}{}\"", if more.is_empty() { "" } else { "\u{2026}" })
+}
+
+/// The header of a JSON Web Token is a JSON object in base64url, which begins so (RFC 7519).
+fn is_jwt(word: &str) -> bool {
+    word.contains("eyJ") && word.contains('.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_cut_and_names_kept() {
+        for (said, kept) in [
+            (
+                "Payload validation error: 'Object didn't pass validation for format email: ada@x' on property email (The user's email).",
+                "Payload validation error: 'Object didn't pass validation for format email: \u{2026}' on property email (The user's email).",
+            ),
+            (
+                "Object didn't pass validation for format user-id: nobody",
+                "Object didn't pass validation for format user-id: \u{2026}",
+            ),
+            (
+                "'String does not match pattern ^\\+[0-9]{1,15}$: 0' on property x' on property phone_number (a).",
+                "'String does not match pattern ^\\+[0-9]{1,15}$: \u{2026}' on property phone_number (a).",
+            ),
+            ("String is too short (0 chars), minimum 1", "String is too short (0 chars), minimum 1"),
+        ] {
+            assert_eq!(without_values(said), kept);
+        }
+    }
+
+    #[test]
+    fn a_quotation_is_one_bounded_line_without_tokens() {
+        assert_eq!(quote("a\nb\u{1b}[1m  c"), "\"a b [1m c\"");
+        assert_eq!(quote("Invalid token eyJhbGciOi.eyJpc3MiOi.c2ln"), "\"Invalid token \u{2026}\"");
+        let long = quote(&"\u{e4}".repeat(1000));
+        assert_eq!(long.chars().count(), LONGEST + 3);
+    }
+}

@@ -1,0 +1,249 @@
+//! The access token: had with the client credentials, kept until shortly before it expires.
+
+use super::client::Credentials;
+use super::error::{Effect, Error};
+use super::{http, limit, text};
+use crate::reason::Reason;
+use reqwest::Client;
+use reqwest::header::CONTENT_TYPE;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use url::Url;
+
+const TEMPLATE: &str = "/oauth/token";
+
+/// Longest time before its expiry at which a token is renewed. Shorter-lived ones: a tenth of their life.
+const LEEWAY: Duration = Duration::from_secs(60);
+
+/// Longest lifetime believed, in seconds: the most that Auth0 lets an API configure (30 days).
+const LONGEST_LIFE: u64 = 2_592_000;
+
+/// Lifetime where the answer does not tell (RFC 6749 does not demand it), in seconds.
+const ASSUMED_LIFE: u64 = 300;
+
+/// One access token.
+pub(super) struct Token {
+    pub(super) secret: SecretString,
+    /// Scopes, where they are known.
+    pub(super) scopes: Option<BTreeSet<String>>,
+    renew_at: Instant,
+}
+
+/// The current token of one client of one tenant.
+pub(super) struct Tokens {
+    http: Client,
+    endpoint: Url,
+    audience: String,
+    credentials: Credentials,
+    last: Mutex<Last>,
+    /// Fetches that have ended.
+    fetches: AtomicU64,
+}
+
+/// How the last fetch ended.
+#[derive(Default)]
+struct Last {
+    token: Option<Arc<Token>>,
+    failure: Option<Error>,
+}
+
+#[derive(Deserialize)]
+struct Granted {
+    access_token: String,
+    #[serde(default)]
+    expires_in: Option<u64>,
+    #[serde(default)]
+    scope: Option<String>,
+}
+
+/// An error of the token endpoint (RFC 6749, section 5.2).
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Denied {
+    error: String,
+    error_description: String,
+}
+
+impl Tokens {
+    pub(super) fn new(http: Client, endpoint: Url, audience: String, credentials: Credentials) -> Self {
+        let (last, fetches) = (Mutex::default(), AtomicU64::new(0));
+        Self { http, endpoint, audience, credentials, last, fetches }
+    }
+
+    /// The current token, fetched on need. `refused`: one that Auth0 no longer takes.
+    ///
+    /// One fetch at a time: whoever waits for it takes its outcome, and a failure too, so that a crowd
+    /// does not knock on a closed door one after the other.
+    pub(super) async fn get(&self, refused: Option<&Arc<Token>>) -> Result<Arc<Token>, Error> {
+        let ended = self.fetches.load(Ordering::Acquire);
+        let mut last = self.last.lock().await;
+        if let Some(token) = &last.token
+            && Instant::now() < token.renew_at
+            && !refused.is_some_and(|refused| Arc::ptr_eq(refused, token))
+        {
+            return Ok(Arc::clone(token));
+        }
+        if let Some(failure) = &last.failure
+            && self.fetches.load(Ordering::Acquire) != ended
+        {
+            return Err(failure.clone());
+        }
+        *last = Last::default();
+        let fetched = self.fetch().await;
+        self.fetches.fetch_add(1, Ordering::Release);
+        match fetched {
+            Ok(token) => Ok(Arc::clone(last.token.insert(Arc::new(token)))),
+            Err(error) => Err(last.failure.insert(error).clone()),
+        }
+    }
+
+    async fn fetch(&self) -> Result<Token, Error> {
+        let started = Instant::now();
+        let secret = self.credentials.client_secret.expose_secret();
+        let form = json!({
+            "grant_type": "client_credentials",
+            "client_id": self.credentials.client_id,
+            "client_secret": secret,
+            "audience": self.audience,
+        });
+        let request = self.http.post(self.endpoint.clone()).header(CONTENT_TYPE, "application/json");
+        let answer =
+            http::send(request.body(form.to_string()), TEMPLATE).await.map_err(Error::without_effect)?;
+        if answer.status.is_success() {
+            return Token::read(&answer.body, started).ok_or_else(|| {
+                Error::unavailable(Effect::None, "the token endpoint's answer holds no usable token")
+            });
+        }
+        Err(denied(&answer, secret))
+    }
+}
+
+/// Judges an answer of the token endpoint that grants nothing. The API was not called, so no effect.
+fn denied(answer: &http::Answer, secret: &str) -> Error {
+    match answer.status.as_u16() {
+        400 | 401 | 403 => {
+            let body: Denied = serde_json::from_slice(&answer.body).unwrap_or_default();
+            let mut said = format!("{}: {}", body.error, body.error_description);
+            if !secret.is_empty() {
+                said = said.replace(secret, "\u{2026}");
+            }
+            let message = format!(
+                "Auth0 refuses the tenant's credentials ({}); check clientId and clientSecret, and that the application may use the Management API",
+                text::quote(said.trim_matches([':', ' ']))
+            );
+            Error::new(Reason::AuthenticationFailed, Effect::None, message)
+        }
+        429 => Error {
+            retry_after: limit::wait(&answer.headers),
+            ..Error::new(
+                Reason::RateLimited,
+                Effect::None,
+                "Auth0 gives out no more access tokens for now; it is tried again when Auth0 allows it",
+            )
+        },
+        status => Error::unavailable(Effect::None, &format!("Auth0's token endpoint answered HTTP {status}")),
+    }
+}
+
+impl Token {
+    /// Reads a grant. `started` is when it was asked for, from which its life is counted.
+    fn read(body: &[u8], started: Instant) -> Option<Self> {
+        let granted: Granted = serde_json::from_slice(body).ok()?;
+        let token = granted.access_token.as_str();
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return None;
+        }
+        let scope = granted.scope.or_else(|| claimed_scope(token));
+        let scopes = scope.map(|scope| scope.split_whitespace().map(str::to_owned).collect());
+        let life = Duration::from_secs(granted.expires_in.unwrap_or(ASSUMED_LIFE).min(LONGEST_LIFE));
+        let renew_at = started + life - LEEWAY.min(life / 10);
+        Some(Self { secret: granted.access_token.into(), scopes, renew_at })
+    }
+}
+
+/// The claim `scope` of a JSON Web Token (RFC 8693, section 4.2). It is not verified: it only tells a
+/// person what Auth0 will decide anyway.
+fn claimed_scope(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claims {
+        scope: Option<String>,
+    }
+    let mut parts = token.split('.');
+    let payload = parts.nth(1).filter(|_| parts.count() == 1)?;
+    serde_json::from_slice::<Claims>(&base64url(payload)?).ok()?.scope
+}
+
+/// Decodes unpadded base64url (RFC 4648, section 5), as JSON Web Tokens use it.
+fn base64url(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
+    let (mut bits, mut held) = (0_u32, 0_u32);
+    for byte in text.bytes() {
+        let sextet = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'-' => 62,
+            b'_' => 63,
+            _ => return None,
+        };
+        bits = (bits << 6 | u32::from(sextet)) & 0xffff;
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            bytes.push(u8::try_from(bits >> held & 0xff).ok()?);
+        }
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `{"scope":"read:users update:users","iss":"?>~"}`
+    const JWT: &str = "e30.eyJzY29wZSI6InJlYWQ6dXNlcnMgdXBkYXRlOnVzZXJzIiwiaXNzIjoiPz5-In0.c2ln";
+
+    fn read(answer: &serde_json::Value) -> Option<Token> {
+        Token::read(answer.to_string().as_bytes(), Instant::now())
+    }
+
+    #[test]
+    fn scopes_come_from_the_answer_then_the_claim_then_nowhere() {
+        let scopes = |answer| read(&answer).unwrap().scopes.map(|set| set.into_iter().collect::<Vec<_>>());
+        assert_eq!(scopes(json!({"access_token": JWT, "scope": "a  b"})).unwrap(), ["a", "b"]);
+        assert_eq!(scopes(json!({"access_token": JWT})).unwrap(), ["read:users", "update:users"]);
+        assert_eq!(scopes(json!({"access_token": "opaque"})), None);
+        assert_eq!(scopes(json!({"access_token": "e30.e30.c2ln"})), None);
+        assert_eq!(scopes(json!({"access_token": "a.!.c"})), None);
+        assert_eq!(scopes(json!({"access_token": JWT, "scope": ""})).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn a_token_is_renewed_a_tenth_of_its_life_and_at_most_a_minute_early() {
+        let started = Instant::now();
+        let life = |answer: serde_json::Value| {
+            Token::read(answer.to_string().as_bytes(), started).unwrap().renew_at - started
+        };
+        let expires_in = |seconds: u64| life(json!({"access_token": "t", "expires_in": seconds}));
+        assert_eq!(expires_in(86_400), Duration::from_secs(86_340));
+        assert_eq!(expires_in(100), Duration::from_secs(90));
+        assert_eq!(expires_in(0), Duration::ZERO);
+        assert_eq!(expires_in(u64::MAX), Duration::from_secs(LONGEST_LIFE - 60));
+        assert_eq!(life(json!({"access_token": "t"})), Duration::from_secs(270));
+    }
+
+    #[test]
+    fn what_fits_into_no_header_is_no_token() {
+        for token in ["", "a b", "a\nb", "\u{e4}"] {
+            assert!(read(&json!({"access_token": token})).is_none(), "{token:?}");
+        }
+        assert!(Token::read(b"[]", Instant::now()).is_none());
+    }
+}

@@ -1,0 +1,80 @@
+//! The command line. Every flag has an environment twin.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Updates Auth0 users from Kubernetes resources.
+#[derive(Parser, Debug)]
+#[command(name = "auth0-user-operator", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; `run` where nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Flags of `run`.
+    #[command(flatten)]
+    pub run: Run,
+}
+
+/// What to do.
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Run the operator (default).
+    Run(Run),
+    /// Print the custom resource definitions as YAML.
+    Crd,
+}
+
+/// How to run.
+#[derive(Args, Debug, Clone)]
+pub struct Run {
+    /// Namespace to watch; repeat for several. Default: all.
+    #[arg(long, env = "AUTH0_USER_OPERATOR_WATCH_NAMESPACE", value_delimiter = ',')]
+    pub watch_namespace: Vec<String>,
+
+    /// Namespace of the operator's own Secret. Default: `POD_NAMESPACE`, else the kubeconfig's.
+    #[arg(long, env = "AUTH0_USER_OPERATOR_OPERATOR_NAMESPACE")]
+    pub operator_namespace: Option<String>,
+
+    /// Auth0 domain that may be called; *.example.com stands for every host below; repeat for several.
+    #[arg(
+        long,
+        env = "AUTH0_USER_OPERATOR_ALLOWED_DOMAIN",
+        value_delimiter = ',',
+        default_value = "*.auth0.com"
+    )]
+    pub allowed_domain: Vec<String>,
+
+    /// Resources worked on at once.
+    #[arg(long, env = "AUTH0_USER_OPERATOR_CONCURRENCY", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
+    pub concurrency: u16,
+
+    /// Form of the log; what is in it is chosen by `RUST_LOG` (default: info).
+    #[arg(long, env = "AUTH0_USER_OPERATOR_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// Form of the log.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn run_is_the_default() {
+        let cli = Cli::parse_from(["auth0-user-operator", "--allowed-domain", "localhost:1"]);
+        assert!(cli.command.is_none());
+        assert_eq!(cli.run.allowed_domain, ["localhost:1"]);
+    }
+}

@@ -1,0 +1,54 @@
+//! Events: what `kubectl describe` tells. Only on a real update and on the way into a failure.
+
+use super::conclude::Outcome;
+use super::conditions::{self, READY};
+use super::kubernetes::within_deadline;
+use crate::api::Auth0UserUpdateStatus;
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube_runtime::events::{Event, EventType, Recorder};
+
+/// Longest note that the events API takes, in bytes.
+const LONGEST_NOTE: usize = 1000;
+
+/// The events that a pass is worth. Pure.
+#[must_use]
+pub fn announce(
+    previous: &Auth0UserUpdateStatus,
+    next: &Auth0UserUpdateStatus,
+    outcome: &Outcome,
+) -> Vec<Event> {
+    let mut events = Vec::new();
+    if outcome.changed_auth0() {
+        let mut parts = Vec::new();
+        if !outcome.sent.is_empty() {
+            parts.push(format!("set {}", outcome.sent.join(", ")));
+        }
+        if !outcome.cleared.is_empty() {
+            parts.push(format!("cleared {}", outcome.cleared.join(", ")));
+        }
+        events.push(event(EventType::Normal, "Updated", &parts.join("; ")));
+    }
+    let ready = conditions::find(&next.conditions, READY).filter(|ready| ready.status == "False");
+    let before = conditions::find(&previous.conditions, READY);
+    if let Some(ready) = ready
+        && before.is_none_or(|before| before.status != "False" || before.reason != ready.reason)
+    {
+        events.push(event(EventType::Warning, &ready.reason, &ready.message));
+    }
+    events
+}
+
+/// Publishes events. An event that cannot be published is only told in the log: it decides nothing.
+pub async fn publish(recorder: &Recorder, about: &ObjectReference, events: Vec<Event>) {
+    for event in events {
+        if let Err(error) = within_deadline(recorder.publish(&event, about)).await {
+            tracing::warn!(%error, reason = event.reason, "the event was not published");
+        }
+    }
+}
+
+fn event(type_: EventType, reason: &str, note: &str) -> Event {
+    let mut note = note.to_owned();
+    note.truncate(note.floor_char_boundary(LONGEST_NOTE));
+    Event { type_, reason: reason.to_owned(), note: Some(note), action: "Update".to_owned(), secondary: None }
+}

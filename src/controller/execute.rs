@@ -1,0 +1,258 @@
+//! execute: sends the plan, one PATCH after the other, and plans the rest again from every answer.
+//!
+//! Orders that must not be carried out twice are written down before they are sent, and their end right
+//! after; what cannot be written down is not sent.
+
+use super::ledger::{Ledger, Unwritten};
+use crate::api::{NotPersisted, Trigger, TriggerState};
+use crate::auth0::{Client, Effect, Error};
+use crate::plan::{
+    Block, Desired, Group, Hold, Memory, Password, Plan, Progress, Situation, Step, TriggerKey, plan,
+};
+use crate::reason::{Failure, Reason};
+use crate::user::User;
+use std::collections::BTreeSet;
+
+/// A request that Auth0 refused for good.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// The group that it carried.
+    pub group: Group,
+    /// The fields in it.
+    pub fields: Vec<String>,
+    /// What Auth0 said.
+    pub failure: Failure,
+}
+
+/// What is fixed for a pass.
+pub struct Pass<'a> {
+    /// Where to send.
+    pub auth0: &'a Client,
+    /// The spec after the rules for blanks.
+    pub desired: &'a Desired,
+    /// The declared password.
+    pub password: &'a Password,
+    /// The operator's key.
+    pub key: &'a TriggerKey,
+    /// Host of the tenant, with its port.
+    pub host: &'a str,
+    /// The user id of the spec.
+    pub user_id: &'a str,
+    /// Leads back from the tenant's log to the resource and its generation.
+    pub correlation_id: &'a str,
+}
+
+/// How a pass ended.
+#[derive(Debug)]
+pub enum End {
+    /// Everything that could be sent was sent.
+    Complete,
+    /// A call failed, or the plan did.
+    Failed(Error),
+    /// The object changed before anything was sent: the pass has to begin anew.
+    Anew,
+    /// The object changed after something was sent: the next pass judges the rest.
+    Interrupted,
+}
+
+/// What was done, and what is known now.
+pub struct Execution {
+    /// The user as Auth0 last answered.
+    pub user: User,
+    /// What is to be remembered.
+    pub memory: Memory,
+    /// How it ended.
+    pub end: End,
+    /// Fields that were set.
+    pub sent: Vec<String>,
+    /// Fields that were cleared.
+    pub cleared: Vec<String>,
+    /// PATCH requests, accepted or not.
+    pub requests: u32,
+    /// Requests that Auth0 refused.
+    pub refusals: Vec<Refusal>,
+    /// Groups held back.
+    pub holds: Vec<Hold>,
+    /// Groups left out because Auth0 refused them before.
+    pub left_out: BTreeSet<Group>,
+    /// Values that Auth0 accepted and does not hold; `None` if the pass ended before that was known.
+    pub not_persisted: Option<Vec<NotPersisted>>,
+    progress: Progress,
+}
+
+/// Runs a pass from the observed user to its end.
+pub async fn execute(pass: &Pass<'_>, user: User, memory: Memory, ledger: &mut Ledger) -> Execution {
+    let mut execution = Execution {
+        user,
+        memory,
+        end: End::Complete,
+        sent: Vec::new(),
+        cleared: Vec::new(),
+        requests: 0,
+        refusals: Vec::new(),
+        holds: Vec::new(),
+        left_out: BTreeSet::new(),
+        not_persisted: None,
+        progress: Progress::default(),
+    };
+    while let Some(step) = execution.next_step(pass) {
+        if let Err(end) = execution.perform(pass, step, ledger).await {
+            execution.end = end;
+            break;
+        }
+    }
+    execution
+}
+
+impl Execution {
+    /// Whether nothing of a group is left to do.
+    #[must_use]
+    pub fn settled(&self, group: Group) -> bool {
+        matches!(self.end, End::Complete)
+            && !self.left_out.contains(&group)
+            && !self.holds.iter().any(|hold| hold.group == group)
+    }
+
+    /// Plans from what is known now, and takes over what the plan says of memory and holds.
+    fn next_step(&mut self, pass: &Pass<'_>) -> Option<Step> {
+        let situation = Situation {
+            desired: pass.desired,
+            user: &self.user,
+            password: pass.password,
+            memory: &self.memory,
+            progress: &self.progress,
+            key: pass.key,
+            host: pass.host,
+            user_id: pass.user_id,
+        };
+        let Plan { steps, records, forgotten, holds, left_out, not_persisted } = match plan(&situation) {
+            Ok(plan) => plan,
+            Err(failure) => {
+                self.end = End::Failed(Error { failure, effect: Effect::None, retry_after: None });
+                return None;
+            }
+        };
+        records.into_iter().for_each(|record| self.memory.remember(record));
+        self.memory.triggers.retain(|trigger| !forgotten.contains(&trigger.name));
+        self.holds = holds;
+        self.left_out = left_out;
+        let next = steps.into_iter().next();
+        if next.is_none() {
+            self.not_persisted = Some(not_persisted);
+        }
+        next
+    }
+
+    async fn perform(&mut self, pass: &Pass<'_>, step: Step, ledger: &mut Ledger) -> Result<(), End> {
+        let before = self.announce(&step, ledger).await?;
+        self.requests += 1;
+        let answer = pass.auth0.patch_user(pass.user_id, &step.body, pass.correlation_id).await;
+        let accepted_earlier = step.again
+            && matches!(&answer, Err(error) if error.failure.reason == Reason::PasswordRejected
+                && error.failure.message.contains("PasswordHistoryError"));
+        let state = match &answer {
+            Ok(_) => Some(TriggerState::Sent),
+            Err(_) if accepted_earlier => Some(TriggerState::Sent),
+            Err(error) if error.effect == Effect::Refused => Some(TriggerState::Refused),
+            Err(error) if error.effect == Effect::None => None,
+            Err(error) => return Err(End::Failed(error.clone())),
+        };
+        let outcome: Vec<Trigger> = match state {
+            Some(state) => step.triggers.iter().map(|entry| Trigger { state, ..entry.clone() }).collect(),
+            None => before,
+        };
+        let written = self.settle(&step, outcome, ledger).await;
+        match answer {
+            Ok(user) => {
+                self.accept(&step, pass);
+                self.user = user;
+            }
+            Err(_) if accepted_earlier => self.progress.sent.extend(&step.groups),
+            Err(error) if error.effect == Effect::Refused => self.refuse(&step, error.failure),
+            Err(error) => return Err(End::Failed(error)),
+        }
+        written
+    }
+
+    /// Writes the orders of a step down before it is sent. Returns the entries that they replace.
+    async fn announce(&mut self, step: &Step, ledger: &mut Ledger) -> Result<Vec<Trigger>, End> {
+        if step.triggers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let before = self.memory.triggers.clone();
+        step.triggers.iter().for_each(|entry| self.memory.remember(entry.clone()));
+        match ledger.write(&self.memory.triggers).await {
+            Ok(()) => Ok(before),
+            Err(unwritten) => {
+                self.memory.triggers = before;
+                Err(match unwritten {
+                    Unwritten::Changed if self.requests == 0 => End::Anew,
+                    Unwritten::Changed | Unwritten::Gone => End::Interrupted,
+                    Unwritten::Failed(failure) => {
+                        End::Failed(Error { failure, effect: Effect::None, retry_after: None })
+                    }
+                })
+            }
+        }
+    }
+
+    /// Writes the end of the step's orders down, onto a changed object too.
+    async fn settle(&mut self, step: &Step, outcome: Vec<Trigger>, ledger: &mut Ledger) -> Result<(), End> {
+        if step.triggers.is_empty() {
+            return Ok(());
+        }
+        let names: BTreeSet<&str> = step.triggers.iter().map(|entry| entry.name.as_str()).collect();
+        self.memory.triggers.retain(|entry| !names.contains(entry.name.as_str()));
+        let outcome: Vec<Trigger> =
+            outcome.into_iter().filter(|entry| names.contains(entry.name.as_str())).collect();
+        self.memory.triggers.extend(outcome);
+        match ledger.insist(&self.memory.triggers).await {
+            Ok(()) => Ok(()),
+            Err(Unwritten::Changed | Unwritten::Gone) => Err(End::Interrupted),
+            Err(Unwritten::Failed(failure)) => {
+                Err(End::Failed(Error { failure, effect: Effect::None, retry_after: None }))
+            }
+        }
+    }
+
+    fn accept(&mut self, step: &Step, pass: &Pass<'_>) {
+        self.progress.sent.extend(&step.groups);
+        if step.restores_block {
+            self.progress.block = Block::Restored;
+        }
+        if step.body.has_password() {
+            note(&mut self.sent, "passwordSecretRef".to_owned());
+            let blocks = pass.desired.flags.get(&crate::plan::Attribute::Blocked) == Some(&true);
+            if self.user.is_blocked() && blocks {
+                self.progress.block = Block::Owed;
+            }
+        }
+        for change in &step.changes {
+            note(if change.clears { &mut self.cleared } else { &mut self.sent }, change.field());
+        }
+    }
+
+    /// A refused request that carried several groups is sent again group by group.
+    fn refuse(&mut self, step: &Step, failure: Failure) {
+        if step.restores_block {
+            self.progress.block = Block::Restored;
+        }
+        if step.groups.len() > 1 {
+            self.progress.split.extend(&step.groups);
+            return;
+        }
+        self.progress.refused.extend(&step.groups);
+        let group = step.groups.first().copied().unwrap_or(Group::Account);
+        let mut fields: Vec<String> = step.changes.iter().map(crate::plan::Change::field).collect();
+        if step.body.has_password() {
+            fields.insert(0, "passwordSecretRef".to_owned());
+        }
+        self.refusals.push(Refusal { group, fields, failure });
+    }
+}
+
+fn note(fields: &mut Vec<String>, field: String) {
+    if !fields.contains(&field) {
+        fields.push(field);
+    }
+}

@@ -1,0 +1,150 @@
+//! Whether a wake-up has to look at Auth0 at all. Pure.
+//!
+//! A wake-up decides nothing: status changes, labels and foreign annotations wake a resource too.
+
+use super::conditions::{self, READY, SYNCED};
+use super::schedule::{Agenda, somewhere_in};
+use super::tenants::Tenant;
+use crate::api::{ASSUME_SENT_ANNOTATION, Auth0UserUpdate, PAUSED_ANNOTATION, SecretVersion};
+use crate::plan::Attribute;
+use crate::reason::{Failure, Reason, Retry};
+use kube::ResourceExt as _;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The password Secret as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SecretState {
+    /// The spec names none.
+    Undeclared,
+    /// This content.
+    At(SecretVersion),
+    /// Not there, or not readable.
+    Unavailable(Failure),
+}
+
+/// What surrounds a resource, as far as it can be known without a call to Auth0.
+pub struct Circumstances {
+    /// The tenant, or why it cannot be used.
+    pub tenant: Result<Tenant, Failure>,
+    /// The password Secret.
+    pub secret: SecretState,
+}
+
+impl Circumstances {
+    /// What of the tenant is compared from pass to pass.
+    #[must_use]
+    pub fn tenant_mark(&self) -> String {
+        match &self.tenant {
+            Ok(tenant) => tenant.fingerprint.clone(),
+            Err(failure) => failure.reason.to_string(),
+        }
+    }
+}
+
+/// What a wake-up leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// Look at Auth0.
+    Look {
+        /// Something changed that makes earlier refusals void.
+        forgives: bool,
+    },
+    /// Look, unless the Secret's content proves to be the one that was sent.
+    LookIfPasswordChanged,
+    /// Look at nothing until the next look is due.
+    Sleep,
+}
+
+/// Whether somebody stopped this resource.
+#[must_use]
+pub fn is_paused(object: &Auth0UserUpdate) -> bool {
+    object.annotations().get(PAUSED_ANNOTATION).is_some_and(|value| value == "true")
+}
+
+/// The assume-sent annotation; anything but `"true"` and `"false"` is no answer.
+#[must_use]
+pub fn assume_sent(object: &Auth0UserUpdate) -> Option<bool> {
+    object.annotations().get(ASSUME_SENT_ANNOTATION).and_then(|value| value.parse().ok())
+}
+
+/// Takes the first sight of a resource after a start as the baseline of what is compared in memory.
+pub fn begin(
+    object: &Auth0UserUpdate,
+    around: &Circumstances,
+    resync: Option<Duration>,
+    agenda: &mut Agenda,
+    now: Instant,
+) {
+    if agenda.scheduled {
+        return;
+    }
+    agenda.scheduled = true;
+    agenda.tenant = Some(around.tenant_mark());
+    agenda.assume_sent = Some(assume_sent(object));
+    agenda.due =
+        if is_settled(object) { resync.map(|interval| now + somewhere_in(interval)) } else { Some(now) };
+}
+
+/// Applied and in sync, or refused for good: nothing that a mere restart of the operator would change.
+fn is_settled(object: &Auth0UserUpdate) -> bool {
+    let generation = object.metadata.generation.unwrap_or_default();
+    let Some(status) = &object.status else { return false };
+    let ready = conditions::find(&status.conditions, READY);
+    let synced_unknown =
+        conditions::find(&status.conditions, SYNCED).is_none_or(|synced| synced.status == "Unknown");
+    ready.is_some_and(|ready| {
+        ready.observed_generation == Some(generation)
+            && match ready.status.as_str() {
+                "True" => !synced_unknown,
+                "False" => Reason::from_word(&ready.reason).retry() == Retry::Refusal,
+                _ => false,
+            }
+    })
+}
+
+/// Decides what a wake-up leads to.
+#[must_use]
+pub fn decide(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda, now: Instant) -> Wake {
+    let generation = object.metadata.generation.unwrap_or_default();
+    let observed = object.status.as_ref().and_then(|status| status.observed_generation);
+    let unavailable_for_now =
+        matches!(&around.tenant, Err(failure) if failure.reason == Reason::TenantNotReady);
+    let tenant_changed =
+        !unavailable_for_now && agenda.tenant.as_ref().is_some_and(|mark| *mark != around.tenant_mark());
+    let asked = agenda.assume_sent.is_some_and(|acted_on| acted_on != assume_sent(object));
+    if observed != Some(generation) || tenant_changed || asked {
+        return Wake::Look { forgives: true };
+    }
+    if agenda.due.is_some_and(|due| due <= now) || secret_is_back(object, &around.secret) {
+        return Wake::Look { forgives: false };
+    }
+    if password_changed(object, &around.secret, agenda) {
+        return Wake::LookIfPasswordChanged;
+    }
+    Wake::Sleep
+}
+
+/// Whether the Secret is back that the conditions miss.
+fn secret_is_back(object: &Auth0UserUpdate, secret: &SecretState) -> bool {
+    matches!(secret, SecretState::At(_))
+        && object.status.as_ref().is_some_and(|status| {
+            [READY, SYNCED].iter().any(|type_| {
+                conditions::find(&status.conditions, type_).is_some_and(|condition| {
+                    let reason = Reason::from_word(&condition.reason);
+                    condition.status != "True"
+                        && matches!(reason, Reason::SecretNotFound | Reason::SecretForbidden)
+                })
+            })
+        })
+}
+
+/// Whether the Secret's content may be another one than the one that was sent.
+#[must_use]
+pub fn password_changed(object: &Auth0UserUpdate, secret: &SecretState, agenda: &Agenda) -> bool {
+    let SecretState::At(version) = secret else { return false };
+    let triggers = object.status.as_ref().map_or(&[][..], |status| &status.triggers);
+    let entry = triggers.iter().find(|entry| entry.name == Attribute::Password.spec_name());
+    entry.is_none_or(|entry| entry.secret.as_ref() != Some(version))
+        && agenda.judged_secret.as_ref() != Some(version)
+}

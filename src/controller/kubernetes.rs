@@ -1,0 +1,70 @@
+//! Calls to the Kubernetes API: each with a deadline, because kube's client has none.
+
+use std::future::Future;
+use std::time::Duration;
+
+/// Who wrote, as `managedFields` and events show it.
+pub const FIELD_MANAGER: &str = "auth0-user-operator";
+
+/// No call to the API server takes longer.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How a call to the API server failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It took too long.
+    #[error("the Kubernetes API did not answer within {} s", DEADLINE.as_secs())]
+    TimedOut,
+    /// It answered with an error, or not at all.
+    #[error("{}", brief(.0))]
+    Kube(#[source] Box<kube::Error>),
+}
+
+impl Error {
+    /// 409: the object was changed meanwhile.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        self.code() == Some(409)
+    }
+
+    /// 404.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.code() == Some(404)
+    }
+
+    /// 403: RBAC.
+    #[must_use]
+    pub fn is_forbidden(&self) -> bool {
+        self.code() == Some(403)
+    }
+
+    fn code(&self) -> Option<u16> {
+        match self {
+            Self::Kube(error) => match error.as_ref() {
+                kube::Error::Api(status) => Some(status.code),
+                _ => None,
+            },
+            Self::TimedOut => None,
+        }
+    }
+}
+
+/// The API server's own text may quote the object; its reason does not.
+fn brief(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("the Kubernetes API answered {} {}", status.code, status.reason),
+        _ => "the Kubernetes API could not be reached".to_owned(),
+    }
+}
+
+/// Awaits a call to the API server, but not for ever.
+///
+/// # Errors
+/// `TimedOut`, or what kube says.
+pub async fn within_deadline<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Error> {
+    match tokio::time::timeout(DEADLINE, call).await {
+        Ok(result) => result.map_err(|error| Error::Kube(Box::new(error))),
+        Err(_) => Err(Error::TimedOut),
+    }
+}

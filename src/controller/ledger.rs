@@ -1,0 +1,127 @@
+//! Status writes: always on the version that they were computed from.
+//!
+//! Neither a stale cache, nor a second operator, nor a new object of the same name can therefore make an
+//! order go out twice: whoever writes second is told so before it sends.
+
+use super::kubernetes::{self, within_deadline};
+use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Trigger};
+use crate::reason::{Failure, Reason};
+use kube::api::{Api, PostParams};
+use std::time::Duration;
+
+/// How often an outcome is written onto a changed object before the pass gives up.
+const ATTEMPTS: u32 = 5;
+
+/// Why a status was not written.
+#[derive(Debug)]
+pub enum Unwritten {
+    /// The object was changed by somebody else.
+    Changed,
+    /// The object is gone, or another one has its name.
+    Gone,
+    /// The API server did not take it.
+    Failed(Failure),
+}
+
+/// The object whose status is written, as the API server last answered it.
+pub struct Ledger {
+    api: Api<Auth0UserUpdate>,
+    object: Auth0UserUpdate,
+}
+
+impl Ledger {
+    /// Begins with an object as just read.
+    #[must_use]
+    pub const fn new(api: Api<Auth0UserUpdate>, object: Auth0UserUpdate) -> Self {
+        Self { api, object }
+    }
+
+    /// The object as last answered.
+    #[must_use]
+    pub const fn object(&self) -> &Auth0UserUpdate {
+        &self.object
+    }
+
+    /// Its status; an empty one before the first write.
+    #[must_use]
+    pub fn status(&self) -> Auth0UserUpdateStatus {
+        self.object.status.clone().unwrap_or_default()
+    }
+
+    /// Writes the memory of orders, and sees that it was kept.
+    ///
+    /// # Errors
+    /// `Changed` where the object is not the one that the pass began with; `CRDOutdated` where the API
+    /// server drops the memory.
+    pub async fn write(&mut self, triggers: &[Trigger]) -> Result<(), Unwritten> {
+        self.replace(Auth0UserUpdateStatus { triggers: triggers.to_vec(), ..self.status() }).await?;
+        if self.object.status.as_ref().is_some_and(|status| status.triggers == triggers) {
+            return Ok(());
+        }
+        Err(Unwritten::Failed(Failure::new(
+            Reason::CrdOutdated,
+            "the installed CRD drops status.triggers, so nothing can be sent only once: apply the CRDs of this operator version",
+        )))
+    }
+
+    /// Writes the memory of orders after a request, onto a changed object too.
+    ///
+    /// # Errors
+    /// `Changed` after it was written onto an object whose spec is another one now.
+    pub async fn insist(&mut self, triggers: &[Trigger]) -> Result<(), Unwritten> {
+        let generation = self.object.metadata.generation;
+        let mut pause = Duration::from_millis(100);
+        for _ in 1..ATTEMPTS {
+            match self.write(triggers).await {
+                Ok(()) if self.object.metadata.generation == generation => return Ok(()),
+                Ok(()) => return Err(Unwritten::Changed),
+                Err(Unwritten::Changed) => self.reload().await?,
+                Err(Unwritten::Failed(failure)) if failure.reason != Reason::CrdOutdated => {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                Err(unwritten) => return Err(unwritten),
+            }
+        }
+        self.write(triggers).await
+    }
+
+    /// Writes a whole status.
+    ///
+    /// # Errors
+    /// See [`Unwritten`].
+    pub async fn replace(&mut self, status: Auth0UserUpdateStatus) -> Result<(), Unwritten> {
+        let name = self.object.metadata.name.clone().unwrap_or_default();
+        let object = Auth0UserUpdate { status: Some(status), ..self.object.clone() };
+        let parameters =
+            PostParams { field_manager: Some(kubernetes::FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        self.object = within_deadline(self.api.replace_status(&name, &parameters, &object))
+            .await
+            .map_err(|error| unwritten(&error))?;
+        Ok(())
+    }
+
+    /// Reads the object again.
+    ///
+    /// # Errors
+    /// `Gone` where it is another object of that name.
+    pub async fn reload(&mut self) -> Result<(), Unwritten> {
+        let name = self.object.metadata.name.clone().unwrap_or_default();
+        let fresh = within_deadline(self.api.get(&name)).await.map_err(|error| unwritten(&error))?;
+        if fresh.metadata.uid != self.object.metadata.uid {
+            return Err(Unwritten::Gone);
+        }
+        self.object = fresh;
+        Ok(())
+    }
+}
+
+fn unwritten(error: &kubernetes::Error) -> Unwritten {
+    if error.is_conflict() {
+        Unwritten::Changed
+    } else if error.is_not_found() {
+        Unwritten::Gone
+    } else {
+        Unwritten::Failed(Failure::new(Reason::InternalError, format!("the status was not written: {error}")))
+    }
+}

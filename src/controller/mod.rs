@@ -1,0 +1,258 @@
+//! The controllers: which watches wake which passes. The only place that knows kube-runtime's wiring.
+
+mod conclude;
+mod conditions;
+mod events;
+mod execute;
+mod gate;
+mod kubernetes;
+mod ledger;
+mod password;
+mod schedule;
+mod secrets;
+mod tenant;
+mod tenants;
+mod trigger_key;
+mod undecodable;
+mod update;
+
+use crate::api::{Auth0Tenant, Auth0UserUpdate};
+use crate::auth0::AllowedDomains;
+use crate::plan::TriggerKey;
+use futures::future::{join, join_all};
+use futures::{FutureExt as _, Stream, StreamExt as _};
+use kube::api::Api;
+use kube::core::DeserializeGuard;
+use kube::{Client, Resource as _, ResourceExt as _};
+use kube_runtime::WatchStreamExt as _;
+use kube_runtime::controller::{self, Action, Controller};
+use kube_runtime::events::{Recorder, Reporter};
+use kube_runtime::reflector::{self, ObjectRef, Store};
+use kube_runtime::watcher::{self, Event, watcher};
+use schedule::Agendas;
+use secrets::{Changed, Secrets};
+use std::convert::Infallible;
+use std::sync::Arc;
+use tenants::Clients;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+
+/// A watch that hears nothing is begun anew after this many seconds, so that one that died in silence is
+/// noticed within two minutes.
+const WATCH_SECONDS: u32 = 60;
+
+/// Passes at once of an `Auth0Tenant`.
+const TENANT_CONCURRENCY: u16 = 2;
+
+type Guarded<K> = DeserializeGuard<K>;
+
+/// How the operator is to run.
+pub struct Settings {
+    /// Namespaces to watch; empty for all.
+    pub namespaces: Vec<String>,
+    /// Where the trigger key lives.
+    pub operator_namespace: String,
+    /// Hosts that may be called.
+    pub allowed: AllowedDomains,
+    /// Passes at once.
+    pub concurrency: u16,
+}
+
+/// What every watched namespace shares.
+struct Shared {
+    client: Client,
+    clients: Arc<Clients>,
+    key: Arc<TriggerKey>,
+    recorder: Recorder,
+    concurrency: u16,
+}
+
+/// Runs both controllers until `shutdown` is ready, and lets the passes under way end.
+pub async fn run(
+    client: Client,
+    http: reqwest::Client,
+    settings: Settings,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) {
+    let shutdown = shutdown.shared();
+    let key = tokio::select! {
+        key = trigger_key::obtain(&client, &settings.operator_namespace) => Arc::new(key),
+        () = shutdown.clone() => return,
+    };
+    let reporter = Reporter { controller: kubernetes::FIELD_MANAGER.to_owned(), instance: None };
+    let shared = Shared {
+        recorder: Recorder::new(client.clone(), reporter),
+        clients: Arc::new(Clients::new(http, settings.allowed)),
+        key,
+        client,
+        concurrency: settings.concurrency,
+    };
+    let scopes: Vec<Option<String>> = match settings.namespaces.as_slice() {
+        [] => vec![None],
+        namespaces => namespaces.iter().cloned().map(Some).collect(),
+    };
+    tracing::info!("started");
+    join_all(scopes.into_iter().map(|namespace| watch(&shared, namespace, shutdown.clone()))).await;
+    tracing::info!("stopped");
+}
+
+/// Watches one namespace, or all.
+async fn watch(
+    shared: &Shared,
+    namespace: Option<String>,
+    shutdown: impl Future<Output = ()> + Clone + Send + Sync + 'static,
+) {
+    let (secret_changes, changed_secrets) = unbounded_channel();
+    let (tenant_changes, changed_tenants) = unbounded_channel();
+    let (wake_tenants, woken_tenants) = unbounded_channel();
+    let (wake_updates, woken_updates) = unbounded_channel();
+    let secrets = Arc::new(Secrets::new(shared.client.clone(), secret_changes));
+    let (tenant_agendas, update_agendas) = (Arc::<Agendas>::default(), Arc::<Agendas>::default());
+
+    let (tenant_store, writer) = reflector::store();
+    let gone = Arc::clone(&tenant_agendas);
+    let tenants = objects::<Auth0Tenant>(&shared.client, namespace.as_deref(), gone)
+        .reflect(writer)
+        .inspect({
+            let store = tenant_store.clone();
+            move |event| tell(&tenant_changes, event, &store)
+        })
+        .applied_objects();
+    let (update_store, writer) = reflector::store();
+    let gone = Arc::clone(&update_agendas);
+    let updates = objects::<Auth0UserUpdate>(&shared.client, namespace.as_deref(), gone)
+        .reflect(writer)
+        .applied_objects();
+
+    let tenant_passes = Controller::for_stream(tenants, tenant_store.clone())
+        .with_config(controller::Config::default().concurrency(TENANT_CONCURRENCY))
+        .reconcile_on(UnboundedReceiverStream::new(woken_tenants))
+        .graceful_shutdown_on(shutdown.clone())
+        .run(
+            tenant::reconcile,
+            never,
+            Arc::new(tenant::Tenants {
+                client: shared.client.clone(),
+                clients: Arc::clone(&shared.clients),
+                secrets: Arc::clone(&secrets),
+                agendas: tenant_agendas,
+            }),
+        )
+        .for_each(|_| std::future::ready(()));
+    let update_passes = Controller::for_stream(updates, update_store.clone())
+        .with_config(controller::Config::default().concurrency(shared.concurrency))
+        .reconcile_on(UnboundedReceiverStream::new(woken_updates))
+        .graceful_shutdown_on(shutdown.clone())
+        .run(
+            update::reconcile,
+            never,
+            Arc::new(update::Updates {
+                client: shared.client.clone(),
+                tenants: tenant_store.clone(),
+                clients: Arc::clone(&shared.clients),
+                secrets: Arc::clone(&secrets),
+                key: Arc::clone(&shared.key),
+                agendas: update_agendas,
+                recorder: shared.recorder.clone(),
+            }),
+        )
+        .for_each(|_| std::future::ready(()));
+    let wakes = async {
+        tokio::select! {
+            () = wake_users_of_secrets(changed_secrets, &tenant_store, &update_store, &wake_tenants, &wake_updates) => {}
+            () = wake_users_of_tenants(changed_tenants, &update_store, &wake_updates) => {}
+            () = shutdown.clone() => {}
+        }
+    };
+    join(join(tenant_passes, update_passes), wakes).await;
+}
+
+/// The watch of one kind. Objects that do not decode are in it too, as such.
+fn objects<K>(
+    client: &Client,
+    namespace: Option<&str>,
+    agendas: Arc<Agendas>,
+) -> impl Stream<Item = Result<Event<Guarded<K>>, watcher::Error>> + Send + use<K>
+where
+    K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    let api: Api<Guarded<K>> = match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    };
+    watcher(api, watcher::Config::default().timeout(WATCH_SECONDS))
+        .default_backoff()
+        .modify(|object| object.meta_mut().managed_fields = None)
+        .inspect(move |event| match event {
+            Ok(Event::Delete(object)) => agendas.forget(&object.uid().unwrap_or_default()),
+            Ok(Event::Apply(_) | Event::Init | Event::InitApply(_) | Event::InitDone) => {}
+            Err(error) => tracing::warn!(%error, kind = %K::kind(&()), "the watch broke; it is begun anew"),
+        })
+}
+
+type TenantEvent = Result<Event<Guarded<Auth0Tenant>>, watcher::Error>;
+
+/// Told after the store holds the change; a list that was read anew may have changed everywhere.
+fn tell(changes: &UnboundedSender<Changed>, event: &TenantEvent, store: &Store<Guarded<Auth0Tenant>>) {
+    let send = |object: &Guarded<Auth0Tenant>| {
+        let _ = changes.send((object.namespace().unwrap_or_default(), object.name_any()));
+    };
+    match event {
+        Ok(Event::Apply(object) | Event::Delete(object)) => send(object),
+        Ok(Event::InitDone) => store.state().iter().for_each(|object| send(object)),
+        Ok(Event::Init | Event::InitApply(_)) | Err(_) => {}
+    }
+}
+
+async fn wake_users_of_secrets(
+    mut changed: UnboundedReceiver<Changed>,
+    tenants: &Store<Guarded<Auth0Tenant>>,
+    updates: &Store<Guarded<Auth0UserUpdate>>,
+    wake_tenants: &UnboundedSender<ObjectRef<Guarded<Auth0Tenant>>>,
+    wake_updates: &UnboundedSender<ObjectRef<Guarded<Auth0UserUpdate>>>,
+) {
+    while let Some(secret) = changed.recv().await {
+        wake(&secret, tenants, wake_tenants, |tenant| Some(&tenant.spec.credentials_secret_ref.name));
+        wake(&secret, updates, wake_updates, |update| {
+            update.spec.password_secret_ref.value().map(|reference| &reference.name)
+        });
+    }
+}
+
+async fn wake_users_of_tenants(
+    mut changed: UnboundedReceiver<Changed>,
+    updates: &Store<Guarded<Auth0UserUpdate>>,
+    wake_updates: &UnboundedSender<ObjectRef<Guarded<Auth0UserUpdate>>>,
+) {
+    while let Some(tenant) = changed.recv().await {
+        wake(&tenant, updates, wake_updates, |update| Some(&update.spec.tenant_ref.name));
+    }
+}
+
+/// Wakes the objects of a namespace that refer to a name in it.
+fn wake<K>(
+    (namespace, name): &Changed,
+    store: &Store<Guarded<K>>,
+    wake: &UnboundedSender<ObjectRef<Guarded<K>>>,
+    refers: impl Fn(&K) -> Option<&String>,
+) where
+    K: kube::Resource<DynamicType = ()> + Clone + 'static,
+{
+    for object in store.state() {
+        let Ok(readable) = &object.0 else { continue };
+        if object.namespace().as_ref() == Some(namespace) && refers(readable) == Some(name) {
+            let _ = wake.send(ObjectRef::from_obj(object.as_ref()));
+        }
+    }
+}
+
+/// A pass answers with its next visit and never fails, so this only satisfies the signature.
+fn never<K, C>(_: Arc<K>, never: &Infallible, _: Arc<C>) -> Action {
+    match *never {}
+}

@@ -1,0 +1,88 @@
+//! The declared password: read from its Secret only where that is needed.
+
+use super::gate::SecretState;
+use super::secrets::{Content, Secrets};
+use crate::api::{Auth0UserUpdate, SecretKeyRef, TriggerState};
+use crate::plan::{Attribute, Desired, Memory, Password, TriggerKey, must_read_password};
+use crate::reason::{Failure, Reason};
+use crate::user::User;
+use kube::ResourceExt as _;
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// Why a Secret that is not there holds the password.
+#[must_use]
+pub fn missing(name: &str) -> Failure {
+    Failure::new(Reason::SecretNotFound, format!("the Secret {name} is not in this namespace: create it"))
+}
+
+/// Reads what the plan has to know of the password.
+pub async fn observe(
+    object: &Auth0UserUpdate,
+    desired: &Desired,
+    state: &SecretState,
+    memory: &Memory,
+    user: &User,
+    secrets: &Secrets,
+    key: &TriggerKey,
+) -> Password {
+    let Some(reference) = &desired.password else { return Password::Undeclared };
+    match state {
+        SecretState::Undeclared => Password::Undeclared,
+        SecretState::Unavailable(failure) => Password::Held(failure.clone()),
+        SecretState::At(version) if !must_read_password(memory, key, user, version) => Password::Unchanged,
+        SecretState::At(_) => {
+            let namespace = object.namespace().unwrap_or_default();
+            match read(&namespace, reference, secrets).await {
+                Ok((password, content)) => Password::Read(password, content.version),
+                Err(failure) => Password::Held(failure),
+            }
+        }
+    }
+}
+
+async fn read(
+    namespace: &str,
+    reference: &SecretKeyRef,
+    secrets: &Secrets,
+) -> Result<(SecretString, Content), Failure> {
+    let SecretKeyRef { name, key } = reference;
+    let content = secrets.read(namespace, name).await?.ok_or_else(|| missing(name))?;
+    let bytes = content.get(key).ok_or_else(|| {
+        Failure::new(Reason::SecretKeyMissing, format!("the Secret {name} lacks the key {key}: add it"))
+    })?;
+    let invalid = |what: &str| {
+        Failure::new(Reason::InvalidRequest, format!("the key {key} of the Secret {name} {what}"))
+    };
+    let text = std::str::from_utf8(bytes.expose_secret())
+        .map_err(|_| invalid("is not UTF-8 text, so it cannot be a password"))?;
+    let text = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+    if text.is_empty() {
+        return Err(invalid("is empty: Auth0 takes no empty password"));
+    }
+    Ok((SecretString::from(text), content))
+}
+
+/// Whether a Secret that was written again still holds the password that was sent.
+pub async fn is_sent(
+    object: &Auth0UserUpdate,
+    secrets: &Secrets,
+    key: &TriggerKey,
+    host: &str,
+    identity: &str,
+) -> bool {
+    let entry = object
+        .status
+        .iter()
+        .flat_map(|status| &status.triggers)
+        .find(|entry| entry.name == Attribute::Password.spec_name() && entry.state == TriggerState::Sent);
+    let (Some(entry), Some(reference)) = (entry, object.spec.password_secret_ref.value()) else {
+        return false;
+    };
+    let namespace = object.namespace().unwrap_or_default();
+    match read(&namespace, reference, secrets).await {
+        Ok((password, _)) => {
+            entry.digest == key.digest(&[host, &object.spec.user_id, identity, password.expose_secret()])
+        }
+        Err(_) => false,
+    }
+}

@@ -1,0 +1,170 @@
+//! When to look again: what this process remembers of each resource between passes. Pure but for chance.
+
+use crate::api::SecretVersion;
+use crate::plan::Group;
+use crate::reason::{Reason, Retry};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Resync interval where the spec names none.
+pub const DEFAULT_RESYNC: Duration = Duration::from_secs(60 * 60);
+/// First delay after a passing failure.
+const FIRST_BACKOFF: Duration = Duration::from_secs(2);
+/// A refusal is tried again at least this often, unless resyncs are switched off.
+const LONGEST_REFUSAL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What is remembered of one resource while the process lives.
+#[derive(Clone, Debug, Default)]
+pub struct Agenda {
+    /// When to look at Auth0 by itself; `None` before the first sight, and where resyncs are off.
+    pub due: Option<Instant>,
+    /// Whether `due` was ever decided.
+    pub scheduled: bool,
+    /// Passes in a row that ended early.
+    pub failures: u32,
+    /// The tenant as it was last used; its first sight is the baseline.
+    pub tenant: Option<String>,
+    /// The assume-sent annotation as it was last acted on.
+    pub assume_sent: Option<Option<bool>>,
+    /// The Secret content that the last look took into account, whatever came of it.
+    pub judged_secret: Option<SecretVersion>,
+    /// The identity that the last look acted on.
+    pub identity: Option<String>,
+    /// When to try refused groups again.
+    pub refusals: BTreeMap<Group, Instant>,
+}
+
+impl Agenda {
+    /// How long to sleep; `None` where only a change brings the resource back.
+    #[must_use]
+    pub fn rest(&self, now: Instant) -> Option<Duration> {
+        self.due.map(|due| due.saturating_duration_since(now))
+    }
+}
+
+/// The agendas of all resources, by uid.
+#[derive(Default)]
+pub struct Agendas(Mutex<HashMap<String, Agenda>>);
+
+impl Agendas {
+    /// The agenda of one resource; a new one where there is none.
+    pub fn of(&self, uid: &str) -> Agenda {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned().unwrap_or_default()
+    }
+
+    /// Keeps an agenda for the next pass.
+    pub fn keep(&self, uid: &str, agenda: Agenda) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.to_owned(), agenda);
+    }
+
+    /// Drops the agenda of a resource that is gone.
+    pub fn forget(&self, uid: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+}
+
+/// `spec.resyncInterval` as a duration; `None` means never.
+///
+/// # Errors
+/// The sentence of what is wrong, for a text that is no Go duration.
+pub fn resync_interval(text: Option<&str>) -> Result<Option<Duration>, String> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(Some(DEFAULT_RESYNC)) };
+    let parsed: kube::core::Duration = text
+        .parse()
+        .map_err(|_| "resyncInterval is no Go duration: write for example 30m, 1h or 0s".to_owned())?;
+    let interval = Duration::from(parsed);
+    Ok((!interval.is_zero()).then_some(interval))
+}
+
+/// The delay after the `failures`-th passing failure in a row: 2 s, doubling, ± 20 %, never longer than a
+/// resync, so that an error costs no more calls than success.
+#[must_use]
+pub fn backoff(failures: u32, resync: Option<Duration>) -> Duration {
+    let doubled = FIRST_BACKOFF.saturating_mul(1 << failures.saturating_sub(1).min(20));
+    spread(doubled, 0.2).min(resync.unwrap_or(DEFAULT_RESYNC))
+}
+
+/// The delay until a refused request is tried again: as long as it has been refused, between a resync and
+/// a day. That doubles without a counter.
+#[must_use]
+pub fn refusal_delay(refused_for: Duration, resync: Duration) -> Duration {
+    refused_for.clamp(resync.min(LONGEST_REFUSAL), LONGEST_REFUSAL)
+}
+
+/// The delay until the next look after a pass that ended with this reason.
+#[must_use]
+pub fn next_look(
+    reason: Reason,
+    failures: u32,
+    refused_for: Duration,
+    asked: Option<Duration>,
+    resync: Option<Duration>,
+) -> Option<Duration> {
+    match reason.retry() {
+        Retry::Resync => resync.map(|interval| spread(interval, 0.1)),
+        Retry::Refusal => resync.map(|interval| refusal_delay(refused_for, interval)),
+        Retry::Backoff => {
+            Some(asked.map_or_else(|| backoff(failures, resync), |wait| wait + spread(wait, 0.2) / 5))
+        }
+        Retry::Change => None,
+    }
+}
+
+/// A duration that varies by chance by this share in both directions.
+#[must_use]
+pub fn spread(duration: Duration, share: f64) -> Duration {
+    duration.mul_f64(1.0 - share + 2.0 * share * chance())
+}
+
+/// Uniform in (0, `duration`].
+#[must_use]
+pub fn somewhere_in(duration: Duration) -> Duration {
+    duration.mul_f64(1.0 - chance())
+}
+
+/// Uniform in [0, 1). Without a source of randomness, 0: a delay without spread is still a delay.
+fn chance() -> f64 {
+    f64::from(getrandom::u32().unwrap_or(0)) / (f64::from(u32::MAX) + 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn backoff_doubles_and_never_exceeds_the_resync() {
+        for (failures, seconds) in [(1, 2.0), (2, 4.0), (5, 32.0)] {
+            let delay = backoff(failures, Some(HOUR)).as_secs_f64();
+            assert!((seconds * 0.8..=seconds * 1.2).contains(&delay), "{failures}: {delay}");
+        }
+        assert_eq!(backoff(40, Some(HOUR)), HOUR);
+        assert_eq!(backoff(40, None), HOUR);
+    }
+
+    #[test]
+    fn refusals_double_up_to_a_day() {
+        assert_eq!(refusal_delay(Duration::ZERO, HOUR), HOUR);
+        assert_eq!(refusal_delay(3 * HOUR, HOUR), 3 * HOUR);
+        assert_eq!(refusal_delay(100 * HOUR, HOUR), 24 * HOUR);
+    }
+
+    #[test]
+    fn a_resync_of_zero_means_never() {
+        assert_eq!(resync_interval(Some("0s")).unwrap(), None);
+        assert_eq!(resync_interval(Some("1h30m")).unwrap(), Some(HOUR * 3 / 2));
+        assert_eq!(resync_interval(None).unwrap(), Some(HOUR));
+        assert!(resync_interval(Some("never")).is_err());
+        assert_eq!(next_look(Reason::InvalidRequest, 0, Duration::ZERO, None, None), None);
+        assert!(next_look(Reason::Auth0Unavailable, 1, Duration::ZERO, None, None).is_some());
+    }
+
+    #[test]
+    fn auth0s_own_delay_is_the_least() {
+        let asked = Duration::from_secs(10);
+        assert!(next_look(Reason::RateLimited, 1, Duration::ZERO, Some(asked), Some(HOUR)).unwrap() >= asked);
+    }
+}

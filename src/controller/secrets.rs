@@ -1,0 +1,148 @@
+//! Secrets: read when needed, and watched for changes where the namespace's owner allows it.
+//!
+//! Watches carry metadata only. Where a namespace may not be watched, the version of a Secret is asked for
+//! at every pass instead, so a change is noticed at the next resync.
+
+use super::kubernetes::{Error, within_deadline};
+use crate::api::SecretVersion;
+use crate::reason::{Failure, Reason};
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, PartialObjectMeta};
+use kube::{Client, ResourceExt as _};
+use kube_runtime::WatchStreamExt as _;
+use kube_runtime::reflector::{self, ObjectRef, Store};
+use kube_runtime::watcher::{self, Event, watcher};
+use secrecy::SecretSlice;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc::UnboundedSender;
+
+type Metadata = PartialObjectMeta<Secret>;
+
+/// Namespace and name of a Secret that changed.
+pub type Changed = (String, String);
+
+/// What a Secret holds. No `Debug`.
+pub struct Content {
+    /// Which content it is.
+    pub version: SecretVersion,
+    data: BTreeMap<String, SecretSlice<u8>>,
+}
+
+impl Content {
+    /// The bytes under a key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&SecretSlice<u8>> {
+        self.data.get(key)
+    }
+}
+
+/// The Secrets of all namespaces that are in use.
+pub struct Secrets {
+    client: Client,
+    changes: UnboundedSender<Changed>,
+    watches: Mutex<HashMap<String, Arc<Watch>>>,
+}
+
+struct Watch {
+    store: Store<Metadata>,
+    is_current: AtomicBool,
+}
+
+impl Secrets {
+    /// Changes of watched Secrets are told to `changes`.
+    #[must_use]
+    pub fn new(client: Client, changes: UnboundedSender<Changed>) -> Self {
+        Self { client, changes, watches: Mutex::default() }
+    }
+
+    /// Which content a Secret has now; `None` where there is none.
+    ///
+    /// # Errors
+    /// `SecretForbidden` where RBAC does not allow to read it.
+    pub async fn version(&self, namespace: &str, name: &str) -> Result<Option<SecretVersion>, Failure> {
+        let watch = self.watch(namespace);
+        if watch.is_current.load(Ordering::Acquire) {
+            let found = watch.store.get(&ObjectRef::new(name).within(namespace));
+            return Ok(found.map(|secret| version(&secret.metadata)));
+        }
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        match within_deadline(api.get_metadata_opt(name)).await {
+            Ok(found) => Ok(found.map(|secret| version(&secret.metadata))),
+            Err(error) => Err(unreadable(&error, namespace, name)),
+        }
+    }
+
+    /// The content of a Secret; `None` where there is none.
+    ///
+    /// # Errors
+    /// `SecretForbidden` where RBAC does not allow to read it.
+    pub async fn read(&self, namespace: &str, name: &str) -> Result<Option<Content>, Failure> {
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        match within_deadline(api.get_opt(name)).await {
+            Ok(found) => Ok(found.map(|secret| Content {
+                version: version(&secret.metadata),
+                data: secret
+                    .data
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|(key, bytes)| (key, bytes.0.into()))
+                    .collect(),
+            })),
+            Err(error) => Err(unreadable(&error, namespace, name)),
+        }
+    }
+
+    /// The watch of a namespace, begun at its first use.
+    fn watch(&self, namespace: &str) -> Arc<Watch> {
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(watches.entry(namespace.to_owned()).or_insert_with(|| self.begin(namespace)))
+    }
+
+    fn begin(&self, namespace: &str) -> Arc<Watch> {
+        let (store, mut writer) = reflector::store();
+        let watch = Arc::new(Watch { store, is_current: AtomicBool::new(false) });
+        let api: Api<Metadata> = Api::namespaced(self.client.clone(), namespace);
+        let config = watcher::Config::default().timeout(super::WATCH_SECONDS);
+        let mut events = watcher(api, config).default_backoff().boxed();
+        let (watched, changes, namespace) = (Arc::clone(&watch), self.changes.clone(), namespace.to_owned());
+        tokio::spawn(async move {
+            while let Some(event) = events.next().await {
+                let Ok(event) = event else {
+                    watched.is_current.store(false, Ordering::Release);
+                    continue;
+                };
+                writer.apply_watcher_event(&event);
+                match event {
+                    Event::InitDone => watched.is_current.store(true, Ordering::Release),
+                    Event::Apply(secret) | Event::InitApply(secret) | Event::Delete(secret) => {
+                        let _ = changes.send((namespace.clone(), secret.name_any()));
+                    }
+                    Event::Init => {}
+                }
+            }
+        });
+        watch
+    }
+}
+
+fn version(metadata: &kube::core::ObjectMeta) -> SecretVersion {
+    SecretVersion {
+        uid: metadata.uid.clone().unwrap_or_default(),
+        resource_version: metadata.resource_version.clone().unwrap_or_default(),
+    }
+}
+
+fn unreadable(error: &Error, namespace: &str, name: &str) -> Failure {
+    if error.is_forbidden() {
+        return Failure::new(
+            Reason::SecretForbidden,
+            format!(
+                "the operator may not read the Secret {name}; allow it with: kubectl create rolebinding auth0-user-operator-secret-reader --clusterrole auth0-user-operator-secret-reader --serviceaccount auth0-user-operator:auth0-user-operator --namespace {namespace}"
+            ),
+        );
+    }
+    Failure::new(Reason::InternalError, format!("the Secret {name} could not be read: {error}"))
+}

@@ -1,0 +1,259 @@
+//! The pass of an `Auth0Tenant`: have a token, compare its scopes, list the connections.
+
+use super::conditions::{self, READY, RECONCILING, STALLED, Saying};
+use super::kubernetes::{FIELD_MANAGER, within_deadline};
+use super::schedule::{self, Agendas};
+use super::secrets::Secrets;
+use super::tenants::{Clients, read_credentials};
+use crate::api::{Auth0Tenant, Auth0TenantStatus, SecretVersion};
+use crate::auth0;
+use crate::reason::{Failure, Reason, Standing};
+use futures::FutureExt as _;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Api, PostParams};
+use kube::core::DeserializeGuard;
+use kube::{Client, ResourceExt as _};
+use kube_runtime::controller::Action;
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How often the choices and the token's scopes are refreshed.
+const REFRESH: Duration = Duration::from_secs(60 * 60);
+
+/// What a pass works with.
+pub struct Tenants {
+    /// Kubernetes.
+    pub client: Client,
+    /// Auth0.
+    pub clients: Arc<Clients>,
+    /// Secrets.
+    pub secrets: Arc<Secrets>,
+    /// What is remembered between passes.
+    pub agendas: Arc<Agendas>,
+}
+
+/// What a look at the tenant found.
+struct Findings {
+    credentials: SecretVersion,
+    scopes: Option<BTreeSet<String>>,
+    connections: Option<auth0::Connections>,
+}
+
+/// A failed look, with the delay that Auth0 asked for.
+struct Failed {
+    failure: Failure,
+    retry_after: Option<Duration>,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Self {
+        Self { failure, retry_after: None }
+    }
+}
+
+impl From<auth0::Error> for Failed {
+    fn from(error: auth0::Error) -> Self {
+        Self { failure: error.failure, retry_after: error.retry_after }
+    }
+}
+
+/// One pass. Never fails and never panics: the answer is when to come back.
+///
+/// # Errors
+/// None.
+pub async fn reconcile(
+    object: Arc<DeserializeGuard<Auth0Tenant>>,
+    tenants: Arc<Tenants>,
+) -> Result<Action, Infallible> {
+    let next = match &object.0 {
+        Ok(tenant) => match AssertUnwindSafe(tenants.visit(tenant)).catch_unwind().await {
+            Ok(next) => next,
+            Err(_) => {
+                tracing::error!(
+                    namespace = tenant.namespace(),
+                    name = tenant.name_any(),
+                    "the pass panicked"
+                );
+                REFRESH
+            }
+        },
+        Err(invalid) => {
+            let (namespace, name) = (&invalid.metadata.namespace, &invalid.metadata.name);
+            tracing::error!(
+                namespace,
+                name,
+                "this Auth0Tenant cannot be read by this version of the operator"
+            );
+            return Ok(Action::await_change());
+        }
+    };
+    Ok(Action::requeue(next))
+}
+
+impl Tenants {
+    async fn visit(&self, tenant: &Auth0Tenant) -> Duration {
+        let uid = tenant.uid().unwrap_or_default();
+        let mut agenda = self.agendas.of(&uid);
+        let now = Instant::now();
+        let namespace = tenant.namespace().unwrap_or_default();
+        let version = self.secrets.version(&namespace, &tenant.spec.credentials_secret_ref.name).await;
+        let version = version.ok().flatten();
+        let generation = tenant.metadata.generation.unwrap_or_default();
+        let status = tenant.status.clone().unwrap_or_default();
+        if !agenda.scheduled {
+            agenda.scheduled = true;
+            let settled = conditions::is_ready(&status.conditions, generation);
+            agenda.due = Some(if settled { now + schedule::somewhere_in(REFRESH) } else { now });
+            agenda.judged_secret.clone_from(&status.credentials);
+        }
+        let changed = status.observed_generation != Some(generation) || agenda.judged_secret != version;
+        if !changed && let Some(rest) = agenda.rest(now).filter(|rest| !rest.is_zero()) {
+            self.agendas.keep(&uid, agenda);
+            return rest;
+        }
+        if changed {
+            agenda.failures = 0;
+        }
+        agenda.judged_secret = version;
+        let looked = self.look(tenant).await;
+        let wait = match &looked {
+            Ok(_) => {
+                agenda.failures = 0;
+                schedule::spread(REFRESH, 0.1)
+            }
+            Err(failed) => {
+                agenda.failures = agenda.failures.saturating_add(1);
+                failed.retry_after.unwrap_or_else(|| schedule::backoff(agenda.failures, Some(REFRESH)))
+            }
+        };
+        agenda.due = Some(Instant::now() + wait);
+        let published = self.publish(tenant, &status, conclude(&status, generation, &looked)).await;
+        if !published {
+            agenda.due = Some(Instant::now() + schedule::backoff(1, None));
+        }
+        let rest = agenda.rest(Instant::now()).unwrap_or(wait);
+        self.agendas.keep(&uid, agenda);
+        rest
+    }
+
+    async fn look(&self, tenant: &Auth0Tenant) -> Result<Findings, Failed> {
+        if tenant.spec.custom_domain.as_ref().is_some_and(|domain| !domain.is_empty()) {
+            return Err(Failure::new(
+                Reason::InvalidRequest,
+                "customDomain is not available yet: remove it, or mails would carry another domain than asked",
+            )
+            .into());
+        }
+        let content = read_credentials(tenant, &self.secrets).await?;
+        let client = self.clients.with_credentials(tenant, &content)?;
+        let scopes = client.scopes().await?;
+        if let Some(scopes) = &scopes {
+            check(scopes)?;
+        }
+        let may_list = scopes.as_ref().is_none_or(|scopes| scopes.contains("read:connections"));
+        let connections =
+            if may_list { choices(&client).await? } else { Some(auth0::Connections::default()) };
+        Ok(Findings { credentials: content.version, scopes, connections })
+    }
+
+    async fn publish(
+        &self,
+        tenant: &Auth0Tenant,
+        before: &Auth0TenantStatus,
+        after: Auth0TenantStatus,
+    ) -> bool {
+        if *before == after {
+            return true;
+        }
+        let api: Api<Auth0Tenant> =
+            Api::namespaced(self.client.clone(), &tenant.namespace().unwrap_or_default());
+        let parameters =
+            PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let object = Auth0Tenant { status: Some(after), ..tenant.clone() };
+        match within_deadline(api.replace_status(&tenant.name_any(), &parameters, &object)).await {
+            Ok(_) => true,
+            Err(error) if error.is_not_found() => true,
+            Err(error) => {
+                tracing::debug!(name = tenant.name_any(), %error, "the tenant's status was not written");
+                false
+            }
+        }
+    }
+}
+
+/// The connections to choose from. A token without the scope has none; a passing failure keeps the old ones.
+async fn choices(client: &auth0::Client) -> Result<Option<auth0::Connections>, Failed> {
+    match client.connections().await {
+        Ok(connections) => Ok(Some(connections)),
+        Err(error) if error.failure.reason == Reason::InsufficientScope => {
+            Ok(Some(auth0::Connections::default()))
+        }
+        Err(error) if error.failure.reason.standing() == Standing::Reconciling => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Names a missing scope before a call fails for it.
+fn check(scopes: &BTreeSet<String>) -> Result<(), Failure> {
+    let has = |scope: &str| scopes.contains(scope);
+    let missing = if !has("read:users") {
+        "read:users"
+    } else if !has("update:users") && !has("update:users_app_metadata") {
+        "update:users"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(
+        Reason::InsufficientScope,
+        format!(
+            "the token lacks the scope {missing}: grant it to the application for the Auth0 Management API"
+        ),
+    ))
+}
+
+fn conclude(
+    before: &Auth0TenantStatus,
+    generation: i64,
+    looked: &Result<Findings, Failed>,
+) -> Auth0TenantStatus {
+    let mut after = before.clone();
+    let now = Timestamp::now();
+    let was_ready = conditions::is_ready(&before.conditions, generation);
+    after.observed_generation = Some(generation);
+    let mut say = |status, failure: &Failure, abnormal| {
+        let reason = failure.reason.as_str();
+        let reason = if failure.reason == Reason::Applied { "TokenObtained" } else { reason };
+        let saying = Saying { status, reason, message: &failure.message };
+        conditions::set(&mut after.conditions, READY, &saying, generation, now);
+        conditions::set_abnormal(&mut after.conditions, abnormal, reason, &failure.message, generation, now);
+    };
+    match looked {
+        Ok(findings) => {
+            say("True", &Failure::new(Reason::Applied, "Auth0 accepts the credentials"), None);
+            after.credentials = Some(findings.credentials.clone());
+            after.scopes = findings.scopes.iter().flatten().cloned().collect();
+            if let Some(connections) = &findings.connections {
+                after.connections.clone_from(&connections.choices);
+                after.connections_total = Some(connections.total);
+            }
+        }
+        Err(Failed { failure, .. }) => match failure.reason.standing() {
+            Standing::Stalled => say("False", failure, Some(STALLED)),
+            // A tenant that worked goes on working while Auth0 is away; its token may still be good.
+            Standing::Reconciling | Standing::Ready | Standing::Held
+                if was_ready && !is_dependency(failure.reason) => {}
+            Standing::Reconciling | Standing::Ready | Standing::Held => {
+                say("False", failure, Some(RECONCILING))
+            }
+        },
+    }
+    after
+}
+
+const fn is_dependency(reason: Reason) -> bool {
+    matches!(reason, Reason::SecretNotFound | Reason::SecretKeyMissing)
+}

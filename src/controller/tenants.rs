@@ -1,0 +1,200 @@
+//! Tenants as resources use them: found, judged, and turned into an Auth0 client.
+
+use super::conditions::{self, READY};
+use super::secrets::{Content, Secrets};
+use crate::api::{Auth0Tenant, ConnectionChoice, SecretVersion, TenantRef};
+use crate::auth0::{self, AllowedDomains, Credentials};
+use crate::reason::{Failure, Reason, Standing};
+use kube::ResourceExt as _;
+use kube::core::DeserializeGuard;
+use kube_runtime::reflector::{ObjectRef, Store};
+use secrecy::{ExposeSecret as _, SecretString};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The Auth0 clients of all tenants, each with the token that it holds.
+pub struct Clients {
+    http: reqwest::Client,
+    allowed: AllowedDomains,
+    by_tenant: Mutex<HashMap<String, (SecretVersion, Arc<auth0::Client>)>>,
+}
+
+/// A tenant that can be called.
+#[derive(Clone)]
+pub struct Tenant {
+    /// Its resource.
+    pub object: Arc<DeserializeGuard<Auth0Tenant>>,
+    /// Host, with its port.
+    pub host: String,
+    /// Changes where resources that use the tenant have to look again.
+    pub fingerprint: String,
+    /// Connections to choose from.
+    pub choices: Vec<ConnectionChoice>,
+}
+
+/// Finds the tenant that a resource of this namespace refers to.
+///
+/// # Errors
+/// `TenantNotAllowed`, `TenantNotFound`, `TenantNotReady`, or the tenant's own reason where it is stalled.
+pub fn resolve(
+    store: &Store<DeserializeGuard<Auth0Tenant>>,
+    namespace: &str,
+    reference: &TenantRef,
+) -> Result<Tenant, Failure> {
+    let name = &reference.name;
+    if reference.namespace.as_deref().is_some_and(|other| !other.is_empty() && other != namespace) {
+        return Err(Failure::new(
+            Reason::TenantNotAllowed,
+            format!(
+                "tenantRef names another namespace, which is not available yet: create the Auth0Tenant {name} in this namespace"
+            ),
+        ));
+    }
+    let object = store.get(&ObjectRef::new(name).within(namespace)).ok_or_else(|| {
+        Failure::new(
+            Reason::TenantNotFound,
+            format!("the Auth0Tenant {name} is not in this namespace: create it"),
+        )
+    })?;
+    let not_ready = |why: &str| {
+        Failure::new(Reason::TenantNotReady, format!("the Auth0Tenant {name} is not ready: {why}"))
+    };
+    let tenant =
+        object.0.as_ref().map_err(|_| not_ready("it cannot be read by this version of the operator"))?;
+    let status = tenant.status.as_ref().ok_or_else(|| not_ready("it was not visited yet"))?;
+    let generation = tenant.metadata.generation.unwrap_or_default();
+    if status.observed_generation != Some(generation) {
+        return Err(not_ready("its last change was not visited yet"));
+    }
+    if !conditions::is_ready(&status.conditions, generation) {
+        let reason = conditions::failing_reason(&status.conditions).unwrap_or(Reason::TenantNotReady);
+        let message = conditions::find(&status.conditions, READY).map_or("", |ready| ready.message.as_str());
+        return Err(match reason.standing() {
+            Standing::Stalled => {
+                Failure::new(reason, format!("the Auth0Tenant {name} is stalled: {message}"))
+            }
+            Standing::Ready | Standing::Reconciling | Standing::Held => not_ready(message),
+        });
+    }
+    let credentials = status.credentials.as_ref();
+    let fingerprint = format!(
+        "{}/{generation}/{}",
+        tenant.uid().unwrap_or_default(),
+        credentials.map_or_else(String::new, |secret| format!("{}/{}", secret.uid, secret.resource_version)),
+    );
+    Ok(Tenant {
+        host: tenant.spec.domain.clone(),
+        fingerprint,
+        choices: status.connections.clone(),
+        object: Arc::clone(&object),
+    })
+}
+
+impl Clients {
+    /// Clients that share one pool of connections and talk to allowed domains only.
+    #[must_use]
+    pub fn new(http: reqwest::Client, allowed: AllowedDomains) -> Self {
+        Self { http, allowed, by_tenant: Mutex::default() }
+    }
+
+    /// The client of a tenant, made with this content of its Secret. The same content gives the same
+    /// client, and so the same token.
+    ///
+    /// # Errors
+    /// `TenantNotAllowed` for a domain that is not allowed; `AuthenticationFailed`, `SecretKeyMissing` or
+    /// `InvalidRequest` for credentials that cannot be right.
+    pub fn with_credentials(
+        &self,
+        tenant: &Auth0Tenant,
+        content: &Content,
+    ) -> Result<Arc<auth0::Client>, Failure> {
+        let domain = &tenant.spec.domain;
+        if !self.allowed.allows(domain) {
+            return Err(Failure::new(
+                Reason::TenantNotAllowed,
+                format!(
+                    "the domain {domain} is not allowed: start the operator with --allowed-domain {domain}"
+                ),
+            ));
+        }
+        if let Some(client) = self.known(tenant, &content.version) {
+            return Ok(client);
+        }
+        let credentials = credentials(content, domain)?;
+        let client = Arc::new(auth0::Client::new(self.http.clone(), domain, credentials)?);
+        let mut clients = self.by_tenant.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.insert(tenant.uid().unwrap_or_default(), (content.version.clone(), Arc::clone(&client)));
+        Ok(client)
+    }
+
+    fn known(&self, tenant: &Auth0Tenant, version: &SecretVersion) -> Option<Arc<auth0::Client>> {
+        let clients = self.by_tenant.lock().unwrap_or_else(PoisonError::into_inner);
+        let (made_with, client) = clients.get(&tenant.uid().unwrap_or_default())?;
+        (made_with == version).then(|| Arc::clone(client))
+    }
+
+    /// The client that resources of a Ready tenant use. Reads the Secret only where no client was made yet.
+    ///
+    /// # Errors
+    /// As [`Clients::with_credentials`], and `SecretNotFound` or `SecretForbidden`.
+    pub async fn of(&self, tenant: &Auth0Tenant, secrets: &Secrets) -> Result<Arc<auth0::Client>, Failure> {
+        let version = tenant.status.as_ref().and_then(|status| status.credentials.as_ref());
+        if let Some(client) = version.and_then(|version| self.known(tenant, version)) {
+            return Ok(client);
+        }
+        let content = read_credentials(tenant, secrets).await?;
+        self.with_credentials(tenant, &content)
+    }
+}
+
+/// Reads the Secret that a tenant names.
+///
+/// # Errors
+/// `SecretNotFound` or `SecretForbidden`.
+pub async fn read_credentials(tenant: &Auth0Tenant, secrets: &Secrets) -> Result<Content, Failure> {
+    let name = &tenant.spec.credentials_secret_ref.name;
+    let namespace = tenant.namespace().unwrap_or_default();
+    secrets.read(&namespace, name).await?.ok_or_else(|| {
+        Failure::new(
+            Reason::SecretNotFound,
+            format!("the Secret {name} is not in this namespace: create it with the keys clientId and clientSecret"),
+        )
+    })
+}
+
+fn credentials(content: &Content, domain: &str) -> Result<Credentials, Failure> {
+    if content.get("privateKey").is_some() {
+        return Err(Failure::new(
+            Reason::AuthenticationFailed,
+            "the Secret holds privateKey, but private_key_jwt is not available yet: use clientSecret",
+        ));
+    }
+    if let Some(named) = content.get("domain")
+        && trimmed(named.expose_secret()) != Some(domain)
+    {
+        return Err(Failure::new(
+            Reason::InvalidRequest,
+            "the key domain of the Secret is not spec.domain: these credentials are meant for another tenant",
+        ));
+    }
+    let text = |key: &str| {
+        let bytes = content.get(key).ok_or_else(|| {
+            Failure::new(Reason::SecretKeyMissing, format!("the Secret lacks the key {key}: add it"))
+        })?;
+        trimmed(bytes.expose_secret()).filter(|text| !text.is_empty()).ok_or_else(|| {
+            Failure::new(
+                Reason::AuthenticationFailed,
+                format!("the key {key} of the Secret is empty or no text"),
+            )
+        })
+    };
+    Ok(Credentials {
+        client_id: text("clientId")?.to_owned(),
+        client_secret: SecretString::from(text("clientSecret")?),
+    })
+}
+
+/// Editors and `echo` leave a newline behind.
+fn trimmed(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok().map(str::trim)
+}

@@ -1,0 +1,62 @@
+//! The `auth0-user-operator` program: reads the command line and hands over.
+
+use auth0_user_operator::auth0::{self, AllowedDomains};
+use auth0_user_operator::cli::{Cli, Command, Run};
+use auth0_user_operator::controller::{self, Settings};
+use auth0_user_operator::{api, telemetry};
+use clap::Parser as _;
+use std::error::Error;
+use std::io::Write as _;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Some(Command::Crd) => print_crds(),
+        Some(Command::Run(run)) => start(run),
+        None => start(cli.run),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "auth0-user-operator: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print_crds() -> Result<(), Box<dyn Error>> {
+    let mut out = std::io::stdout().lock();
+    for crd in api::crds() {
+        write!(out, "---\n{}", serde_saphyr::to_string(&crd)?)?;
+    }
+    Ok(())
+}
+
+#[tokio::main]
+async fn start(run: Run) -> Result<(), Box<dyn Error>> {
+    telemetry::start(run.log_format);
+    let allowed = AllowedDomains::parse(&run.allowed_domain)?;
+    let client = kube::Client::try_default().await?;
+    let pod_namespace = std::env::var("POD_NAMESPACE").ok();
+    let settings = Settings {
+        namespaces: run.watch_namespace,
+        operator_namespace: run
+            .operator_namespace
+            .or(pod_namespace)
+            .unwrap_or_else(|| client.default_namespace().to_owned()),
+        allowed,
+        concurrency: run.concurrency,
+    };
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let shutdown = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    controller::run(client, auth0::http_client()?, settings, shutdown).await;
+    Ok(())
+}

@@ -1,0 +1,338 @@
+//! What the spec asks, with blanks already decided.
+
+use super::attribute::Attribute;
+use super::dropped::{Held, held};
+use crate::api::{Auth0UserUpdateSpec, Field, IgnoredField, JsonMap, PassEmptyValues, SecretKeyRef};
+use crate::reason::{Failure, Reason};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Root keys that Auth0 keeps for itself inside `app_metadata` (Auth0: "Metadata field names and data types").
+const RESERVED_APP_METADATA: [&str; 18] = [
+    "__tenant",
+    "_id",
+    "blocked",
+    "clientID",
+    "created_at",
+    "email_verified",
+    "email",
+    "globalClientID",
+    "global_client_id",
+    "identities",
+    "lastIP",
+    "lastLogin",
+    "loginsCount",
+    "metadata",
+    "multifactor_last_modified",
+    "multifactor",
+    "updated_at",
+    "user_id",
+];
+
+/// What one text field shall become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// This value.
+    Set(String),
+    /// No value.
+    Clear,
+}
+
+/// What one metadata map shall become.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Metadata {
+    /// An order for the map as a whole.
+    pub whole: Option<Whole>,
+    /// First-level keys: a value, or `None` to remove the key.
+    pub keys: BTreeMap<String, Option<Value>>,
+    /// Keys that a replace leaves alone, because a dropped null hides what was meant.
+    pub held: BTreeSet<String>,
+}
+
+/// An order for a whole metadata map. It acts once for each edit, or other people's keys would go at
+/// every resync.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whole {
+    /// Remove every key.
+    Clear,
+    /// Remove every key that is not declared.
+    Replace,
+}
+
+/// The spec after the rules for blanks: only what is managed is in it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Desired {
+    /// Text fields.
+    pub texts: BTreeMap<Attribute, Text>,
+    /// `blocked`, `emailVerified` and `phoneVerified`.
+    pub flags: BTreeMap<Attribute, bool>,
+    /// Whether to mail a verification link.
+    pub verify_email: Option<bool>,
+    /// Rides with a new email or phone number.
+    pub client_id: Option<String>,
+    /// Names the identity to act on.
+    pub connection: Option<String>,
+    /// Where the password is.
+    pub password: Option<SecretKeyRef>,
+    /// `userMetadata` and `appMetadata`.
+    pub metadata: BTreeMap<Attribute, Metadata>,
+    /// Blanks that Auth0 cannot clear.
+    pub ignored: Vec<IgnoredField>,
+}
+
+impl Desired {
+    /// Reads the spec. `last_applied` is the `spec` of kubectl's last-applied annotation.
+    ///
+    /// # Errors
+    /// `InvalidRequest` for what neither schema nor CEL can see.
+    pub fn read(spec: &Auth0UserUpdateSpec, last_applied: Option<&JsonMap>) -> Result<Self, Failure> {
+        let blanks_clear = spec.pass_empty_values == PassEmptyValues::Yes;
+        let reader = Reader { spec, blanks_clear };
+        let mut desired = Self { texts: reader.texts(), ..Self::default() };
+        for (attribute, field) in [
+            (Attribute::Blocked, &spec.blocked),
+            (Attribute::EmailVerified, &spec.email_verified),
+            (Attribute::PhoneVerified, &spec.phone_verified),
+        ] {
+            if let Some(flag) = desired.unless_blank(attribute.spec_name(), field, blanks_clear) {
+                desired.flags.insert(attribute, flag);
+            }
+        }
+        desired.verify_email = desired.unless_blank("verifyEmail", &spec.verify_email, blanks_clear);
+        desired.password = desired.unless_blank("passwordSecretRef", &spec.password_secret_ref, blanks_clear);
+        desired.client_id = desired.unless_blank("clientId", &without_empty(&spec.client_id), blanks_clear);
+        desired.connection =
+            desired.unless_blank("connection", &without_empty(&spec.connection), blanks_clear);
+        for (attribute, map) in
+            [(Attribute::UserMetadata, &spec.user_metadata), (Attribute::AppMetadata, &spec.app_metadata)]
+        {
+            let applied = last_applied.and_then(|spec| spec.get(attribute.spec_name()));
+            if let Some(metadata) = reader.metadata(attribute, map.as_ref(), applied)? {
+                desired.metadata.insert(attribute, metadata);
+            }
+        }
+        Ok(desired)
+    }
+
+    /// The value of a field that Auth0 cannot clear. Its blank is reported where blanks are meant to clear.
+    fn unless_blank<T: Clone>(&mut self, name: &str, field: &Field<T>, blanks_clear: bool) -> Option<T> {
+        if matches!(field, Field::Null) && blanks_clear {
+            let reason = "Auth0 has no way to clear this field; remove it from the spec".to_owned();
+            self.ignored.push(IgnoredField { field: name.to_owned(), reason });
+        }
+        field.value().cloned()
+    }
+}
+
+fn without_empty(field: &Field<String>) -> Field<String> {
+    match field {
+        Field::Value(text) if text.is_empty() => Field::Null,
+        Field::Absent | Field::Null | Field::Value(_) => field.clone(),
+    }
+}
+
+struct Reader<'a> {
+    spec: &'a Auth0UserUpdateSpec,
+    blanks_clear: bool,
+}
+
+impl Reader<'_> {
+    fn texts(&self) -> BTreeMap<Attribute, Text> {
+        let spec = self.spec;
+        [
+            (Attribute::Name, &spec.name),
+            (Attribute::GivenName, &spec.given_name),
+            (Attribute::FamilyName, &spec.family_name),
+            (Attribute::Nickname, &spec.nickname),
+            (Attribute::Picture, &spec.picture),
+            (Attribute::Email, &spec.email),
+            (Attribute::PhoneNumber, &spec.phone_number),
+            (Attribute::Username, &spec.username),
+        ]
+        .into_iter()
+        .filter_map(|(attribute, field)| Some((attribute, self.text(attribute, field)?)))
+        .collect()
+    }
+
+    fn text(&self, attribute: Attribute, field: &Field<String>) -> Option<Text> {
+        if self.clears(attribute.spec_name()) {
+            return Some(Text::Clear);
+        }
+        match field {
+            Field::Absent => None,
+            Field::Value(text) if !text.is_empty() => Some(Text::Set(text.clone())),
+            Field::Null | Field::Value(_) => self.blanks_clear.then_some(Text::Clear),
+        }
+    }
+
+    fn clears(&self, name: &str) -> bool {
+        self.spec.clear.iter().any(|entry| entry == name)
+    }
+
+    /// Keys of this map that `clear` names one by one.
+    fn cleared_keys(&self, attribute: Attribute) -> impl Iterator<Item = &str> {
+        self.spec
+            .clear
+            .iter()
+            .filter_map(move |entry| entry.strip_prefix(attribute.spec_name())?.strip_prefix('.'))
+    }
+
+    fn metadata(
+        &self,
+        attribute: Attribute,
+        map: Option<&JsonMap>,
+        applied: Option<&Value>,
+    ) -> Result<Option<Metadata>, Failure> {
+        let empty = JsonMap::new();
+        let declared = map.unwrap_or(&empty);
+        self.check_keys(attribute, declared)?;
+        let held = map.map_or_else(Held::default, |live| held(applied, live));
+        let mut keys: BTreeMap<String, Option<Value>> = declared
+            .iter()
+            .filter(|(key, value)| !held.keys.contains(*key) && (self.blanks_clear || !value.is_null()))
+            .map(|(key, value)| (key.clone(), Some(value.clone()).filter(|value| !value.is_null())))
+            .collect();
+        let whole = if self.clears(attribute.spec_name()) {
+            let replaces = declared.values().any(|value| !value.is_null());
+            Some(if replaces { Whole::Replace } else { Whole::Clear })
+        } else {
+            let blank = map.is_some_and(JsonMap::is_empty) && self.blanks_clear && !held.whole;
+            blank.then_some(Whole::Clear)
+        };
+        match whole {
+            Some(Whole::Clear) => keys.clear(),
+            Some(Whole::Replace) => keys.retain(|_, value| value.is_some()),
+            None => keys.extend(self.cleared_keys(attribute).map(|key| (key.to_owned(), None))),
+        }
+        let metadata = Metadata { whole, keys, held: held.keys };
+        Ok((metadata.whole.is_some() || !metadata.keys.is_empty()).then_some(metadata))
+    }
+
+    fn check_keys(&self, attribute: Attribute, declared: &JsonMap) -> Result<(), Failure> {
+        let name = attribute.spec_name();
+        let refuse = |message| Err(Failure::new(Reason::InvalidRequest, message));
+        for key in self.cleared_keys(attribute) {
+            if declared.get(key).is_some_and(|value| !value.is_null()) {
+                return refuse(format!(
+                    "{name}.{key} is listed in clear and has a value: remove one of the two"
+                ));
+            }
+        }
+        for key in declared.keys() {
+            if key.contains(['.', '$']) {
+                return refuse(format!(
+                    "{name} holds the key {key:?}: Auth0 refuses keys with . or $; rename it"
+                ));
+            }
+            if attribute == Attribute::AppMetadata && RESERVED_APP_METADATA.contains(&key.as_str()) {
+                return refuse(format!(
+                    "{name} holds the key {key:?}, which Auth0 keeps for itself; rename it"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(mut card: Value, pass_empty_values: &str) -> Result<Desired, Failure> {
+        card["tenantRef"] = json!({"name": "t"});
+        card["userId"] = json!("auth0|1");
+        card["passEmptyValues"] = json!(pass_empty_values);
+        Desired::read(&serde_json::from_value(card).unwrap(), None)
+    }
+
+    fn metadata(card: Value, pass_empty_values: &str) -> Option<Metadata> {
+        read(card, pass_empty_values).unwrap().metadata.remove(&Attribute::UserMetadata)
+    }
+
+    #[test]
+    fn a_blank_text_clears_under_yes_only() {
+        for blank in [json!({"name": ""}), json!({"name": null})] {
+            assert_eq!(read(blank.clone(), "Yes").unwrap().texts[&Attribute::Name], Text::Clear);
+            assert_eq!(read(blank, "No").unwrap().texts.get(&Attribute::Name), None);
+        }
+        assert_eq!(read(json!({}), "Yes").unwrap(), Desired::default());
+    }
+
+    #[test]
+    fn clear_is_an_order_under_both() {
+        for answer in ["Yes", "No"] {
+            let desired = read(json!({"clear": ["name"], "name": ""}), answer).unwrap();
+            assert_eq!(desired.texts[&Attribute::Name], Text::Clear);
+        }
+    }
+
+    #[test]
+    fn an_empty_map_clears_under_yes_only() {
+        let cleared = metadata(json!({"userMetadata": {}}), "Yes").unwrap();
+        assert_eq!(cleared.whole, Some(Whole::Clear));
+        assert_eq!(metadata(json!({"userMetadata": {}}), "No"), None);
+    }
+
+    #[test]
+    fn a_null_key_is_removed_under_yes_and_left_out_under_no() {
+        let card = json!({"userMetadata": {"plan": null, "seat": "", "nested": {"x": null}}});
+        let yes = metadata(card.clone(), "Yes").unwrap().keys;
+        assert_eq!(yes["plan"], None);
+        assert_eq!(yes["seat"], Some(json!("")));
+        let no = metadata(card, "No").unwrap().keys;
+        assert!(!no.contains_key("plan"));
+        assert_eq!(no["nested"], Some(json!({"x": null})));
+    }
+
+    #[test]
+    fn clear_with_values_replaces_and_without_values_clears() {
+        let replace = metadata(json!({"clear": ["userMetadata"], "userMetadata": {"a": 1}}), "No").unwrap();
+        assert_eq!(replace.whole, Some(Whole::Replace));
+        for card in [
+            json!({"clear": ["userMetadata"]}),
+            json!({"clear": ["userMetadata", "userMetadata.k"], "userMetadata": {}}),
+        ] {
+            assert_eq!(metadata(card, "No").unwrap().whole, Some(Whole::Clear));
+        }
+    }
+
+    #[test]
+    fn blanks_that_auth0_cannot_clear_are_reported_under_yes_only() {
+        let card = json!({"blocked": null, "emailVerified": null, "phoneVerified": null, "verifyEmail": null,
+                          "passwordSecretRef": null, "clientId": "", "connection": ""});
+        assert_eq!(read(card.clone(), "Yes").unwrap().ignored.len(), 7);
+        assert_eq!(read(card, "No").unwrap(), Desired::default());
+    }
+
+    #[test]
+    fn a_cleared_key_with_a_value_is_refused() {
+        let card = json!({"clear": ["userMetadata.k"], "userMetadata": {"k": 1}});
+        assert_eq!(read(card, "No").unwrap_err().reason, Reason::InvalidRequest);
+        assert!(read(json!({"clear": ["userMetadata.k"], "userMetadata": {"k": null}}), "No").is_ok());
+    }
+
+    #[test]
+    fn keys_that_auth0_forbids_are_refused() {
+        for card in [
+            json!({"userMetadata": {"a.b": 1}}),
+            json!({"appMetadata": {"$x": 1}}),
+            json!({"appMetadata": {"user_id": 1}}),
+        ] {
+            assert_eq!(read(card, "Yes").unwrap_err().reason, Reason::InvalidRequest);
+        }
+        assert!(read(json!({"userMetadata": {"user_id": 1}}), "Yes").is_ok());
+    }
+
+    #[test]
+    fn a_dropped_null_neither_clears_the_map_nor_sends_its_rest() {
+        let spec = json!({"tenantRef": {"name": "t"}, "userId": "auth0|1", "passEmptyValues": "Yes",
+                          "userMetadata": {}, "appMetadata": {"billing": {}, "seat": 1}});
+        let applied =
+            json!({"userMetadata": {"plan": null}, "appMetadata": {"billing": {"plan": null}, "seat": 1}});
+        let desired = Desired::read(&serde_json::from_value(spec).unwrap(), applied.as_object()).unwrap();
+        assert_eq!(desired.metadata.get(&Attribute::UserMetadata), None);
+        let app: Vec<_> = desired.metadata[&Attribute::AppMetadata].keys.keys().collect();
+        assert_eq!(app, ["seat"]);
+    }
+}

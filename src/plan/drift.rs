@@ -1,0 +1,350 @@
+//! What differs between the desired and the observed user, group by group.
+
+use super::attribute::{Attribute, Group};
+use super::body::Change;
+use super::desired::{Desired, Metadata, Text, Whole};
+use super::digest::TriggerKey;
+use super::order::{Decision, Memory, Order};
+use super::{Hold, Password};
+use crate::api::{JsonMap, NotPersisted, SecretVersion, Trigger};
+use crate::user::{Seen, Target, User, is_true};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::Value;
+
+/// One group's share of a request.
+pub(super) struct Draft {
+    pub group: Group,
+    pub changes: Vec<Change>,
+    /// Entries to write before the request.
+    pub triggers: Vec<Trigger>,
+    pub password: Option<SecretString>,
+    /// An earlier try of the password may have arrived.
+    pub again: bool,
+}
+
+impl Draft {
+    const fn new(group: Group) -> Self {
+        Self { group, changes: Vec::new(), triggers: Vec::new(), password: None, again: false }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.password.is_none()
+    }
+
+    fn sets(&self, attribute: Attribute) -> bool {
+        self.changes.iter().any(|change| change.attribute == attribute && !change.value.is_null())
+    }
+}
+
+/// Compares, and collects on the way what is to be remembered without a request.
+pub(super) struct Comparison<'a> {
+    pub desired: &'a Desired,
+    pub user: &'a User,
+    pub target: &'a Target,
+    pub memory: &'a Memory,
+    pub key: &'a TriggerKey,
+    pub host: &'a str,
+    pub user_id: &'a str,
+    pub records: Vec<Trigger>,
+    pub holds: Vec<Hold>,
+    /// Differences that are not sent because Auth0 did not keep the value before.
+    pub not_persisted: Vec<NotPersisted>,
+    /// Orders that are still declared; every other entry but the password's is forgotten.
+    pub declared_orders: Vec<Attribute>,
+}
+
+impl Comparison<'_> {
+    pub fn password(&mut self, password: &Password) -> Draft {
+        let mut draft = Draft::new(Group::Password);
+        let (value, version) = match password {
+            Password::Undeclared | Password::Unchanged => return draft,
+            Password::Held(failure) => {
+                self.holds.push(Hold { group: Group::Password, failure: failure.clone() });
+                return draft;
+            }
+            Password::Read(value, version) => (value, version),
+        };
+        let digest = self.order_digest(Attribute::Password, value.expose_secret());
+        if let Some((entry, again)) = self.order(Attribute::Password, digest, Some(version)) {
+            draft.triggers.push(entry);
+            draft.password = Some(value.clone());
+            draft.again = again;
+        }
+        draft
+    }
+
+    pub fn account(&mut self) -> Draft {
+        let mut draft = Draft::new(Group::Account);
+        self.flag(&mut draft, Attribute::Blocked, false);
+        for (attribute, metadata) in &self.desired.metadata {
+            self.metadata(&mut draft, *attribute, metadata);
+        }
+        draft
+    }
+
+    pub fn profile(&mut self) -> Draft {
+        let mut draft = Draft::new(Group::Profile);
+        for attribute in [
+            Attribute::Name,
+            Attribute::GivenName,
+            Attribute::FamilyName,
+            Attribute::Nickname,
+            Attribute::Picture,
+        ] {
+            self.text(&mut draft, attribute);
+        }
+        draft
+    }
+
+    pub fn email(&mut self) -> Draft {
+        let mut draft = Draft::new(Group::Email);
+        self.text(&mut draft, Attribute::Email);
+        if self.desired.verify_email == Some(true) {
+            self.declared_orders.push(Attribute::VerifyEmail);
+        }
+        if self.desired.texts.get(&Attribute::Email) != Some(&Text::Clear) {
+            let sets_email = draft.sets(Attribute::Email);
+            self.flag(&mut draft, Attribute::EmailVerified, sets_email);
+            self.verify_email(&mut draft);
+        }
+        draft
+    }
+
+    pub fn phone(&mut self) -> Draft {
+        let mut draft = Draft::new(Group::Phone);
+        self.text(&mut draft, Attribute::PhoneNumber);
+        if self.desired.texts.get(&Attribute::PhoneNumber) != Some(&Text::Clear) {
+            let sets_phone = draft.sets(Attribute::PhoneNumber);
+            self.flag(&mut draft, Attribute::PhoneVerified, sets_phone);
+        }
+        draft
+    }
+
+    pub fn username(&mut self) -> Draft {
+        let mut draft = Draft::new(Group::Username);
+        self.text(&mut draft, Attribute::Username);
+        draft
+    }
+
+    fn text(&mut self, draft: &mut Draft, attribute: Attribute) {
+        let Some(wanted) = self.desired.texts.get(&attribute) else { return };
+        match (wanted, self.seen(attribute)) {
+            (Text::Set(wanted), Seen::Known(seen)) => {
+                if !same_text(attribute, wanted, seen) {
+                    self.push(draft, Change::root(attribute, wanted.as_str().into()));
+                }
+            }
+            (Text::Clear, Seen::Known(seen)) => {
+                if seen.is_some_and(|seen| seen != "") {
+                    self.push(draft, Change::root(attribute, Value::Null));
+                }
+            }
+            (Text::Set(wanted), Seen::Unobservable) => {
+                if let Some(entry) = self.unobservable(attribute, wanted) {
+                    draft.triggers.push(entry);
+                    draft.changes.push(Change::root(attribute, wanted.as_str().into()));
+                }
+            }
+            (Text::Clear, Seen::Unobservable) => {}
+        }
+    }
+
+    /// `rides`: the body sets the address that the flag speaks of, which Auth0 may answer with a reset flag.
+    fn flag(&mut self, draft: &mut Draft, attribute: Attribute, rides: bool) {
+        let Some(&wanted) = self.desired.flags.get(&attribute) else { return };
+        let change = Change::root(attribute, wanted.into());
+        match self.seen(attribute) {
+            Seen::Known(_) if rides => draft.changes.push(change),
+            Seen::Known(seen) => {
+                if is_true(seen) != wanted {
+                    self.push(draft, change);
+                }
+            }
+            Seen::Unobservable => {
+                let entry = self.unobservable(attribute, if wanted { "true" } else { "false" });
+                if rides || entry.is_some() {
+                    draft.changes.push(change);
+                }
+                draft.triggers.extend(entry);
+            }
+        }
+    }
+
+    fn verify_email(&mut self, draft: &mut Draft) {
+        let rides = !draft.changes.is_empty();
+        let Some(wanted) = self.desired.verify_email else { return };
+        let push = |draft: &mut Draft, flag: bool| {
+            draft.changes.push(Change::root(Attribute::VerifyEmail, flag.into()));
+        };
+        if !wanted {
+            if rides {
+                push(draft, false);
+            }
+            return;
+        }
+        let Some(email) = self.email_after(draft) else { return };
+        let digest = self.order_digest(Attribute::VerifyEmail, &email.to_ascii_lowercase());
+        let held = self.holds.len();
+        match self.order(Attribute::VerifyEmail, digest, None) {
+            Some((entry, _)) if rides || self.says_unverified() => {
+                draft.triggers.push(entry);
+                push(draft, true);
+            }
+            None if rides && self.holds.len() == held => push(draft, false),
+            Some(_) | None => {}
+        }
+    }
+
+    /// The address that a mail would go to once this draft is sent.
+    fn email_after(&self, draft: &Draft) -> Option<String> {
+        let seen = match self.seen(Attribute::Email) {
+            Seen::Known(seen) if !draft.sets(Attribute::Email) => return seen?.as_str().map(str::to_owned),
+            Seen::Known(seen) => seen.and_then(Value::as_str),
+            Seen::Unobservable => None,
+        };
+        match self.desired.texts.get(&Attribute::Email) {
+            Some(Text::Set(wanted)) => Some(wanted.clone()),
+            Some(Text::Clear) | None => seen.map(str::to_owned),
+        }
+    }
+
+    fn says_unverified(&self) -> bool {
+        match self.seen(Attribute::EmailVerified) {
+            Seen::Known(seen) => !is_true(seen),
+            Seen::Unobservable => false,
+        }
+    }
+
+    fn metadata(&mut self, draft: &mut Draft, attribute: Attribute, wanted: &Metadata) {
+        let empty = JsonMap::new();
+        let user = self.user;
+        let observed = user.metadata(attribute.auth0_name()).unwrap_or(&empty);
+        if let Some(whole) = wanted.whole {
+            self.declared_orders.push(attribute);
+            let stale: Vec<&String> = observed
+                .iter()
+                .filter(|(key, value)| {
+                    !value.is_null() && !wanted.keys.contains_key(*key) && !wanted.held.contains(*key)
+                })
+                .map(|(key, _)| key)
+                .collect();
+            let digest = self.order_digest(attribute, &serde_json::json!(wanted.keys).to_string());
+            let held = self.holds.len();
+            match self.order(attribute, digest, None) {
+                Some((entry, _)) if stale.is_empty() => {
+                    self.records.push(Trigger { state: crate::api::TriggerState::Sent, ..entry });
+                }
+                Some((entry, _)) => {
+                    draft.triggers.push(entry);
+                    match whole {
+                        Whole::Clear => draft.changes.push(Change::clear_map(attribute)),
+                        Whole::Replace => {
+                            draft.changes.extend(stale.iter().map(|key| Change::key(attribute, key, None)));
+                        }
+                    }
+                }
+                None if self.holds.len() > held => return,
+                None => {}
+            }
+        }
+        for (key, value) in &wanted.keys {
+            if !same_value(value.as_ref(), observed.get(key)) {
+                self.push(draft, Change::key(attribute, key, value.as_ref()));
+            }
+        }
+    }
+
+    fn seen(&self, attribute: Attribute) -> Seen<'_> {
+        if attribute.group().is_identity_scoped() {
+            self.user.seen(self.target, attribute.auth0_name())
+        } else {
+            Seen::Known(self.user.root(attribute.auth0_name()))
+        }
+    }
+
+    /// Adds a change, unless Auth0 accepted this very value before and did not keep it.
+    fn push(&mut self, draft: &mut Draft, change: Change) {
+        let entry = self.not_persisted_entry(&change);
+        if self.memory.is_not_persisted(&entry.field, &entry.digest) {
+            self.not_persisted.push(entry);
+        } else {
+            draft.changes.push(change);
+        }
+    }
+
+    pub fn not_persisted_entry(&self, change: &Change) -> NotPersisted {
+        let field = change.field();
+        let created = self.user.text("created_at").unwrap_or_default();
+        let value = change.value.to_string();
+        let digest =
+            self.key.digest(&[self.host, self.user_id, &self.target.identity, created, &field, &value]);
+        NotPersisted { field, digest }
+    }
+
+    /// A value that cannot be compared is sent once and remembered.
+    fn unobservable(&mut self, attribute: Attribute, value: &str) -> Option<Trigger> {
+        self.declared_orders.push(attribute);
+        let digest = self.order_digest(attribute, value);
+        self.order(attribute, digest, None).map(|(entry, _)| entry)
+    }
+
+    fn order_digest(&self, attribute: Attribute, value: &str) -> String {
+        let identity =
+            if attribute.group().is_identity_scoped() { self.target.identity.as_str() } else { "" };
+        self.key.digest(&[self.host, self.user_id, identity, value])
+    }
+
+    /// The entry to write before sending, if the order is to be sent; and whether it may have arrived.
+    fn order(
+        &mut self,
+        attribute: Attribute,
+        digest: String,
+        secret: Option<&SecretVersion>,
+    ) -> Option<(Trigger, bool)> {
+        let order = Order {
+            attribute,
+            digest,
+            secret,
+            user_created_at: self.user.text("created_at"),
+            last_password_reset: self.user.text("last_password_reset"),
+        };
+        match order.decide(self.memory, self.key) {
+            Decision::Send { entry, again } => return Some((entry, again)),
+            Decision::Record(entry) => self.records.push(entry),
+            Decision::Hold(failure) => self.holds.push(Hold { group: attribute.group(), failure }),
+            Decision::Done => {}
+        }
+        None
+    }
+}
+
+fn same_text(attribute: Attribute, wanted: &str, seen: Option<&Value>) -> bool {
+    let Some(seen) = seen.and_then(Value::as_str) else { return false };
+    if attribute.ignores_ascii_case() { wanted.eq_ignore_ascii_case(seen) } else { wanted == seen }
+}
+
+/// Integers are compared exactly and a float by its value, so that `1` equals `1.0`; null equals absent.
+fn same_value(wanted: Option<&Value>, seen: Option<&Value>) -> bool {
+    match (wanted, seen.filter(|seen| !seen.is_null())) {
+        (None, None) => true,
+        (Some(wanted), Some(seen)) => same_json(wanted, seen),
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+fn same_json(wanted: &Value, seen: &Value) -> bool {
+    match (wanted, seen) {
+        (Value::Number(wanted), Value::Number(seen)) => {
+            wanted == seen || ((wanted.is_f64() || seen.is_f64()) && wanted.as_f64() == seen.as_f64())
+        }
+        (Value::Array(wanted), Value::Array(seen)) => {
+            wanted.len() == seen.len()
+                && wanted.iter().zip(seen).all(|(wanted, seen)| same_json(wanted, seen))
+        }
+        (Value::Object(wanted), Value::Object(seen)) => {
+            wanted.len() == seen.len()
+                && wanted.iter().all(|(key, value)| seen.get(key).is_some_and(|seen| same_json(value, seen)))
+        }
+        _ => wanted == seen,
+    }
+}

@@ -1,0 +1,175 @@
+//! Edge triggers: orders that are carried out once for each value, and the memory that makes it so.
+
+use super::digest::TriggerKey;
+use crate::api::{NotPersisted, RefusedField, SecretVersion, Trigger, TriggerState};
+use crate::reason::{Failure, Reason};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::attribute::{Attribute, Group};
+
+/// What earlier passes left in status, and what annotations say of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Memory {
+    /// Orders and how far they came.
+    pub triggers: Vec<Trigger>,
+    /// Fields that Auth0 refused and that are not due for another try, unless in `retry`.
+    pub refused: Vec<RefusedField>,
+    /// Refused groups whose time for another try, alone, has come.
+    pub retry: BTreeSet<Group>,
+    /// Values that Auth0 accepted and does not hold.
+    pub not_persisted: Vec<NotPersisted>,
+    /// Whether this very generation was applied before, so that an order under a lost key is an old one.
+    pub generation_applied: bool,
+    /// The assume-sent annotation.
+    pub assume_sent: Option<bool>,
+}
+
+impl Memory {
+    /// The entry of one order.
+    #[must_use]
+    pub fn trigger(&self, name: &str) -> Option<&Trigger> {
+        self.triggers.iter().find(|trigger| trigger.name == name)
+    }
+
+    /// Adds an entry, or replaces the one of that name.
+    pub fn remember(&mut self, entry: Trigger) {
+        match self.triggers.iter_mut().find(|trigger| trigger.name == entry.name) {
+            Some(trigger) => *trigger = entry,
+            None => self.triggers.push(entry),
+        }
+    }
+
+    /// Whether Auth0 accepted this value once without holding it.
+    #[must_use]
+    pub fn is_not_persisted(&self, field: &str, digest: &str) -> bool {
+        self.not_persisted.iter().any(|entry| entry.field == field && entry.digest == digest)
+    }
+
+    /// Groups that Auth0 refused earlier.
+    #[must_use]
+    pub fn refused_groups(&self) -> BTreeSet<Group> {
+        self.refused.iter().filter_map(|refused| Group::of_field(&refused.field)).collect()
+    }
+}
+
+/// One order as it stands now, to be compared with the memory.
+pub(super) struct Order<'a> {
+    pub attribute: Attribute,
+    pub digest: String,
+    pub secret: Option<&'a SecretVersion>,
+    pub user_created_at: Option<&'a str>,
+    pub last_password_reset: Option<&'a str>,
+}
+
+/// What becomes of an order.
+pub(super) enum Decision {
+    /// It was carried out.
+    Done,
+    /// Carry it out, after this entry is written. `again` if an earlier try may have arrived.
+    Send { entry: Trigger, again: bool },
+    /// Nothing is to be sent, but this entry is to be written.
+    Record(Trigger),
+    /// It is not known whether it was carried out; a person decides.
+    Hold(Failure),
+}
+
+enum Recall<'a> {
+    /// No usable memory.
+    Nothing,
+    /// Another value was ordered before.
+    Another,
+    /// The same order. Owned where the entry must be rewritten under the present key.
+    Same(Cow<'a, Trigger>),
+}
+
+impl Order<'_> {
+    pub fn decide(&self, memory: &Memory, key: &TriggerKey) -> Decision {
+        let found = match self.recall(memory, key) {
+            Ok(Recall::Same(found)) => found,
+            Ok(Recall::Nothing) if memory.assume_sent == Some(true) => {
+                return Decision::Record(self.entry(TriggerState::Sent, key));
+            }
+            Ok(Recall::Nothing | Recall::Another) => return self.send(TriggerState::Sending, key, false),
+            Err(hold) => return Decision::Hold(hold),
+        };
+        match found.state {
+            TriggerState::Sent => match found {
+                Cow::Borrowed(_) => Decision::Done,
+                Cow::Owned(rewritten) => Decision::Record(rewritten),
+            },
+            TriggerState::Refused => self.send(TriggerState::Sending, key, false),
+            TriggerState::Sending | TriggerState::Resending | TriggerState::Unknown => {
+                self.resume(&found, key)
+            }
+        }
+    }
+
+    /// Decides on an order whose sending was begun and whose end is not known.
+    fn resume(&self, found: &Trigger, key: &TriggerKey) -> Decision {
+        let mails = self.attribute == Attribute::VerifyEmail;
+        let arrived = match self.attribute {
+            Attribute::Password => found.last_password_reset.as_deref() != self.last_password_reset,
+            _ => mails && found.state == TriggerState::Resending,
+        };
+        if arrived {
+            return Decision::Record(self.entry(TriggerState::Sent, key));
+        }
+        self.send(if mails { TriggerState::Resending } else { TriggerState::Sending }, key, true)
+    }
+
+    fn recall<'a>(&self, memory: &'a Memory, key: &TriggerKey) -> Result<Recall<'a>, Failure> {
+        let name = self.attribute.spec_name();
+        let Some(entry) = memory.trigger(name) else { return Ok(Recall::Nothing) };
+        if entry.state == TriggerState::Unknown {
+            return Err(Failure::new(
+                Reason::InternalError,
+                format!(
+                    "status.triggers holds an entry for {name} that this version of the operator cannot read"
+                ),
+            ));
+        }
+        if entry.user_created_at.as_deref() != self.user_created_at {
+            return Ok(Recall::Nothing);
+        }
+        if entry.key_id == key.id() {
+            return Ok(if entry.digest == self.digest {
+                Recall::Same(Cow::Borrowed(entry))
+            } else {
+                Recall::Another
+            });
+        }
+        if memory.generation_applied && entry.secret.as_ref() == self.secret {
+            let rewritten =
+                Trigger { digest: self.digest.clone(), key_id: key.id().to_owned(), ..entry.clone() };
+            return Ok(Recall::Same(Cow::Owned(rewritten)));
+        }
+        match memory.assume_sent {
+            Some(_) => Ok(Recall::Nothing),
+            None => Err(Failure::new(
+                Reason::TriggerKeyLost,
+                format!(
+                    "the operator's trigger key changed, so it cannot tell whether {name} was sent: set the annotation {} to \"true\" (it was) or \"false\" (send it)",
+                    crate::api::ASSUME_SENT_ANNOTATION
+                ),
+            )),
+        }
+    }
+
+    fn send(&self, state: TriggerState, key: &TriggerKey, again: bool) -> Decision {
+        Decision::Send { entry: self.entry(state, key), again }
+    }
+
+    fn entry(&self, state: TriggerState, key: &TriggerKey) -> Trigger {
+        let is_password = self.attribute == Attribute::Password;
+        Trigger {
+            name: self.attribute.spec_name().to_owned(),
+            state,
+            digest: self.digest.clone(),
+            key_id: key.id().to_owned(),
+            user_created_at: self.user_created_at.map(str::to_owned),
+            last_password_reset: self.last_password_reset.filter(|_| is_password).map(str::to_owned),
+            secret: self.secret.cloned(),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! The closed list of reasons: one word for condition, event, log and retry.
+
+use std::fmt;
+
+/// Why a resource is in the state it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// The spec is applied.
+    Applied,
+    /// The spec does not decode, contradicts itself, or Auth0 refuses it as malformed.
+    InvalidRequest,
+    /// The user's connection does not take this field.
+    NotSupportedByConnection,
+    /// `spec.connection` names none of the user's identities.
+    UnknownConnection,
+    /// The password breaks the connection's policy.
+    PasswordRejected,
+    /// Another user has this email or username.
+    AlreadyExists,
+    /// The connection refuses to remove this field.
+    NotClearable,
+    /// The Auth0 plan does not include this.
+    NotEntitled,
+    /// The user is blocked, a new password would unblock, and the spec does not say what is wanted.
+    UserBlocked,
+    /// Auth0 has no such user.
+    UserNotFound,
+    /// The tenant may not be used from here, or its domain is not allowed.
+    TenantNotAllowed,
+    /// Auth0 does not accept the credentials.
+    AuthenticationFailed,
+    /// The token lacks a scope.
+    InsufficientScope,
+    /// The operator may not read a Secret.
+    SecretForbidden,
+    /// The installed CRD is older than the operator.
+    CrdOutdated,
+    /// The trigger key is another one than the memory was made with.
+    TriggerKeyLost,
+    /// The tenant resource is not there.
+    TenantNotFound,
+    /// The tenant resource is not Ready yet.
+    TenantNotReady,
+    /// A referenced Secret is not there.
+    SecretNotFound,
+    /// A referenced Secret lacks the key.
+    SecretKeyMissing,
+    /// Auth0 asked to slow down.
+    RateLimited,
+    /// Auth0 did not answer usefully.
+    Auth0Unavailable,
+    /// A defect of the operator.
+    InternalError,
+    /// The resource is paused.
+    Paused,
+}
+
+/// What a reason means for the Ready condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Done.
+    Ready,
+    /// Waiting for something that is expected to pass by itself.
+    Reconciling,
+    /// Somebody has to act.
+    Stalled,
+    /// Neither: a person asked to stop.
+    Held,
+}
+
+/// When to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// At the next resync.
+    Resync,
+    /// After a change, or ever more rarely: from the resync interval, doubling to 24 hours.
+    Refusal,
+    /// Exponential backoff up to the resync interval.
+    Backoff,
+    /// Only after a change.
+    Change,
+}
+
+const ALL: [(Reason, &str); 24] = [
+    (Reason::Applied, "Applied"),
+    (Reason::InvalidRequest, "InvalidRequest"),
+    (Reason::NotSupportedByConnection, "NotSupportedByConnection"),
+    (Reason::UnknownConnection, "UnknownConnection"),
+    (Reason::PasswordRejected, "PasswordRejected"),
+    (Reason::AlreadyExists, "AlreadyExists"),
+    (Reason::NotClearable, "NotClearable"),
+    (Reason::NotEntitled, "NotEntitled"),
+    (Reason::UserBlocked, "UserBlocked"),
+    (Reason::UserNotFound, "UserNotFound"),
+    (Reason::TenantNotAllowed, "TenantNotAllowed"),
+    (Reason::AuthenticationFailed, "AuthenticationFailed"),
+    (Reason::InsufficientScope, "InsufficientScope"),
+    (Reason::SecretForbidden, "SecretForbidden"),
+    (Reason::CrdOutdated, "CRDOutdated"),
+    (Reason::TriggerKeyLost, "TriggerKeyLost"),
+    (Reason::TenantNotFound, "TenantNotFound"),
+    (Reason::TenantNotReady, "TenantNotReady"),
+    (Reason::SecretNotFound, "SecretNotFound"),
+    (Reason::SecretKeyMissing, "SecretKeyMissing"),
+    (Reason::RateLimited, "RateLimited"),
+    (Reason::Auth0Unavailable, "Auth0Unavailable"),
+    (Reason::InternalError, "InternalError"),
+    (Reason::Paused, "Paused"),
+];
+
+impl Reason {
+    /// The word as conditions and events show it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        ALL.iter().find(|(reason, _)| *reason == self).map_or("InternalError", |(_, word)| word)
+    }
+
+    /// Reads the word back from a status. Another word reads as `InternalError`: the status is not ours.
+    #[must_use]
+    pub fn from_word(word: &str) -> Self {
+        ALL.iter().find(|(_, known)| *known == word).map_or(Self::InternalError, |(reason, _)| *reason)
+    }
+
+    /// What the reason means for the Ready condition.
+    #[must_use]
+    pub const fn standing(self) -> Standing {
+        match self {
+            Self::Applied => Standing::Ready,
+            Self::Paused => Standing::Held,
+            Self::TenantNotFound
+            | Self::TenantNotReady
+            | Self::SecretNotFound
+            | Self::SecretKeyMissing
+            | Self::RateLimited
+            | Self::Auth0Unavailable
+            | Self::InternalError => Standing::Reconciling,
+            Self::InvalidRequest
+            | Self::NotSupportedByConnection
+            | Self::UnknownConnection
+            | Self::PasswordRejected
+            | Self::AlreadyExists
+            | Self::NotClearable
+            | Self::NotEntitled
+            | Self::UserBlocked
+            | Self::UserNotFound
+            | Self::TenantNotAllowed
+            | Self::AuthenticationFailed
+            | Self::InsufficientScope
+            | Self::SecretForbidden
+            | Self::CrdOutdated
+            | Self::TriggerKeyLost => Standing::Stalled,
+        }
+    }
+
+    /// When to try again by itself. `RateLimited` backs off where Auth0 does not say for how long.
+    #[must_use]
+    pub const fn retry(self) -> Retry {
+        match self {
+            Self::Applied => Retry::Resync,
+            Self::InvalidRequest
+            | Self::NotSupportedByConnection
+            | Self::UnknownConnection
+            | Self::PasswordRejected
+            | Self::AlreadyExists
+            | Self::NotClearable
+            | Self::NotEntitled
+            | Self::UserBlocked => Retry::Refusal,
+            Self::UserNotFound
+            | Self::AuthenticationFailed
+            | Self::InsufficientScope
+            | Self::SecretForbidden
+            | Self::CrdOutdated
+            | Self::TriggerKeyLost
+            | Self::TenantNotFound
+            | Self::TenantNotReady
+            | Self::SecretNotFound
+            | Self::SecretKeyMissing
+            | Self::RateLimited
+            | Self::Auth0Unavailable
+            | Self::InternalError => Retry::Backoff,
+            Self::TenantNotAllowed | Self::Paused => Retry::Change,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// A reason with its one sentence: what happened, and what to do.
+///
+/// The sentence holds no secret, no value of the user, and nothing that changes from try to try.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}: {message}")]
+pub struct Failure {
+    /// Why.
+    pub reason: Reason,
+    /// One sentence for a person.
+    pub message: String,
+}
+
+impl Failure {
+    /// Pairs a reason with its sentence.
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_reads_back() {
+        for (reason, word) in ALL {
+            assert_eq!(reason.as_str(), word);
+            assert_eq!(Reason::from_word(word), reason);
+        }
+    }
+}

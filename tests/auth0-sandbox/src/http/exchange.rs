@@ -1,0 +1,180 @@
+//! One exchange: record the request, strike with faults, answer, record the answer.
+
+use std::time::Duration;
+
+use hyper::Response;
+use serde_json::{Value, json};
+
+use super::message::{Answer, Payload, Received};
+use super::{admin, router};
+use crate::clock::{http_date, signed};
+use crate::faults::{FaultKind, Hits, strike};
+use crate::log::Exchange;
+use crate::model::Refusal;
+use crate::state::{Shared, State};
+
+/// What goes out instead of a plain answer.
+enum Spoilt {
+    No,
+    Garbage,
+    WrongContentType,
+    Truncated { breaks: bool },
+    Oversized,
+}
+
+/// The response, or `None` where the connection is to be cut.
+pub(super) async fn exchange(shared: &Shared, received: Received) -> Option<Response<Payload>> {
+    if received.path.starts_with(admin::PREFIX) {
+        let answer = admin::answer(&mut shared.lock(), &received);
+        return Some(sent(&answer, &Spoilt::No, None));
+    }
+    let (sequence, hits) = arrive(&mut shared.lock(), &received);
+    wait(&hits, false).await;
+    let (outcome, spoilt, date) = decide(&mut shared.lock(), &received, &hits, sequence);
+    wait(&hits, true).await;
+    Some(sent(&outcome?, &spoilt, date))
+}
+
+fn arrive(state: &mut State, received: &Received) -> (u64, Hits) {
+    state.sequence += 1;
+    let body = received.body();
+    let hits = strike(&mut state.faults, &received.method, &received.path, body.as_ref());
+    state.log.push(Exchange {
+        sequence: state.sequence,
+        method: received.method.clone(),
+        path: received.path.clone(),
+        headers: received.headers.clone(),
+        body,
+        status: None,
+        answer: None,
+        took_effect: false,
+    });
+    (state.sequence, hits)
+}
+
+async fn wait(hits: &Hits, after: bool) {
+    for kind in &hits.added {
+        if let FaultKind::Delay { millis, after_effect } = kind
+            && *after_effect == after
+        {
+            tokio::time::sleep(Duration::from_millis(*millis)).await;
+        }
+    }
+}
+
+/// Answers and records; the date is set only where a fault falsifies it.
+fn decide(
+    state: &mut State,
+    received: &Received,
+    hits: &Hits,
+    sequence: u64,
+) -> (Option<Answer>, Spoilt, Option<String>) {
+    let (mut outcome, spoilt, effect) = outcome(state, received, hits);
+    let mut date = None;
+    for kind in &hits.added {
+        match (kind, &mut outcome) {
+            (FaultKind::WrongClock { seconds }, Some(answer)) => {
+                date = Some(http_date(signed(state.clock.seconds()) + seconds));
+                skew(answer, *seconds);
+            }
+            (FaultKind::NoRateHeaders, Some(answer)) => {
+                answer.headers.retain(|(name, _)| !name.starts_with("x-ratelimit-"));
+            }
+            _ => {}
+        }
+    }
+    // The log may have been cleared since the request arrived.
+    if let Some(entry) = state.log.iter_mut().rev().find(|entry| entry.sequence == sequence) {
+        entry.status = outcome.as_ref().map(|answer| answer.status);
+        entry.answer = outcome.as_ref().and_then(|answer| answer.body.clone());
+        entry.took_effect = effect;
+    }
+    (outcome, spoilt, date)
+}
+
+fn outcome(state: &mut State, received: &Received, hits: &Hits) -> (Option<Answer>, Spoilt, bool) {
+    let now = signed(state.clock.seconds());
+    let mut truly = || {
+        let answer = router::answer(state, received);
+        let effect = answer.effect;
+        (answer, effect)
+    };
+    let spoil = |(answer, effect): (Answer, bool), how: Spoilt| (Some(answer), how, effect);
+    match &hits.decisive {
+        None => spoil(truly(), Spoilt::No),
+        Some(FaultKind::Garbage) => spoil(truly(), Spoilt::Garbage),
+        Some(FaultKind::WrongContentType) => spoil(truly(), Spoilt::WrongContentType),
+        Some(FaultKind::Truncated) => spoil(truly(), Spoilt::Truncated { breaks: !received.over_http2 }),
+        Some(FaultKind::Oversized) => spoil(truly(), Spoilt::Oversized),
+        Some(FaultKind::Cut { after_effect }) => (None, Spoilt::No, *after_effect && truly().1),
+        Some(FaultKind::Status { status, body, headers, after_effect }) => {
+            let answer = false_answer(*status, body.clone(), headers);
+            (Some(answer), Spoilt::No, *after_effect && truly().1)
+        }
+        Some(FaultKind::RateLimited { reset_in }) => {
+            (Some(limited(reset_in.map(|seconds| now + seconds))), Spoilt::No, false)
+        }
+        Some(FaultKind::BareNotFound) => (Some(Answer::no_such_endpoint()), Spoilt::No, false),
+        Some(FaultKind::Redirect { location }) => {
+            let answer = false_answer(302, None, &[("location".to_owned(), location.clone())]);
+            (Some(answer), Spoilt::No, false)
+        }
+        Some(FaultKind::Delay { .. } | FaultKind::WrongClock { .. } | FaultKind::NoRateHeaders) => {
+            spoil(truly(), Spoilt::No)
+        }
+    }
+}
+
+fn false_answer(status: u16, body: Option<Value>, headers: &[(String, String)]) -> Answer {
+    let content_type = if body.is_some() { "application/json; charset=utf-8" } else { "text/html" };
+    Answer { content_type, body, headers: headers.to_vec(), ..Answer::json(status, Value::Null) }
+}
+
+fn limited(reset: Option<i64>) -> Answer {
+    let refusal = Refusal::new(429, "Global limit has been reached").code("too_many_requests");
+    match reset {
+        None => refusal.into(),
+        Some(reset) => Answer::from(refusal)
+            .header("x-ratelimit-limit", 10)
+            .header("x-ratelimit-remaining", 0)
+            .header("x-ratelimit-reset", reset),
+    }
+}
+
+fn skew(answer: &mut Answer, seconds: i64) {
+    for (name, value) in &mut answer.headers {
+        if name == "x-ratelimit-reset"
+            && let Ok(reset) = value.parse::<i64>()
+        {
+            *value = (reset + seconds).to_string();
+        }
+    }
+}
+
+fn sent(answer: &Answer, spoilt: &Spoilt, date: Option<String>) -> Response<Payload> {
+    let html = || b"<html><body>A proxy's page</body></html>".to_vec();
+    let plain = answer.body.as_ref().map_or_else(html, |body| body.to_string().into_bytes());
+    let plain = if matches!(answer.status, 204 | 304) { Vec::new() } else { plain };
+    let length = plain.len();
+    let content_type =
+        if matches!(spoilt, Spoilt::WrongContentType) { "text/html" } else { answer.content_type };
+    let payload = match spoilt {
+        Spoilt::No | Spoilt::WrongContentType => Payload::whole(plain),
+        Spoilt::Garbage => Payload::whole(b"{\"user_id\": <html>".to_vec()),
+        Spoilt::Truncated { breaks } => Payload::truncated(plain, *breaks),
+        Spoilt::Oversized => {
+            Payload::whole(json!({ "padding": "x".repeat(5 << 20) }).to_string().into_bytes())
+        }
+    };
+    let mut builder = Response::builder().status(answer.status).header("content-type", content_type);
+    if matches!(spoilt, Spoilt::Truncated { .. }) {
+        builder = builder.header("content-length", length);
+    }
+    if let Some(date) = date {
+        builder = builder.header("date", date);
+    }
+    for (name, value) in &answer.headers {
+        builder = builder.header(name, value);
+    }
+    builder.body(payload).unwrap_or_else(|_| Response::new(Payload::whole(Vec::new())))
+}

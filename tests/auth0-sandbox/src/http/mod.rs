@@ -1,0 +1,19 @@
+//! The https side.
+
+mod admin;
+mod assertion;
+mod bearer;
+mod connections;
+mod exchange;
+mod fields;
+mod message;
+mod router;
+mod serve;
+mod tls;
+mod token;
+mod users;
+
+pub(crate) use admin::expire_tokens;
+pub(crate) use serve::serve;
+pub(crate) use tls::Certificates;
+pub(crate) use token::{Grant, issue};

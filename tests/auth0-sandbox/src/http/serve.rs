@@ -1,0 +1,75 @@
+//! Accepts connections and reads requests.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::exchange;
+use super::message::{Payload, Received};
+use crate::state::Shared;
+
+/// Auth0's limit for a request body.
+const MEGABYTE: usize = 1_048_576;
+
+/// Serves until it is dropped; its connections end with it.
+pub(crate) async fn serve(listener: TcpListener, acceptor: TlsAcceptor, shared: Shared) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                if let Ok((stream, _)) = accepted {
+                    connections.spawn(connection(stream, acceptor.clone(), shared.clone()));
+                }
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// One connection, until either side ends it or a fault cuts it.
+async fn connection(stream: TcpStream, acceptor: TlsAcceptor, shared: Shared) {
+    let _ = stream.set_nodelay(true);
+    let Ok(stream) = acceptor.accept(stream).await else { return };
+    let cut = Arc::new(Notify::new());
+    let service = service_fn(|request| {
+        let (shared, cut) = (shared.clone(), cut.clone());
+        async move { respond(request, shared, &cut).await }
+    });
+    let builder = auto::Builder::new(TokioExecutor::new());
+    tokio::select! {
+        _ = builder.serve_connection(TokioIo::new(stream), service) => {}
+        () = cut.notified() => {}
+    }
+}
+
+async fn respond(
+    request: Request<Incoming>,
+    shared: Shared,
+    cut: &Notify,
+) -> Result<Response<Payload>, Infallible> {
+    let Some(response) = exchange::exchange(&shared, received(request).await).await else {
+        cut.notify_one();
+        return std::future::pending().await;
+    };
+    Ok(response)
+}
+
+async fn received(request: Request<Incoming>) -> Received {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    let bytes = Limited::new(body, MEGABYTE).collect().await.ok().map(http_body_util::Collected::to_bytes);
+    let over_http2 = head.version == Version::HTTP_2;
+    Received { method: head.method.to_string(), path, headers, over_http2, bytes }
+}

@@ -1,0 +1,84 @@
+//! Refusals in the shape of Auth0's error bodies.
+
+use serde_json::{Value, json};
+
+use crate::Rules;
+
+/// An error answer: `{"statusCode","error","message","errorCode"?}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status.
+    pub status: u16,
+    /// Auth0's sentence.
+    pub message: String,
+    /// Auth0's code; several recorded bodies have none.
+    pub code: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal without `errorCode`.
+    #[must_use]
+    pub fn new(status: u16, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), code: None }
+    }
+
+    /// The same with an `errorCode`.
+    #[must_use]
+    pub fn code(mut self, code: &str) -> Self {
+        self.code = Some(code.to_owned());
+        self
+    }
+
+    /// A 400 whose `errorCode` nobody has recorded: a switch decides about it.
+    pub(crate) fn uncoded(message: impl Into<String>, rules: &Rules) -> Self {
+        let refusal = Self::new(400, message);
+        if rules.unknown_error_codes { refusal.code("operation_not_supported") } else { refusal }
+    }
+
+    pub(crate) fn unsupported(message: impl Into<String>) -> Self {
+        Self::new(400, message).code("operation_not_supported")
+    }
+
+    pub(crate) fn unknown_connection() -> Self {
+        Self::new(400, "The connection does not exist.").code("inexistent_connection")
+    }
+
+    /// A schema error about one property, worded as Auth0's validator does.
+    pub(crate) fn payload(problem: &str, property: &str, description: &str) -> Self {
+        let description = description.trim_end_matches('.');
+        Self::new(
+            400,
+            format!("Payload validation error: '{problem}' on property {property} ({description})."),
+        )
+        .code("invalid_body")
+    }
+
+    /// The answer's body.
+    #[must_use]
+    pub fn body(&self) -> Value {
+        let mut body = json!({
+            "statusCode": self.status,
+            "error": reason(self.status),
+            "message": self.message,
+        });
+        if let Some(code) = &self.code {
+            body["errorCode"] = json!(code);
+        }
+        body
+    }
+}
+
+fn reason(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        409 => "Conflict",
+        413 => "Request Entity Too Large",
+        415 => "Unsupported Media Type",
+        429 => "Too Many Requests",
+        503 => "Service Unavailable",
+        _ => "Internal Server Error",
+    }
+}

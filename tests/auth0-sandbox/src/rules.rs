@@ -1,0 +1,152 @@
+//! Switches for what is not known about Auth0, or differs between tenants.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// How Auth0 words the refusal of an email change outside databases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EmailRefusal {
+    /// `Cannot update email for this user` (seen in the wild).
+    #[default]
+    ThisUser,
+    /// `Cannot update email for non-database user.` (documented).
+    NonDatabaseUser,
+}
+
+/// What remains of `app_metadata` after it was cleared with `{}`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClearedAppMetadata {
+    /// The key is gone from every answer (recorded 2022 and 2023).
+    #[default]
+    Absent,
+    /// The key stays as `{}` (seen in search results of 2018).
+    Empty,
+}
+
+/// The body with which a wrong client id or secret is refused (401).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientRefusal {
+    /// `access_denied` / `Unauthorized` (seen in the wild).
+    #[default]
+    AccessDenied,
+    /// `invalid_client` / `Client authentication failed` (documented).
+    InvalidClient,
+}
+
+/// What a token looks like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenShape {
+    /// Three dot-separated parts, with a `scope` claim.
+    #[default]
+    Jwt,
+    /// A random string. The stand-in accepts it as its own; a client must not look inside a token.
+    Opaque,
+}
+
+/// The switches. Every default is the likeliest behaviour; a test that depends on an unknown rule
+/// runs under both positions.
+///
+/// As JSON or YAML it is an object with these field names; absent fields have their default.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(clippy::struct_excessive_bools)] // independent switches, not a state
+pub struct Rules {
+    /// A new `email` sets `email_verified` to false unless the same body sets it. Unknown; default true.
+    pub email_change_resets_verified: bool,
+    /// A new `phone_number` sets `phone_verified` to false unless the same body sets it. Unknown; default true.
+    pub phone_change_resets_verified: bool,
+    /// `null` removes `name`, `nickname`, `given_name`, `family_name` and `picture` of a user in an
+    /// Auth0 store, an importing database or a passwordless connection. Documented both ways; default true.
+    /// When false: `The following user attributes cannot be removed: …`.
+    pub profile_clearable: bool,
+    /// `null` removes `email` and `phone_number` where they may be set. Default true.
+    pub contact_clearable: bool,
+    /// `null` removes `username`. Default false (refused as not removable).
+    pub username_clearable: bool,
+    /// What `app_metadata: {}` leaves behind.
+    pub cleared_app_metadata: ClearedAppMetadata,
+    /// Adds `errorCode: operation_not_supported` to refusals whose code nobody has recorded
+    /// (the five pairs among them). Default false: absent.
+    pub unknown_error_codes: bool,
+    /// Wording of the refusal of an email outside databases.
+    pub email_refusal: EmailRefusal,
+    /// A passwordless `email` connection accepts a new `email`. Reported refused; default false.
+    pub passwordless_email_change: bool,
+    /// Unknown root attributes are refused (`Additional properties not allowed`). Default true. When
+    /// false, their values are ignored, and `null` removes an attribute the identity provider supplied.
+    pub strict_root_keys: bool,
+    /// `phone_number` may not stand beside `email`, `email_verified`, `password` or `username`. Unknown;
+    /// default false (allowed).
+    pub phone_refused_beside_pairs: bool,
+    /// A password lifts the admin block even if the same body says `blocked: true`. Unknown; default false.
+    pub password_beats_blocked: bool,
+    /// A lifted block leaves `blocked: false` instead of no key. Default true.
+    pub unblocked_stays_false: bool,
+    /// A body that changes nothing still moves `updated_at`. Unknown; default true.
+    pub equal_patch_moves_updated_at: bool,
+    /// `update:users_app_metadata` alone may write only `app_metadata`. Not documented; default true.
+    pub app_metadata_scope_is_narrow: bool,
+    /// Auth0 trims stored strings. Default false.
+    pub trims: bool,
+    /// What an Action makes of an attribute whenever a PATCH mentions it: this value is stored instead
+    /// (`null` removes it). Names are root attributes or `user_metadata.KEY` / `app_metadata.KEY`.
+    pub overrides: BTreeMap<String, Value>,
+    /// Attributes that are accepted and silently not stored; named as in `overrides`.
+    pub ignored: Vec<String>,
+    /// Root attributes the account may not update (`Your account is not allowed to update …`).
+    pub forbidden_attributes: Vec<String>,
+    /// Keys that `profileData` of a secondary identity never shows, although Auth0 holds them.
+    pub profile_data_hides: Vec<String>,
+    /// Token answers carry `scope`. Default true; recorded both ways.
+    pub scope_in_token_answer: bool,
+    /// What a token looks like.
+    pub token_shape: TokenShape,
+    /// Wording of the refusal of a wrong client id or secret.
+    pub client_refusal: ClientRefusal,
+    /// A 429 carries the `x-ratelimit-*` headers. Documented, never recorded; default true.
+    pub limit_headers_on_429: bool,
+    /// A 429 carries `retry-after` (seconds). Documented for token quotas only; default false.
+    pub retry_after_on_429: bool,
+    /// Verified custom domains of the tenant. With two or more, a PATCH without the header
+    /// `auth0-custom-domain` is a 409.
+    pub custom_domains: Vec<String>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            email_change_resets_verified: true,
+            phone_change_resets_verified: true,
+            profile_clearable: true,
+            contact_clearable: true,
+            username_clearable: false,
+            cleared_app_metadata: ClearedAppMetadata::default(),
+            unknown_error_codes: false,
+            email_refusal: EmailRefusal::default(),
+            passwordless_email_change: false,
+            strict_root_keys: true,
+            phone_refused_beside_pairs: false,
+            password_beats_blocked: false,
+            unblocked_stays_false: true,
+            equal_patch_moves_updated_at: true,
+            app_metadata_scope_is_narrow: true,
+            trims: false,
+            overrides: BTreeMap::new(),
+            ignored: Vec::new(),
+            forbidden_attributes: Vec::new(),
+            profile_data_hides: Vec::new(),
+            scope_in_token_answer: true,
+            token_shape: TokenShape::default(),
+            client_refusal: ClientRefusal::default(),
+            limit_headers_on_429: true,
+            retry_after_on_429: false,
+            custom_domains: Vec::new(),
+        }
+    }
+}

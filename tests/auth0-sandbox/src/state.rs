@@ -1,0 +1,211 @@
+//! The tenant: all that the stand-in knows, behind one lock.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Map, Value, json};
+
+use crate::clock::Clock;
+use crate::faults::Fault;
+use crate::limits::Limiter;
+use crate::log::Exchange;
+use crate::model::{self, Account, Passwords, Refusal, Target, Tenant};
+use crate::seed::SeedUser;
+use crate::{Client, Connection, Options, Plan, Rules};
+
+/// A token that was issued.
+#[derive(Clone, Debug)]
+pub(crate) struct Token {
+    /// The client, or the user whose own token it is.
+    pub(crate) subject: String,
+    pub(crate) client_id: Option<String>,
+    pub(crate) scopes: Vec<String>,
+    /// Unix seconds.
+    pub(crate) expires_at: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) clock: Clock,
+    pub(crate) rules: Rules,
+    pub(crate) plan: Plan,
+    pub(crate) limiter: Limiter,
+    pub(crate) clients: BTreeMap<String, Client>,
+    pub(crate) connections: Vec<Connection>,
+    pub(crate) accounts: BTreeMap<String, Account>,
+    pub(crate) tokens: HashMap<String, Token>,
+    /// Signs the tokens.
+    pub(crate) key: [u8; 32],
+    /// `client_id` and `jti` of assertions already used.
+    pub(crate) assertions: HashSet<(String, String)>,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) log: Vec<Exchange>,
+    pub(crate) sequence: u64,
+    /// The tenant's hosts with port; the first one is the domain.
+    pub(crate) hosts: Vec<String>,
+    pub(crate) admin_token: String,
+}
+
+/// The state as the server and the handle share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared(Arc<Mutex<State>>);
+
+impl Shared {
+    pub(crate) fn new(state: State) -> Self {
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// A test that panicked while it held the lock must not take the others down.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    pub(crate) fn new(options: Options, port: u16) -> Result<Self, String> {
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()].into_iter().chain(options.names);
+        let mut state = Self {
+            plan: options.seed.plan.unwrap_or(options.plan),
+            rules: options.seed.rules,
+            hosts: names.map(|name| format!("{name}:{port}")).collect(),
+            admin_token: options.admin_token.map_or_else(random_text, Ok)?,
+            ..Self::default()
+        };
+        getrandom::fill(&mut state.key).map_err(|error| error.to_string())?;
+        for client in options.seed.clients {
+            state.clients.insert(client.client_id.clone(), client);
+        }
+        for connection in options.seed.connections {
+            state.put_connection(connection);
+        }
+        for user in options.seed.users {
+            state.put_user(user)?;
+        }
+        Ok(state)
+    }
+
+    /// Adds or replaces a connection of this name.
+    pub(crate) fn put_connection(&mut self, connection: Connection) {
+        let connection = connection.completed();
+        match self.connections.iter_mut().find(|known| known.name == connection.name) {
+            Some(known) => *known = connection,
+            None => self.connections.push(connection),
+        }
+    }
+
+    /// Adds or replaces a user; fills in what every user object has.
+    pub(crate) fn put_user(&mut self, seed: SeedUser) -> Result<(), String> {
+        let mut user = seed.profile;
+        let id = user.get("user_id").and_then(Value::as_str).ok_or("a user needs a `user_id`")?.to_owned();
+        let stamp = self.clock.stamp();
+        user.entry("created_at").or_insert_with(|| json!(stamp));
+        user.entry("updated_at").or_insert_with(|| json!(stamp));
+        user.entry("email_verified").or_insert(json!(false));
+        let identity = self.identity_of(&id);
+        user.entry("identities").or_insert_with(|| json!([identity]));
+        let mut account = Account::new(user);
+        for (connection, password) in seed.passwords {
+            let key = password_key(&account.user, &connection)
+                .ok_or_else(|| format!("`{id}` has no identity in `{connection}`"))?;
+            account.passwords.insert(key, Passwords { current: password, earlier: Vec::new() });
+        }
+        self.accounts.insert(id, account);
+        Ok(())
+    }
+
+    /// The identity that a `user_id` like `auth0|1` stands for.
+    fn identity_of(&self, id: &str) -> Value {
+        let (provider, own) = id.split_once('|').unwrap_or(("auth0", id));
+        let connection = self.connections.iter().find(|known| known.strategy == provider);
+        let name = connection.map_or(provider, |known| known.name.as_str());
+        let is_social = connection.is_some_and(|known| known.kind() == crate::Kind::Social);
+        json!({ "connection": name, "user_id": own, "provider": provider, "isSocial": is_social })
+    }
+
+    /// A PATCH: the body against the user, and the account afterwards.
+    pub(crate) fn patch(&mut self, id: &str, body: &Map<String, Value>) -> Result<(), Refusal> {
+        let now = self.clock.stamp();
+        let account = self.accounts.get(id).ok_or_else(unknown_user)?;
+        let others: Vec<&Map<String, Value>> = self
+            .accounts
+            .iter()
+            .filter(|(other, _)| other.as_str() != id)
+            .map(|(_, other)| &other.user)
+            .collect();
+        let tenant = Tenant { connections: &self.connections, rules: &self.rules, others: &others };
+        let next = model::patched(account, body, &tenant, &now)?;
+        self.accounts.insert(id.to_owned(), next);
+        Ok(())
+    }
+
+    /// What a GET of a user answers.
+    pub(crate) fn shown(&self, id: &str, with_tokens: bool) -> Option<Value> {
+        let mut user = self.accounts.get(id)?.user.clone();
+        let identities = user.get_mut("identities").and_then(Value::as_array_mut);
+        for identity in identities.into_iter().flatten().filter_map(Value::as_object_mut) {
+            if !with_tokens {
+                for secret in ["access_token", "access_token_secret", "refresh_token"] {
+                    identity.remove(secret);
+                }
+            }
+            if let Some(Value::Object(data)) = identity.get_mut("profileData") {
+                data.retain(|key, _| !self.rules.profile_data_hides.contains(key));
+            }
+        }
+        Some(Value::Object(user))
+    }
+
+    pub(crate) fn password(&self, id: &str, connection: &str) -> Option<String> {
+        let account = self.accounts.get(id)?;
+        let key = password_key(&account.user, connection)?;
+        account.passwords.get(&key).map(|held| held.current.clone())
+    }
+
+    /// Sets a password behind Auth0's back: no policy, no side effects, no history.
+    pub(crate) fn set_password(&mut self, id: &str, connection: &str, password: &str) -> bool {
+        let Some(account) = self.accounts.get_mut(id) else { return false };
+        let Some(key) = password_key(&account.user, connection) else { return false };
+        password.clone_into(&mut account.passwords.entry(key).or_default().current);
+        true
+    }
+
+    /// A login: Auth0 counts it as an update, so `updated_at` moves (documented). What the identity
+    /// provider says overwrites the root, unless the connection leaves it to the tenant.
+    pub(crate) fn login(&mut self, id: &str, from_provider: &Map<String, Value>) -> bool {
+        let stamp = self.clock.stamp();
+        let connections = &self.connections;
+        let Some(account) = self.accounts.get_mut(id) else { return false };
+        let user = &mut account.user;
+        let target = Target::of(user, &Map::new(), connections);
+        if target.is_ok_and(|target| target.is_filled_by_provider()) {
+            user.extend(from_provider.clone());
+        }
+        let count = user.get("logins_count").and_then(Value::as_u64).unwrap_or(0) + 1;
+        user.insert("logins_count".into(), json!(count));
+        user.insert("last_ip".into(), json!(format!("192.0.2.{}", count % 250 + 1)));
+        user.insert("last_login".into(), json!(stamp));
+        user.insert("updated_at".into(), json!(stamp));
+        true
+    }
+
+    pub(crate) fn audiences(&self) -> Vec<String> {
+        self.hosts.iter().map(|host| format!("https://{host}/api/v2/")).collect()
+    }
+}
+
+pub(crate) fn unknown_user() -> Refusal {
+    Refusal::new(404, "The user does not exist.").code("inexistent_user")
+}
+
+/// The password of the first identity in a connection.
+fn password_key(user: &Map<String, Value>, connection: &str) -> Option<String> {
+    let identities = user.get("identities").and_then(Value::as_array)?;
+    let named = |identity: &&Value| identity.get("connection").and_then(Value::as_str) == Some(connection);
+    identities.iter().find(named).map(model::identity_key)
+}
+
+pub(crate) fn random_text() -> Result<String, String> {
+    let mut bytes = [0_u8; 24];
+    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
+}

@@ -1,0 +1,161 @@
+//! Faults on demand, and what they leave behind.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use auth0_sandbox::{Fault, FaultKind};
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+use support::{Lab, user_path};
+
+const ANN: &str = "auth0|ann";
+
+fn now() -> i64 {
+    i64::try_from(jsonwebtoken::get_current_timestamp()).unwrap()
+}
+
+/// Sends `{"name":"New"}` under one fault; the answer, and whether the name changed.
+async fn under(kind: FaultKind) -> (Result<Response, reqwest::Error>, bool, Lab) {
+    let lab = Lab::new().await;
+    lab.sandbox.fault(Fault::new(kind).method("PATCH").path("/api/v2/users/").times(1));
+    let request = lab.request(Method::PATCH, &user_path(ANN)).json(&json!({ "name": "New" }));
+    let response = request.send().await;
+    let changed = lab.sandbox.user(ANN).unwrap()["name"] == json!("New");
+    assert_eq!(lab.sandbox.patches()[0].took_effect, changed);
+    (response, changed, lab)
+}
+
+#[tokio::test]
+async fn a_cut_connection_before_and_after_the_change() {
+    for after_effect in [false, true] {
+        let (response, changed, lab) = under(FaultKind::Cut { after_effect }).await;
+        assert!(response.is_err());
+        assert_eq!((changed, lab.sandbox.patches()[0].status), (after_effect, None));
+        lab.patched(ANN, &json!({ "name": "Again" })).await;
+    }
+}
+
+#[tokio::test]
+async fn a_status_before_and_after_the_change() {
+    for after_effect in [false, true] {
+        let kind = FaultKind::Status { status: 503, body: None, headers: vec![], after_effect };
+        let (response, changed, _lab) = under(kind).await;
+        let response = response.unwrap();
+        assert_eq!((response.status().as_u16(), changed), (503, after_effect));
+        assert!(response.json::<Value>().await.is_err());
+    }
+    let body = json!({ "statusCode": 403, "error": "Forbidden", "errorCode": "insufficient_entitlement",
+        "message": "Please upgrade your subscription" });
+    let headers = vec![("x-made-up".to_owned(), "yes".to_owned())];
+    let kind = FaultKind::Status { status: 403, body: Some(body.clone()), headers, after_effect: false };
+    let (response, _, _lab) = under(kind).await;
+    let response = response.unwrap();
+    assert_eq!(response.headers()["x-made-up"], "yes");
+    assert_eq!(response.json::<Value>().await.unwrap(), body);
+}
+
+#[tokio::test]
+async fn unreadable_answers_after_the_change() {
+    for kind in [FaultKind::Garbage, FaultKind::Truncated] {
+        let (response, changed, _lab) = under(kind).await;
+        assert!(changed);
+        let response = response.unwrap();
+        assert_eq!(response.status().as_u16(), 200);
+        assert!(response.json::<Value>().await.is_err());
+    }
+    let (response, changed, _lab) = under(FaultKind::WrongContentType).await;
+    let response = response.unwrap();
+    assert_eq!((changed, response.headers()["content-type"].to_str().unwrap()), (true, "text/html"));
+    let (response, changed, _lab) = under(FaultKind::Oversized).await;
+    let length = response.unwrap().bytes().await.unwrap().len();
+    assert!(changed && length > 4 << 20);
+}
+
+#[tokio::test]
+async fn refusals_that_are_not_about_the_user() {
+    let (response, changed, _lab) = under(FaultKind::BareNotFound).await;
+    let body: Value = response.unwrap().json().await.unwrap();
+    assert_eq!((changed, &body["statusCode"], body.get("errorCode")), (false, &json!(404), None));
+    let (response, changed, _lab) =
+        under(FaultKind::Redirect { location: "https://elsewhere.example/".into() }).await;
+    let response = response.unwrap();
+    assert_eq!((changed, response.status().as_u16()), (false, 302));
+    assert_eq!(response.headers()["location"], "https://elsewhere.example/");
+    let before = now();
+    let (response, _, _lab) = under(FaultKind::RateLimited { reset_in: Some(-3) }).await;
+    let reset: i64 = response.unwrap().headers()["x-ratelimit-reset"].to_str().unwrap().parse().unwrap();
+    assert!((before - 3..=now() - 3).contains(&reset));
+    let (response, _, _lab) = under(FaultKind::RateLimited { reset_in: None }).await;
+    let response = response.unwrap();
+    assert_eq!(
+        (response.status().as_u16(), response.headers().contains_key("x-ratelimit-reset")),
+        (429, false)
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_clock_moves_date_and_reset() {
+    let (response, changed, _lab) = under(FaultKind::WrongClock { seconds: -7200 }).await;
+    let response = response.unwrap();
+    let reset: i64 = response.headers()["x-ratelimit-reset"].to_str().unwrap().parse().unwrap();
+    assert!(changed && reset < now() - 7000);
+    assert!(response.headers()["date"].to_str().unwrap().ends_with(" GMT"));
+    let (response, _, _lab) = under(FaultKind::NoRateHeaders).await;
+    assert!(!response.unwrap().headers().contains_key("x-ratelimit-reset"));
+}
+
+#[tokio::test]
+async fn a_delay_before_or_after_the_change_outlasts_a_client() {
+    for after_effect in [false, true] {
+        let lab = Lab::new().await;
+        lab.sandbox.fault(Fault::new(FaultKind::Delay { millis: 60_000, after_effect }).method("PATCH"));
+        let request = lab.request(Method::PATCH, &user_path(ANN)).json(&json!({ "name": "New" }));
+        let waiting = tokio::spawn(request.send());
+        let begun = Instant::now();
+        let arrived = || lab.sandbox.patches().first().is_some_and(|one| one.took_effect == after_effect);
+        while !arrived() && begun.elapsed() < Duration::from_secs(20) {
+            tokio::task::yield_now().await;
+        }
+        let name = lab.sandbox.user(ANN).unwrap()["name"].clone();
+        assert_eq!((name == json!("New"), waiting.is_finished()), (after_effect, false));
+        lab.sandbox.stop();
+        assert!(waiting.await.unwrap().is_err(), "it ends although a request waits");
+    }
+}
+
+#[tokio::test]
+async fn faults_choose_their_requests() {
+    let lab = Lab::new().await;
+    let teapot = || FaultKind::Status { status: 500, body: None, headers: vec![], after_effect: false };
+    lab.sandbox.fault(Fault::new(teapot()).body_key("password").skip(1).times(1));
+    let statuses = async |body: Value| lab.patch(ANN, &body).await.0;
+    assert_eq!(statuses(json!({ "name": "A" })).await, 200);
+    assert_eq!(statuses(json!({ "password": "Other-Garden-7" })).await, 200);
+    assert_eq!(statuses(json!({ "password": "Other-Garden-8" })).await, 500);
+    assert_eq!(statuses(json!({ "password": "Other-Garden-8" })).await, 200);
+    assert!(lab.sandbox.faults().is_empty());
+    lab.sandbox.fault(Fault::new(teapot()));
+    assert_eq!(lab.get("/api/v2/connections").await.0, 500);
+    lab.sandbox.clear_faults();
+    assert_eq!(lab.get("/api/v2/connections").await.0, 200);
+}
+
+#[tokio::test]
+async fn both_http_versions_are_served_and_cut() {
+    let lab = Lab::new().await;
+    let ca = reqwest::Certificate::from_pem(lab.sandbox.ca_pem().as_bytes()).unwrap();
+    let old = reqwest::Client::builder().tls_certs_only([ca]).http1_only().build().unwrap();
+    for (http, version) in [(&lab.http, reqwest::Version::HTTP_2), (&old, reqwest::Version::HTTP_11)] {
+        let get = || http.get(lab.url("/api/v2/connections")).bearer_auth(&lab.token).send();
+        assert_eq!(get().await.unwrap().version(), version);
+        lab.sandbox.fault(Fault::new(FaultKind::Truncated).times(1));
+        assert!(get().await.unwrap().bytes().await.is_err());
+        // Clients repeat a GET whose connection breaks, so this fault stays.
+        lab.sandbox.fault(Fault::new(FaultKind::Cut { after_effect: false }));
+        assert!(get().await.is_err());
+        lab.sandbox.clear_faults();
+        assert_eq!(get().await.unwrap().status().as_u16(), 200);
+    }
+}

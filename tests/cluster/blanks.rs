@@ -1,0 +1,1 @@
+//! Blank values, clears and dropped nulls, as Auth0 receives them.

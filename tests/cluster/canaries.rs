@@ -1,0 +1,1 @@
+//! Secrets come out nowhere.

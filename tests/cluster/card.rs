@@ -1,0 +1,1 @@
+//! Every input of the card, as Auth0 receives it.

@@ -1,0 +1,1 @@
+//! Bad input that only the operator can see.

@@ -1,0 +1,1 @@
+//! One bad object does not stop the others.

@@ -1,0 +1,1 @@
+//! The operator is killed around every step of a plan.

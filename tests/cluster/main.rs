@@ -1,0 +1,18 @@
+//! The operator as a process, against a real API server and a stand-in for Auth0.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says so by panicking")]
+
+mod blanks;
+mod canaries;
+mod card;
+mod conditions;
+mod counts;
+mod input;
+mod isolation;
+mod kills;
+mod outputs;
+mod reasons;
+mod schema;
+mod triggers;
+mod wakes;
+mod world;

@@ -1,0 +1,1 @@
+//! Every output of the card.

@@ -1,0 +1,1 @@
+//! Every reason, from Auth0's own words to the condition.

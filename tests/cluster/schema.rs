@@ -1,0 +1,1 @@
+//! What the API server refuses and admits by schema and CEL.

@@ -1,0 +1,1 @@
+//! What wakes a resource, and what does not cost a call.

@@ -1,0 +1,60 @@
+//! The demo: a resource is applied and edited, and Auth0 follows.
+
+use lab::{Error, Result};
+
+use crate::show;
+use crate::stage::{Stage, UPDATE, USER, example, step};
+
+/// Tells the whole story.
+pub(crate) async fn tell(stage: &mut Stage) -> Result<()> {
+    show::heading("The user in Auth0, before");
+    show::user(stage.auth0.user(USER).as_ref());
+
+    let first = example("user-update.yaml")?;
+    show::heading("kubectl apply -f examples/demo/user-update.yaml");
+    println!("{}", first.trim_end());
+    apply(stage, &first).await?;
+    check(stage, "/user_metadata/plan", "pro")?;
+
+    let edited = example("user-update-edited.yaml")?;
+    show::heading("kubectl apply -f examples/demo/user-update-edited.yaml (what differs)");
+    show::difference(&first, &edited);
+    apply(stage, &edited).await?;
+    check(stage, "/user_metadata/plan", "enterprise")?;
+
+    show::heading("The user in Auth0, after");
+    show::user(stage.auth0.user(USER).as_ref());
+    Ok(())
+}
+
+/// Applies a manifest and shows what came of it, on both sides.
+async fn apply(stage: &mut Stage, manifest: &str) -> Result<()> {
+    let kubectl = stage.kubectl();
+    stage.auth0.clear_log();
+    println!();
+    step("applying it, waiting for Ready", async {
+        kubectl.apply(manifest).await?;
+        stage.wait_ready(UPDATE).await
+    })
+    .await?;
+
+    show::heading("What Auth0 received");
+    for exchange in stage.auth0.log() {
+        println!("{}", show::request(&exchange));
+    }
+    show::heading("kubectl get a0uu");
+    print!("{}", kubectl.run(["get", "a0uu"], "").await?.ok()?);
+    show::heading("kubectl get a0uu ann -o yaml (its status)");
+    let yaml = kubectl.run(["get", UPDATE, "--output=yaml"], "").await?.ok()?;
+    println!("{}", show::status_part(&yaml));
+    Ok(())
+}
+
+/// Ready is the operator's word; this is what Auth0 holds.
+fn check(stage: &Stage, pointer: &str, wanted: &str) -> Result<()> {
+    let user = stage.auth0.user(USER).unwrap_or_default();
+    match user.pointer(pointer) {
+        Some(value) if value == wanted => Ok(()),
+        other => Err(Error::Failed(format!("Auth0 holds {other:?} at {pointer}, not {wanted:?}"))),
+    }
+}

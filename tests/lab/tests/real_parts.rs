@@ -1,0 +1,199 @@
+//! The lab itself: what it starts works, and what it started is gone afterwards.
+#![cfg(target_os = "linux")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests, outside of #[test] functions"
+)]
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use lab::{AuditEvents, ControlPlane, Error, Kubectl, Mode, Operator, Patch, wait_until};
+use serde_json::json;
+
+const SECONDS_30: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn a_write_is_stored_and_audited() {
+    let plane = ControlPlane::start().await.unwrap();
+    let namespace = plane.namespace("lab").await.unwrap();
+    let kubectl = plane.admin().in_namespace(&namespace);
+
+    let map = |value: &str| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "map"}, "data": {"key": value}})
+            .to_string()
+    };
+    for (value, mode) in
+        [("1", Mode::Create), ("2", Mode::Replace), ("3", Mode::Apply), ("4", Mode::ServerSideApply)]
+    {
+        kubectl.submit(mode, &map(value)).await.unwrap().ok().unwrap();
+        assert_eq!(kubectl.get("configmap/map").await.unwrap()["data"]["key"], value);
+    }
+    let patch = json!({"data": {"key": "5"}});
+    kubectl.patch("configmap/map", Patch::Merge, &patch).await.unwrap().ok().unwrap();
+    let patch = json!([{"op": "test", "path": "/data/key", "value": "5"}, {"op": "remove", "path": "/data"}]);
+    kubectl.patch("configmap/map", Patch::Json, &patch).await.unwrap().ok().unwrap();
+    kubectl.delete("configmap/map").await.unwrap();
+    let refused = kubectl.get("configmap/map").await.unwrap_err();
+    assert!(matches!(&refused, Error::Kubectl(output) if output.stderr.contains("NotFound")), "{refused}");
+
+    // Some applies take several patches: kubectl also moves over who owns a field.
+    let verbs = ["create", "update", "patch", "delete"];
+    wait_until("every write in the audit log", SECONDS_30, async || {
+        let writes = plane.audit().unwrap().writes().within(&namespace).of("configmaps", "").by("admin");
+        let mut seen: Vec<_> = writes.iter().map(|event| event.verb.clone()).collect();
+        seen.dedup();
+        if seen == verbs { Ok(()) } else { Err(format!("{seen:?}")) }
+    })
+    .await
+    .unwrap();
+    plane.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_account_may_do_what_its_roles_say() {
+    let plane = ControlPlane::start().await.unwrap();
+    let namespace = plane.namespace("rbac").await.unwrap();
+    let admin = plane.admin().in_namespace(&namespace);
+    admin.run(["create", "serviceaccount", "reader"], "").await.unwrap().ok().unwrap();
+    let role = ["create", "role", "read", "--verb=get", "--resource=secrets"];
+    admin.run(role, "").await.unwrap().ok().unwrap();
+    let account = format!("--serviceaccount={namespace}:reader");
+    admin.run(["create", "rolebinding", "read", "--role=read", &account], "").await.unwrap().ok().unwrap();
+    admin.run(["create", "secret", "generic", "s", "--from-literal=k=v"], "").await.unwrap().ok().unwrap();
+
+    let reader = Kubectl::new(&plane.kubeconfig_of(&namespace, "reader").await.unwrap()).unwrap();
+    assert_eq!(reader.get("secret/s").await.unwrap()["data"]["k"], "dg==");
+    let refused = reader.delete("secret/s").await.unwrap_err().to_string();
+    assert!(refused.contains("Forbidden"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_program_is_signalled_restarted_and_ended() {
+    let dir = std::env::temp_dir().join(format!("lab-operator-{}", std::process::id()));
+    std::fs::create_dir(&dir).unwrap();
+    let mut program = Operator::builder("sh", &dir.join("kubeconfig"))
+        .args(["-c", "trap 'echo asked; exit 7' TERM; echo up $RUST_LOG; while :; do sleep 0.1; done"])
+        .env("RUST_LOG", "debug")
+        .start()
+        .await
+        .unwrap();
+    program.wait_for_log("up debug", SECONDS_30).await.unwrap();
+    assert_eq!(program.terminate().await.unwrap().code(), Some(7));
+    program.wait_for_log("asked", SECONDS_30).await.unwrap();
+
+    let first = program.pid();
+    program.restart().await.unwrap();
+    assert_ne!(program.pid(), first);
+    assert!(program.ended().unwrap().is_none());
+    assert_eq!(program.kill().await.unwrap().code(), Some(128 + 9));
+    assert!(!runs(program.pid()));
+
+    let missing = program.wait_for_log("never", Duration::from_millis(200)).await.unwrap_err().to_string();
+    assert!(missing.contains("up debug"), "the end of the log is in the error: {missing}");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[tokio::test]
+async fn a_program_that_cannot_start_says_why() {
+    let error =
+        Operator::builder("./no-such-program", Path::new("/tmp/kubeconfig")).start().await.unwrap_err();
+    assert!(error.to_string().contains("no-such-program"), "{error}");
+}
+
+/// Not a test: the body of the processes that the tests below start and end.
+#[tokio::test]
+#[ignore = "started by other tests as a process of its own"]
+async fn process_with_children() {
+    let plane = ControlPlane::shared().await.unwrap();
+    let program = Operator::builder("sleep", plane.kubeconfig()).args(["1000"]).start().await.unwrap();
+    // Like the control plane, kept in a place that is never dropped.
+    let program = Box::leak(Box::new(program));
+    let pids: Vec<_> = plane.pids().values().copied().chain([program.pid()]).collect();
+    println!("\nready {} {pids:?} {}", plane.pids()["launcher"], plane.dir().display());
+    assert!(std::env::var_os("LAB_TEST_PANIC").is_none(), "a test that fails");
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_after_a_panic() {
+    let mut process = Process::start(true);
+    assert!(!process.child.wait().unwrap().success());
+    process.assert_nothing_left(true).await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_after_a_kill() {
+    let mut process = Process::start(false);
+    process.child.kill().unwrap();
+    process.child.wait().unwrap();
+    process.assert_nothing_left(true).await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_after_ctrl_c() {
+    let mut process = Process::start(false);
+    signal("INT", process.child.id());
+    process.child.wait().unwrap();
+    process.assert_nothing_left(true).await;
+}
+
+#[tokio::test]
+async fn nothing_is_left_after_a_kill_of_the_launcher_and_its_caller() {
+    let mut process = Process::start(false);
+    signal("KILL", process.launcher);
+    process.child.kill().unwrap();
+    process.child.wait().unwrap();
+    process.assert_nothing_left(false).await;
+    std::fs::remove_dir_all(&process.dir).unwrap();
+}
+
+/// A test process that has started things.
+struct Process {
+    child: Child,
+    launcher: u32,
+    pids: Vec<u32>,
+    dir: String,
+}
+
+impl Process {
+    fn start(panics: bool) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--ignored", "--exact", "process_with_children", "--nocapture"]);
+        if panics {
+            command.env("LAB_TEST_PANIC", "1");
+        }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let line = lines.find(|line| line.starts_with("ready ")).expect("the process says that it is ready");
+        let (numbers, dir) = line["ready ".len()..].split_once("] ").unwrap();
+        let (launcher, pids) = numbers.split_once(" [").unwrap();
+        let pids = pids.split(", ").map(|pid| pid.parse().unwrap()).collect();
+        Self { child, launcher: launcher.parse().unwrap(), pids, dir: dir.to_owned() }
+    }
+
+    async fn assert_nothing_left(&self, dir_too: bool) {
+        assert_eq!(self.pids.len(), 4);
+        wait_until("the end of every process", SECONDS_30, async || {
+            let left: Vec<_> = self.pids.iter().filter(|pid| runs(**pid)).collect();
+            let dir = dir_too && Path::new(&self.dir).exists();
+            if left.is_empty() && !dir { Ok(()) } else { Err(format!("{left:?}, directory left: {dir}")) }
+        })
+        .await
+        .unwrap();
+    }
+}
+
+/// Whether a process runs; one that has ended but was not yet asked about does not.
+fn runs(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| !rest.starts_with('Z')))
+}
+
+fn signal(name: &str, pid: u32) {
+    let order = format!("kill -{name} {pid}");
+    assert!(Command::new("sh").args(["-c", &order]).status().unwrap().success());
+}
