@@ -47,7 +47,7 @@ impl From<JsonMap> for User {
     /// Drops the tokens of identity providers at once, so that nothing later can show them.
     fn from(mut root: JsonMap) -> Self {
         root.values_mut().for_each(without_tokens);
-        TOKENS.iter().for_each(|token| drop(root.remove(*token)));
+        root.retain(|name, _| !TOKENS.contains(&name.as_str()));
         Self { root }
     }
 }
@@ -55,7 +55,7 @@ impl From<JsonMap> for User {
 fn without_tokens(value: &mut Value) {
     match value {
         Value::Object(map) => {
-            TOKENS.iter().for_each(|token| drop(map.remove(*token)));
+            map.retain(|name, _| !TOKENS.contains(&name.as_str()));
             map.values_mut().for_each(without_tokens);
         }
         Value::Array(items) => items.iter_mut().for_each(without_tokens),

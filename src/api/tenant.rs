@@ -57,7 +57,7 @@ pub struct Auth0TenantSpec {
     #[schemars(length(max = 255))]
     pub custom_domain: Option<String>,
 
-    /// Namespaces whose Auth0UserUpdates may use this tenant; ["*"] for all. Default: only its own. Other
+    /// Namespaces whose Auth0UserUpdates may use this tenant; a single * for all. Default: only its own. Other
     /// namespaces are not available yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), inner(length(min = 1, max = 63)))]

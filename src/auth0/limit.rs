@@ -11,7 +11,7 @@ use std::time::Duration;
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Longest wait before looking again, whatever Auth0 says.
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_mins(5);
 
 /// The tenant's budget, as an answer of the Management API told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

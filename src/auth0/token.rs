@@ -20,7 +20,7 @@ use url::Url;
 const TEMPLATE: &str = "/oauth/token";
 
 /// Longest time before its expiry at which a token is renewed. Shorter-lived ones: a tenth of their life.
-const LEEWAY: Duration = Duration::from_secs(60);
+const LEEWAY: Duration = Duration::from_mins(1);
 
 /// Longest lifetime believed, in seconds: the most that Auth0 lets an API configure (30 days).
 const LONGEST_LIFE: u64 = 2_592_000;

@@ -132,7 +132,9 @@ impl Execution {
                 return None;
             }
         };
-        records.into_iter().for_each(|record| self.memory.remember(record));
+        for record in records {
+            self.memory.remember(record);
+        }
         self.memory.triggers.retain(|trigger| !forgotten.contains(&trigger.name));
         self.holds = holds;
         self.left_out = left_out;

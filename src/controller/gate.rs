@@ -81,7 +81,7 @@ pub fn begin(
     }
     agenda.scheduled = true;
     agenda.tenant = Some(around.tenant_mark());
-    agenda.assume_sent = Some(assume_sent(object));
+    agenda.assume_sent = assume_sent(object);
     agenda.due =
         if is_settled(object) { resync.map(|interval| now + somewhere_in(interval)) } else { Some(now) };
 }
@@ -112,7 +112,7 @@ pub fn decide(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda,
         matches!(&around.tenant, Err(failure) if failure.reason == Reason::TenantNotReady);
     let tenant_changed =
         !unavailable_for_now && agenda.tenant.as_ref().is_some_and(|mark| *mark != around.tenant_mark());
-    let asked = agenda.assume_sent.is_some_and(|acted_on| acted_on != assume_sent(object));
+    let asked = agenda.assume_sent != assume_sent(object);
     if observed != Some(generation) || tenant_changed || asked {
         return Wake::Look { forgives: true };
     }

@@ -40,22 +40,16 @@ impl Error {
     }
 
     fn code(&self) -> Option<u16> {
-        match self {
-            Self::Kube(error) => match error.as_ref() {
-                kube::Error::Api(status) => Some(status.code),
-                _ => None,
-            },
-            Self::TimedOut => None,
-        }
+        let Self::Kube(error) = self else { return None };
+        let kube::Error::Api(status) = error.as_ref() else { return None };
+        Some(status.code)
     }
 }
 
 /// The API server's own text may quote the object; its reason does not.
 fn brief(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => format!("the Kubernetes API answered {} {}", status.code, status.reason),
-        _ => "the Kubernetes API could not be reached".to_owned(),
-    }
+    let kube::Error::Api(status) = error else { return "the Kubernetes API could not be reached".to_owned() };
+    format!("the Kubernetes API answered {} {}", status.code, status.reason)
 }
 
 /// Awaits a call to the API server, but not for ever.

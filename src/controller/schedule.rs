@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Resync interval where the spec names none.
-pub const DEFAULT_RESYNC: Duration = Duration::from_secs(60 * 60);
+pub const DEFAULT_RESYNC: Duration = Duration::from_hours(1);
 /// First delay after a passing failure.
 const FIRST_BACKOFF: Duration = Duration::from_secs(2);
 /// A refusal is tried again at least this often, unless resyncs are switched off.
-const LONGEST_REFUSAL: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_REFUSAL: Duration = Duration::from_hours(24);
 
 /// What is remembered of one resource while the process lives.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +27,7 @@ pub struct Agenda {
     /// The tenant as it was last used; its first sight is the baseline.
     pub tenant: Option<String>,
     /// The assume-sent annotation as it was last acted on.
-    pub assume_sent: Option<Option<bool>>,
+    pub assume_sent: Option<bool>,
     /// The Secret content that the last look took into account, whatever came of it.
     pub judged_secret: Option<SecretVersion>,
     /// The identity that the last look acted on.

@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How often the choices and the token's scopes are refreshed.
-const REFRESH: Duration = Duration::from_secs(60 * 60);
+const REFRESH: Duration = Duration::from_hours(1);
 
 /// What a pass works with.
 pub struct Tenants {
@@ -69,18 +69,8 @@ pub async fn reconcile(
     object: Arc<DeserializeGuard<Auth0Tenant>>,
     tenants: Arc<Tenants>,
 ) -> Result<Action, Infallible> {
-    let next = match &object.0 {
-        Ok(tenant) => match AssertUnwindSafe(tenants.visit(tenant)).catch_unwind().await {
-            Ok(next) => next,
-            Err(_) => {
-                tracing::error!(
-                    namespace = tenant.namespace(),
-                    name = tenant.name_any(),
-                    "the pass panicked"
-                );
-                REFRESH
-            }
-        },
+    let tenant = match &object.0 {
+        Ok(tenant) => tenant,
         Err(invalid) => {
             let (namespace, name) = (&invalid.metadata.namespace, &invalid.metadata.name);
             tracing::error!(
@@ -91,6 +81,11 @@ pub async fn reconcile(
             return Ok(Action::await_change());
         }
     };
+    let visited = AssertUnwindSafe(tenants.visit(tenant)).catch_unwind().await;
+    let next = visited.unwrap_or_else(|_| {
+        tracing::error!(namespace = tenant.namespace(), name = tenant.name_any(), "the pass panicked");
+        REFRESH
+    });
     Ok(Action::requeue(next))
 }
 
@@ -247,7 +242,7 @@ fn conclude(
             Standing::Reconciling | Standing::Ready | Standing::Held
                 if was_ready && !is_dependency(failure.reason) => {}
             Standing::Reconciling | Standing::Ready | Standing::Held => {
-                say("False", failure, Some(RECONCILING))
+                say("False", failure, Some(RECONCILING));
             }
         },
     }

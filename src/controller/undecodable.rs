@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Pause after the API server could not be asked.
-const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_mins(1);
 
 /// Writes the conditions of a resource that does not decode. Only a change brings it back.
 pub async fn report(client: &Client, recorder: &Recorder, metadata: &ObjectMeta) -> Option<Duration> {

@@ -33,7 +33,7 @@ use tokio::time::Instant;
 /// Pause before a pass that lost a race begins anew.
 const ANEW: Duration = Duration::from_secs(1);
 /// How often a Secret that is not there is looked for where no watch tells.
-const RECHECK: Duration = Duration::from_secs(60);
+const RECHECK: Duration = Duration::from_mins(1);
 /// How often an outcome is written onto a changed object.
 const PUBLISH_ATTEMPTS: u32 = 5;
 
@@ -192,7 +192,7 @@ impl Updates {
         }
         let password_pending = gate::password_changed(&fresh, &around.secret, agenda);
         agenda.tenant = Some(around.tenant_mark());
-        agenda.assume_sent = Some(gate::assume_sent(&fresh));
+        agenda.assume_sent = gate::assume_sent(&fresh);
         let outcome = Outcome {
             generation: fresh.metadata.generation.unwrap_or_default(),
             output: fresh.spec.output,
@@ -394,10 +394,7 @@ fn recall(ledger: &Ledger, object: &Auth0UserUpdate, forgives: bool, agenda: &Ag
 fn last_applied_spec(object: &Auth0UserUpdate) -> Option<JsonMap> {
     let text = object.annotations().get(LAST_APPLIED_ANNOTATION)?;
     let mut manifest: JsonMap = serde_json::from_str(text).ok()?;
-    match manifest.remove("spec")? {
-        serde_json::Value::Object(spec) => Some(spec),
-        _ => None,
-    }
+    serde_json::from_value(manifest.remove("spec")?).ok()
 }
 
 /// Decides when to look again, and counts failures.

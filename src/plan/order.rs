@@ -108,9 +108,10 @@ impl Order<'_> {
     /// Decides on an order whose sending was begun and whose end is not known.
     fn resume(&self, found: &Trigger, key: &TriggerKey) -> Decision {
         let mails = self.attribute == Attribute::VerifyEmail;
-        let arrived = match self.attribute {
-            Attribute::Password => found.last_password_reset.as_deref() != self.last_password_reset,
-            _ => mails && found.state == TriggerState::Resending,
+        let arrived = if self.attribute == Attribute::Password {
+            found.last_password_reset.as_deref() != self.last_password_reset
+        } else {
+            mails && found.state == TriggerState::Resending
         };
         if arrived {
             return Decision::Record(self.entry(TriggerState::Sent, key));

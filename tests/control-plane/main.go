@@ -16,8 +16,9 @@ import (
 const usage = `usage:
   launcher control-plane --assets BIN_DIR [--dir DIR]
       runs etcd and kube-apiserver; prints one JSON line when they are ready
-  launcher exec [--log FILE] -- COMMAND [ARGUMENT...]
-      runs one program; prints its process id as the first line
+  launcher exec [--log FILE] [--input N] -- COMMAND [ARGUMENT...]
+      runs one program, whose input is the first N bytes of standard input;
+      with --log its output goes there, and its process id is printed instead
 
 Both end when standard input closes or on SIGTERM, SIGINT and SIGHUP.
 A line "SIGNAL [PROGRAM]" on standard input (KILL, TERM, STOP, CONT) signals a program.`
@@ -53,13 +54,14 @@ func run(args []string) (int, error) {
 	case "exec":
 		flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 		log := flags.String("log", "", "file that the program's output is appended to")
+		input := flags.Int64("input", 0, "how many bytes of standard input are the program's")
 		if err := flags.Parse(args[1:]); err != nil {
 			return 2, err
 		}
 		if flags.NArg() == 0 {
 			return 2, errors.New("exec: no program given\n" + usage)
 		}
-		return runExec(*log, flags.Args())
+		return runExec(*log, *input, flags.Args())
 	default:
 		return 2, fmt.Errorf("unknown command %q\n%s", args[0], usage)
 	}

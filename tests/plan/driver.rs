@@ -134,8 +134,18 @@ impl Operator {
         let memory = self.memory.clone();
         let progress = Progress::default();
         let report = Report::default();
-        let mut pass =
-            Pass { operator: self, auth0, fault, desired, password, user, memory, progress, report, refusals: Vec::new() };
+        let mut pass = Pass {
+            operator: self,
+            auth0,
+            fault,
+            desired,
+            password,
+            user,
+            memory,
+            progress,
+            report,
+            refusals: Vec::new(),
+        };
         pass.run();
         pass.report
     }
@@ -337,8 +347,7 @@ pub fn key(byte: u8) -> TriggerKey {
 
 /// The spec with these fields; blanks clear only if they say so.
 pub fn spec(card: &Value) -> Auth0UserUpdateSpec {
-    let mut whole =
-        json!({"tenantRef": {"name": "tenant"}, "userId": "auth0|1", "passEmptyValues": "No"});
+    let mut whole = json!({"tenantRef": {"name": "tenant"}, "userId": "auth0|1", "passEmptyValues": "No"});
     whole.as_object_mut().unwrap().extend(card.as_object().unwrap().clone());
     serde_json::from_value(whole).unwrap()
 }

@@ -1,4 +1,4 @@
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -130,33 +130,31 @@ impl Kubectl {
     where
         A: IntoIterator<Item: AsRef<OsStr>>,
     {
-        let mut command = Command::new(&self.program);
-        command.args(args);
+        let mut words: Vec<_> = args.into_iter().map(|word| word.as_ref().to_owned()).collect();
         if let Some(namespace) = &self.namespace {
-            command.args(["--namespace", namespace]);
+            words.extend(["--namespace".into(), namespace.into()]);
         }
-        let line = command_line(&command);
+        // Through the launcher, so that not even a `kubectl wait` outlives this process.
+        let mut command = Command::new(launcher::program("launcher")?);
+        command.args(["exec", "--input", &stdin.len().to_string(), "--"]).arg(&self.program).args(&words);
         // Neither the settings nor the caches of whoever runs the tests.
         command.env("KUBECONFIG", &self.kubeconfig).env("KUBERC", "off");
         command.env("KUBECACHEDIR", self.kubeconfig.with_file_name("kubectl-cache"));
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        // A Ctrl-C is for this process: the launcher follows by its input.
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
 
-        match timeout(self.deadline, feed(command, stdin)).await {
-            Err(_) => Err(Error::TimedOut {
-                what: format!("`{line}`"),
-                seconds: self.deadline.as_secs_f64(),
-                last: "it still ran".to_owned(),
-            }),
-            Ok(output) => {
-                let output = output?;
-                Ok(Output {
-                    command: line,
-                    status: output.status,
-                    stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-                    stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-                })
-            }
-        }
+        let line = command_line(&words);
+        let Ok(output) = timeout(self.deadline, feed(command, stdin)).await else {
+            let (what, seconds) = (format!("`{line}`"), self.deadline.as_secs_f64());
+            return Err(Error::TimedOut { what, seconds, last: "it still ran".to_owned() });
+        };
+        let output = output?;
+        Ok(Output {
+            command: line,
+            status: output.status,
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
     }
 
     /// Hands over a manifest (YAML or JSON, one or more documents).
@@ -218,20 +216,23 @@ fn patch_args(target: &str, kind: Patch, patch: &Value) -> Vec<String> {
     vec!["patch".to_owned(), target.to_owned(), kind.to_owned(), format!("--patch={patch}")]
 }
 
+/// Runs the launcher with this input; a dropped future closes the pipe, which ends it.
 async fn feed(mut command: Command, input: &str) -> Result<std::process::Output> {
     let mut child = command.spawn()?;
-    let stdin = child.stdin.take();
+    let mut stdin = child.stdin.take();
     let write = async {
-        if let Some(mut stdin) = stdin {
-            // kubectl need not read it; what it makes of it is in its output.
+        if let Some(stdin) = &mut stdin {
+            // Should the launcher not read it, its output says why.
             let _ = stdin.write_all(input.as_bytes()).await;
         }
     };
     let ((), output) = tokio::join!(write, child.wait_with_output());
+    // Open until now: its end would have ended kubectl.
+    drop(stdin);
     Ok(output?)
 }
 
-fn command_line(command: &Command) -> String {
-    let args = command.as_std().get_args().map(|arg| arg.to_string_lossy());
-    ["kubectl".into()].into_iter().chain(args).collect::<Vec<_>>().join(" ")
+fn command_line(words: &[OsString]) -> String {
+    let words = words.iter().map(|word| word.to_string_lossy());
+    ["kubectl".into()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
 }

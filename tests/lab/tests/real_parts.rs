@@ -15,6 +15,7 @@ use lab::{AuditEvents, ControlPlane, Error, Kubectl, Mode, Operator, Patch, wait
 use serde_json::json;
 
 const SECONDS_30: Duration = Duration::from_secs(30);
+const HOUR: Duration = Duration::from_secs(3600);
 
 #[tokio::test]
 async fn a_write_is_stored_and_audited() {
@@ -112,8 +113,18 @@ async fn process_with_children() {
     let program = Operator::builder("sleep", plane.kubeconfig()).args(["1000"]).start().await.unwrap();
     // Like the control plane, kept in a place that is never dropped.
     let program = Box::leak(Box::new(program));
-    let pids: Vec<_> = plane.pids().values().copied().chain([program.pid()]).collect();
-    println!("\nready {} {pids:?} {}", plane.pids()["launcher"], plane.dir().display());
+    let dir = plane.dir().display().to_string();
+    let cache = format!("--cache-dir={dir}/cache");
+    let forever = ["wait", "--for=delete", "namespace/default", "--timeout=1h", &cache].map(str::to_owned);
+    tokio::spawn(async { plane.admin().with_deadline(HOUR).run(forever, "").await });
+    // By their arguments: kubectl, and the launchers of kubectl and of the program.
+    let three = wait_until("the start of kubectl", SECONDS_30, async || {
+        let found = mentioning(&dir);
+        if found.len() == 3 { Ok(found) } else { Err(format!("{found:?}")) }
+    });
+    let three = three.await.unwrap();
+    let pids: Vec<_> = plane.pids().values().copied().chain([program.pid()]).chain(three).collect();
+    println!("\nready {} {pids:?} {dir}", plane.pids()["launcher"]);
     assert!(std::env::var_os("LAB_TEST_PANIC").is_none(), "a test that fails");
     std::future::pending::<()>().await;
 }
@@ -176,7 +187,7 @@ impl Process {
     }
 
     async fn assert_nothing_left(&self, dir_too: bool) {
-        assert_eq!(self.pids.len(), 4);
+        assert_eq!(self.pids.len(), 7);
         wait_until("the end of every process", SECONDS_30, async || {
             let left: Vec<_> = self.pids.iter().filter(|pid| runs(**pid)).collect();
             let dir = dir_too && Path::new(&self.dir).exists();
@@ -191,6 +202,17 @@ impl Process {
 fn runs(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
     stat.is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| !rest.starts_with('Z')))
+}
+
+/// The processes whose command line holds `text`.
+fn mentioning(text: &str) -> Vec<u32> {
+    let names = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.file_name());
+    let pids = names.filter_map(|name| name.to_str()?.parse().ok());
+    let holds = |pid: &u32| {
+        let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&words).contains(text)
+    };
+    pids.filter(holds).collect()
 }
 
 fn signal(name: &str, pid: u32) {
