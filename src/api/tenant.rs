@@ -1,6 +1,7 @@
 //! `Auth0Tenant`: which Auth0 tenant to call, with which credentials.
 
 use super::SecretVersion;
+use super::update::matches;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -40,11 +41,11 @@ use serde::{Deserialize, Serialize};
 pub struct Auth0TenantSpec {
     /// The tenant's canonical domain, for example example.eu.auth0.com, without https://. Not a custom
     /// domain. A port may follow. Immutable.
-    #[schemars(
-        length(min = 1, max = 260),
-        regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$")
+    #[schemars(length(min = 1, max = 260))]
+    #[x_kube(
+        validation = matches("^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$", "domain must be a host name in lower case such as example.eu.auth0.com, without https:// and without a path"),
+        validation = Rule::new("self == oldSelf").message("domain is immutable: create another Auth0Tenant for another domain")
     )]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("domain is immutable: create another Auth0Tenant for another domain"))]
     pub domain: String,
 
     /// Secret in this namespace with the keys clientId and clientSecret of a machine-to-machine
@@ -65,8 +66,8 @@ pub struct Auth0TenantSpec {
     pub allowed_namespaces: Vec<String>,
 
     /// How much of the tenant's Management API limit to use. Default 60 requests a minute with a burst of
-    /// 2: half of the free plan. Not enforced yet; requests are made one pass at a time and obey Auth0's
-    /// 429.
+    /// 2: half of the free plan. Not available yet: the
+    /// operator only slows down where Auth0 answers 429.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
 }

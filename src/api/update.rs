@@ -98,7 +98,8 @@ pub struct Auth0UserUpdateSpec {
     /// Email address. A changed address ends the user's sessions. Auth0 databases store it in lower case;
     /// letter case alone is no difference.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
-    #[schemars(length(max = 254), regex(pattern = r"^([^@\s]+@[^@\s]+)?$"))]
+    #[schemars(length(max = 254))]
+    #[x_kube(validation = matches(r"^([^@\s]+@[^@\s]+)?$", "email must be one address such as ada@example.com, or \"\" for blank"))]
     pub email: Field<String>,
 
     /// Whether the email address counts as verified.
@@ -117,7 +118,8 @@ pub struct Auth0UserUpdateSpec {
 
     /// Phone number in E.164 form: +, then 1 to 15 digits. Quote it, or YAML reads a number.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
-    #[schemars(regex(pattern = r"^(\+[0-9]{1,15})?$"))]
+    #[schemars(length(max = 16))]
+    #[x_kube(validation = matches(r"^([+][0-9]{1,15})?$", "phoneNumber must be + and 1 to 15 digits in quotes, such as \"+15551234567\", or \"\" for blank"))]
     pub phone_number: Field<String>,
 
     /// Whether the phone number counts as verified.
@@ -164,16 +166,8 @@ pub struct Auth0UserUpdateSpec {
     /// appMetadata.KEY. The way to clear that survives every tool. userMetadata together with values in
     /// userMetadata replaces: every other key is removed, once for each change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 64),
-        inner(
-            length(max = 300),
-            regex(
-                pattern = r"^(name|givenName|familyName|nickname|picture|email|phoneNumber|username|(userMetadata|appMetadata)(\.[^.$]+)?)$"
-            )
-        )
-    )]
-    #[x_kube(merge_strategy = ListMerge::Set)]
+    #[schemars(length(max = 64), inner(length(max = 300)))]
+    #[x_kube(merge_strategy = ListMerge::Set, validation = clearable())]
     pub clear: Vec<String>,
 
     /// Apply (default) or Observe. Observe is not available yet: it sends nothing and reports
@@ -185,8 +179,8 @@ pub struct Auth0UserUpdateSpec {
     /// How often to look at Auth0 again and correct drift of the declared fields: a Go duration of at
     /// least 1m, or 0s for never. Default 1h, plus or minus 10 %.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
-    #[schemars(length(max = 32), regex(pattern = r"^(0|([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+)?$"))]
-    #[x_kube(validation = Rule::new("self == '' || duration(self) == duration('0s') || duration(self) >= duration('1m')").message("resyncInterval must be 0s (never) or at least 1m"))]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = resync_interval())]
     pub resync_interval: Field<String>,
 
     /// What of the user to keep in status: Full (default), Mapped (without rawOutput) or None (neither
@@ -194,6 +188,28 @@ pub struct Auth0UserUpdateSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Output")]
     pub output: Option<Output>,
+}
+
+/// A pattern with a sentence: a schema pattern would answer with the regular expression alone.
+pub(super) fn matches(pattern: &str, message: &str) -> Rule {
+    Rule::new(format!("self.matches(r'{pattern}')")).message(message)
+}
+
+fn clearable() -> Rule {
+    let pattern = r"^(name|givenName|familyName|nickname|picture|email|phoneNumber|username|(userMetadata|appMetadata)([.][^.$]+)?)$";
+    Rule::new(format!("self.all(field, field.matches(r'{pattern}'))")).message(
+        "clear takes name, givenName, familyName, nickname, picture, email, phoneNumber, username, userMetadata, appMetadata, userMetadata.KEY and appMetadata.KEY",
+    )
+}
+
+/// The pattern comes first and bounds the digits: `duration()` of anything else is an error, and a stored
+/// value on which a rule errors could never be written to again.
+fn resync_interval() -> Rule {
+    let pattern = "^(0|([0-9]{1,5}([.][0-9]{1,9})?(ns|us|ms|s|m|h))+)$";
+    Rule::new(format!(
+        "self == '' || (self.matches('{pattern}') && (duration(self) == duration('0s') || duration(self) >= duration('1m')))"
+    ))
+    .message("resyncInterval must be a duration of at least 1m such as 30m or 1h30m, or 0s for never")
 }
 
 /// A field cannot both be cleared and have a value.

@@ -7,7 +7,8 @@ use super::ledger::{Ledger, Unwritten};
 use crate::api::{NotPersisted, Trigger, TriggerState};
 use crate::auth0::{Client, Effect, Error};
 use crate::plan::{
-    Block, Desired, Group, Hold, Memory, Password, Plan, Progress, Situation, Step, TriggerKey, plan,
+    Attribute, Block, Change, Desired, Group, Hold, Memory, Password, Plan, Progress, Situation, Step,
+    TriggerKey, plan,
 };
 use crate::reason::{Failure, Reason};
 use crate::user::User;
@@ -224,7 +225,7 @@ impl Execution {
         }
         if step.body.has_password() {
             note(&mut self.sent, "passwordSecretRef".to_owned());
-            let blocks = pass.desired.flags.get(&crate::plan::Attribute::Blocked) == Some(&true);
+            let blocks = pass.desired.flags.get(&Attribute::Blocked) == Some(&true);
             if self.user.is_blocked() && blocks {
                 self.progress.block = Block::Owed;
             }
@@ -245,10 +246,11 @@ impl Execution {
         }
         self.progress.refused.extend(&step.groups);
         let group = step.groups.first().copied().unwrap_or(Group::Account);
-        let mut fields: Vec<String> = step.changes.iter().map(crate::plan::Change::field).collect();
-        if step.body.has_password() {
-            fields.insert(0, "passwordSecretRef".to_owned());
-        }
+        let fields = if step.body.has_password() {
+            vec!["passwordSecretRef".to_owned()]
+        } else {
+            step.changes.iter().map(Change::field).collect()
+        };
         self.refusals.push(Refusal { group, fields, failure });
     }
 }

@@ -2,14 +2,14 @@
 //!
 //! A wake-up decides nothing: status changes, labels and foreign annotations wake a resource too.
 
+use super::agenda::Agenda;
 use super::conditions::{self, READY, SYNCED};
-use super::schedule::{Agenda, somewhere_in};
+use super::schedule;
 use super::tenants::Tenant;
 use crate::api::{ASSUME_SENT_ANNOTATION, Auth0UserUpdate, PAUSED_ANNOTATION, SecretVersion};
 use crate::plan::Attribute;
 use crate::reason::{Failure, Reason, Retry};
 use kube::ResourceExt as _;
-use std::time::Duration;
 use tokio::time::Instant;
 
 /// The password Secret as it stands.
@@ -69,21 +69,19 @@ pub fn assume_sent(object: &Auth0UserUpdate) -> Option<bool> {
 }
 
 /// Takes the first sight of a resource after a start as the baseline of what is compared in memory.
-pub fn begin(
-    object: &Auth0UserUpdate,
-    around: &Circumstances,
-    resync: Option<Duration>,
-    agenda: &mut Agenda,
-    now: Instant,
-) {
+pub fn begin(object: &Auth0UserUpdate, around: &Circumstances, agenda: &mut Agenda, now: Instant) {
     if agenda.scheduled {
         return;
     }
     agenda.scheduled = true;
     agenda.tenant = Some(around.tenant_mark());
     agenda.assume_sent = assume_sent(object);
-    agenda.due =
-        if is_settled(object) { resync.map(|interval| now + somewhere_in(interval)) } else { Some(now) };
+    let resync = schedule::resync_or_default(&object.spec);
+    agenda.due = if is_settled(object) {
+        resync.map(|interval| now + schedule::somewhere_in(interval))
+    } else {
+        Some(now)
+    };
 }
 
 /// Applied and in sync, or refused for good: nothing that a mere restart of the operator would change.

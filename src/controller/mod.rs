@@ -1,5 +1,6 @@
 //! The controllers: which watches wake which passes. The only place that knows kube-runtime's wiring.
 
+mod agenda;
 mod conclude;
 mod conditions;
 mod events;
@@ -7,6 +8,7 @@ mod execute;
 mod gate;
 mod kubernetes;
 mod ledger;
+mod look;
 mod password;
 mod schedule;
 mod secrets;
@@ -19,6 +21,7 @@ mod update;
 use crate::api::{Auth0Tenant, Auth0UserUpdate};
 use crate::auth0::AllowedDomains;
 use crate::plan::TriggerKey;
+use agenda::Agendas;
 use futures::future::{join, join_all};
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use kube::api::Api;
@@ -29,7 +32,6 @@ use kube_runtime::controller::{self, Action, Controller};
 use kube_runtime::events::{Recorder, Reporter};
 use kube_runtime::reflector::{self, ObjectRef, Store};
 use kube_runtime::watcher::{self, Event, watcher};
-use schedule::Agendas;
 use secrets::{Changed, Secrets};
 use std::convert::Infallible;
 use std::sync::Arc;

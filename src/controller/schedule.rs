@@ -1,12 +1,8 @@
-//! When to look again: what this process remembers of each resource between passes. Pure but for chance.
+//! How long to wait. Pure but for chance.
 
-use crate::api::SecretVersion;
-use crate::plan::Group;
+use crate::api::Auth0UserUpdateSpec;
 use crate::reason::{Reason, Retry};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::time::Instant;
 
 /// Resync interval where the spec names none.
 pub const DEFAULT_RESYNC: Duration = Duration::from_hours(1);
@@ -14,56 +10,6 @@ pub const DEFAULT_RESYNC: Duration = Duration::from_hours(1);
 const FIRST_BACKOFF: Duration = Duration::from_secs(2);
 /// A refusal is tried again at least this often, unless resyncs are switched off.
 const LONGEST_REFUSAL: Duration = Duration::from_hours(24);
-
-/// What is remembered of one resource while the process lives.
-#[derive(Clone, Debug, Default)]
-pub struct Agenda {
-    /// When to look at Auth0 by itself; `None` before the first sight, and where resyncs are off.
-    pub due: Option<Instant>,
-    /// Whether `due` was ever decided.
-    pub scheduled: bool,
-    /// Passes in a row that ended early.
-    pub failures: u32,
-    /// The tenant as it was last used; its first sight is the baseline.
-    pub tenant: Option<String>,
-    /// The assume-sent annotation as it was last acted on.
-    pub assume_sent: Option<bool>,
-    /// The Secret content that the last look took into account, whatever came of it.
-    pub judged_secret: Option<SecretVersion>,
-    /// The identity that the last look acted on.
-    pub identity: Option<String>,
-    /// When to try refused groups again.
-    pub refusals: BTreeMap<Group, Instant>,
-}
-
-impl Agenda {
-    /// How long to sleep; `None` where only a change brings the resource back.
-    #[must_use]
-    pub fn rest(&self, now: Instant) -> Option<Duration> {
-        self.due.map(|due| due.saturating_duration_since(now))
-    }
-}
-
-/// The agendas of all resources, by uid.
-#[derive(Default)]
-pub struct Agendas(Mutex<HashMap<String, Agenda>>);
-
-impl Agendas {
-    /// The agenda of one resource; a new one where there is none.
-    pub fn of(&self, uid: &str) -> Agenda {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned().unwrap_or_default()
-    }
-
-    /// Keeps an agenda for the next pass.
-    pub fn keep(&self, uid: &str, agenda: Agenda) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.to_owned(), agenda);
-    }
-
-    /// Drops the agenda of a resource that is gone.
-    pub fn forget(&self, uid: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
-    }
-}
 
 /// `spec.resyncInterval` as a duration; `None` means never.
 ///
@@ -76,6 +22,12 @@ pub fn resync_interval(text: Option<&str>) -> Result<Option<Duration>, String> {
         .map_err(|_| "resyncInterval is no Go duration: write for example 30m, 1h or 0s".to_owned())?;
     let interval = Duration::from(parsed);
     Ok((!interval.is_zero()).then_some(interval))
+}
+
+/// The resync interval, the default one where the text is no duration: that is reported elsewhere.
+#[must_use]
+pub fn resync_or_default(spec: &Auth0UserUpdateSpec) -> Option<Duration> {
+    resync_interval(spec.resync_interval.value().map(String::as_str)).unwrap_or(Some(DEFAULT_RESYNC))
 }
 
 /// The delay after the `failures`-th passing failure in a row: 2 s, doubling, ± 20 %, never longer than a

@@ -1,8 +1,9 @@
 //! The pass of an `Auth0Tenant`: have a token, compare its scopes, list the connections.
 
+use super::agenda::Agendas;
 use super::conditions::{self, READY, RECONCILING, STALLED, Saying};
 use super::kubernetes::{FIELD_MANAGER, within_deadline};
-use super::schedule::{self, Agendas};
+use super::schedule;
 use super::secrets::Secrets;
 use super::tenants::{Clients, read_credentials};
 use crate::api::{Auth0Tenant, Auth0TenantStatus, SecretVersion};

@@ -182,8 +182,8 @@ impl Comparison<'_> {
             }
             return;
         }
-        let Some(email) = self.email_after(draft) else { return };
-        let digest = self.order_digest(Attribute::VerifyEmail, &email.to_ascii_lowercase());
+        let Some(email) = self.ordered_email().map(str::to_ascii_lowercase) else { return };
+        let digest = self.order_digest(Attribute::VerifyEmail, &email);
         let held = self.holds.len();
         match self.order(Attribute::VerifyEmail, digest, None) {
             Some((entry, _)) if rides || self.says_unverified() => {
@@ -195,16 +195,12 @@ impl Comparison<'_> {
         }
     }
 
-    /// The address that a mail would go to once this draft is sent.
-    fn email_after(&self, draft: &Draft) -> Option<String> {
-        let seen = match self.seen(Attribute::Email) {
-            Seen::Known(seen) if !draft.sets(Attribute::Email) => return seen?.as_str().map(str::to_owned),
-            Seen::Known(seen) => seen.and_then(Value::as_str),
-            Seen::Unobservable => None,
-        };
-        match self.desired.texts.get(&Attribute::Email) {
-            Some(Text::Set(wanted)) => Some(wanted.clone()),
-            Some(Text::Clear) | None => seen.map(str::to_owned),
+    /// The address that a mail is ordered for: the declared one, whether or not Auth0 keeps it as written.
+    fn ordered_email(&self) -> Option<&str> {
+        match (self.desired.texts.get(&Attribute::Email), self.seen(Attribute::Email)) {
+            (Some(Text::Set(wanted)), _) => Some(wanted),
+            (Some(Text::Clear) | None, Seen::Known(seen)) => seen?.as_str(),
+            (Some(Text::Clear) | None, Seen::Unobservable) => None,
         }
     }
 
@@ -269,6 +265,17 @@ impl Comparison<'_> {
             self.not_persisted.push(entry);
         } else {
             draft.changes.push(change);
+        }
+    }
+
+    /// Whether a change that was sent is missing from the answer. A flag that rides with an address may be
+    /// held although the address is not.
+    pub fn is_lost(&self, change: &Change) -> bool {
+        let rides = [Attribute::EmailVerified, Attribute::PhoneVerified].contains(&change.attribute);
+        match self.seen(change.attribute) {
+            _ if change.attribute == Attribute::VerifyEmail => false,
+            Seen::Known(seen) => !rides || change.value != is_true(seen),
+            Seen::Unobservable => false,
         }
     }
 

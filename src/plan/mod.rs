@@ -186,8 +186,8 @@ fn settle(progress: &Progress, drafts: &mut Vec<Draft>, comparison: &mut Compari
         }
         let sent = progress.sent.contains(&draft.group);
         if sent {
-            let kept = draft.changes.iter().filter(|change| change.attribute != Attribute::VerifyEmail);
-            let lost: Vec<_> = kept.map(|change| comparison.not_persisted_entry(change)).collect();
+            let lost = draft.changes.iter().filter(|change| comparison.is_lost(change));
+            let lost: Vec<_> = lost.map(|change| comparison.not_persisted_entry(change)).collect();
             comparison.not_persisted.extend(lost);
         }
         !sent && !draft.is_empty()

@@ -1,0 +1,117 @@
+//! What this process remembers of each resource between passes.
+
+use super::conclude::Outcome;
+use super::conditions;
+use super::gate::{self, Circumstances, SecretState};
+use super::schedule;
+use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, RefusedField, SecretVersion};
+use crate::plan::Group;
+use crate::reason::{Reason, Retry};
+use k8s_openapi::jiff::Timestamp;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What is remembered of one resource while the process lives.
+#[derive(Clone, Debug, Default)]
+pub struct Agenda {
+    /// When to look at Auth0 by itself; `None` before the first sight, and where resyncs are off.
+    pub due: Option<Instant>,
+    /// Whether `due` was ever decided.
+    pub scheduled: bool,
+    /// Passes in a row that ended early.
+    pub failures: u32,
+    /// The tenant as it was last used; its first sight is the baseline.
+    pub tenant: Option<String>,
+    /// The assume-sent annotation as it was last acted on.
+    pub assume_sent: Option<bool>,
+    /// The Secret content that the last look took into account, whatever came of it.
+    pub judged_secret: Option<SecretVersion>,
+    /// The identity that the last look acted on.
+    pub identity: Option<String>,
+    /// When to try refused groups again.
+    pub refusals: BTreeMap<Group, Instant>,
+}
+
+impl Agenda {
+    /// Decides when to look again after a look that found this status, and counts failures in the outcome.
+    pub fn look_again(
+        &mut self,
+        outcome: &mut Outcome,
+        before: &Auth0UserUpdateStatus,
+        asked: Option<Duration>,
+        resync: Option<Duration>,
+    ) {
+        let mut held = outcome.holds.iter().map(|hold| hold.failure.reason);
+        let held = held.find(|reason| reason.retry() == Retry::Backoff);
+        let failed = outcome.failure.as_ref().map(|failure| failure.reason);
+        let reason = failed.or(held).unwrap_or(Reason::Applied);
+        self.failures = if reason.retry() == Retry::Backoff { self.failures.saturating_add(1) } else { 0 };
+        outcome.failures = self.failures;
+        let wait = schedule::next_look(reason, self.failures, not_ready_for(before), asked, resync);
+        self.due = wait.map(|wait| Instant::now() + wait);
+    }
+
+    /// Remembers what this look was about, so that only a change of it wakes the resource.
+    pub fn take_note(&mut self, object: &Auth0UserUpdate, around: &Circumstances) {
+        self.tenant = Some(around.tenant_mark());
+        self.assume_sent = gate::assume_sent(object);
+        if let SecretState::At(version) = &around.secret {
+            self.judged_secret = Some(version.clone());
+        }
+    }
+
+    /// Decides when to try each refused group again. Those that were just tried wait as long as they have
+    /// been refused.
+    pub fn try_again(&mut self, status: &Auth0UserUpdateStatus, resync: Option<Duration>) {
+        let known = std::mem::take(&mut self.refusals);
+        let Some(resync) = resync else { return };
+        let now = Instant::now();
+        let due = |field: &RefusedField| {
+            let group = Group::of_field(&field.field)?;
+            let refused_for = field.since.parse().map_or(Duration::ZERO, since);
+            let known = known.get(&group).copied().filter(|due| *due > now);
+            Some((group, known.unwrap_or_else(|| now + schedule::refusal_delay(refused_for, resync))))
+        };
+        self.refusals = status.refused_fields.iter().filter_map(due).collect();
+    }
+
+    /// How long to sleep; `None` where only a change brings the resource back.
+    #[must_use]
+    pub fn rest(&self, now: Instant) -> Option<Duration> {
+        self.due.map(|due| due.saturating_duration_since(now))
+    }
+}
+
+/// The agendas of all resources, by uid.
+#[derive(Default)]
+pub struct Agendas(Mutex<HashMap<String, Agenda>>);
+
+impl Agendas {
+    /// The agenda of one resource; a new one where there is none.
+    pub fn of(&self, uid: &str) -> Agenda {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned().unwrap_or_default()
+    }
+
+    /// Keeps an agenda for the next pass.
+    pub fn keep(&self, uid: &str, agenda: Agenda) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.to_owned(), agenda);
+    }
+
+    /// Drops the agenda of a resource that is gone.
+    pub fn forget(&self, uid: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+}
+
+/// How long the resource has not been Ready.
+fn not_ready_for(status: &Auth0UserUpdateStatus) -> Duration {
+    conditions::find(&status.conditions, conditions::READY)
+        .filter(|ready| ready.status == "False")
+        .map_or(Duration::ZERO, |ready| since(ready.last_transition_time.0))
+}
+
+fn since(time: Timestamp) -> Duration {
+    Duration::try_from(Timestamp::now().duration_since(time)).unwrap_or_default()
+}

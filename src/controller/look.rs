@@ -1,0 +1,224 @@
+//! One look at Auth0: observe → plan and execute, then conclude and publish.
+
+use super::agenda::Agenda;
+use super::conclude::Outcome;
+use super::conditions;
+use super::execute::{End, Execution, Pass, execute};
+use super::gate::{self, Circumstances, Wake};
+use super::ledger::{Ledger, Unwritten};
+use super::password;
+use super::schedule;
+use super::tenants::Tenant;
+use super::update::{ANEW, Updates};
+use crate::api::{Auth0UserUpdate, JsonMap, LAST_APPLIED_ANNOTATION, Mode};
+use crate::auth0;
+use crate::plan::{Desired, Group, Memory};
+use crate::reason::{Failure, Reason};
+use kube::ResourceExt as _;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+impl Updates {
+    /// One look at Auth0, from a fresh read of the object to its published status. Answers with a delay
+    /// where the pass has to begin anew.
+    pub(super) async fn look(
+        &self,
+        object: &Auth0UserUpdate,
+        around: &Circumstances,
+        forgives: bool,
+        agenda: &mut Agenda,
+    ) -> Option<Duration> {
+        let mut ledger = Ledger::new(self.api(object), object.clone());
+        match ledger.reload().await {
+            Ok(()) => {}
+            Err(Unwritten::Gone) => return None,
+            Err(Unwritten::Changed | Unwritten::Failed(_)) => {
+                agenda.failures = agenda.failures.saturating_add(1);
+                return Some(schedule::backoff(agenda.failures, None));
+            }
+        }
+        let fresh = ledger.object().clone();
+        if fresh.metadata.generation != object.metadata.generation || gate::is_paused(&fresh) {
+            return Some(ANEW);
+        }
+        // The cache was behind: somebody, perhaps this process, has looked already.
+        if gate::decide(&fresh, around, agenda, Instant::now()) == Wake::Sleep {
+            return None;
+        }
+        if forgives {
+            agenda.failures = 0;
+            agenda.refusals.clear();
+        }
+        let outcome = Outcome {
+            generation: fresh.metadata.generation.unwrap_or_default(),
+            output: fresh.spec.output,
+            forgives,
+            password_pending: gate::password_changed(&fresh, &around.secret, agenda),
+            ..Outcome::default()
+        };
+        let before = ledger.status();
+        let started = Instant::now();
+        let mut looked = self.observe_and_execute(&fresh, around, outcome, agenda, &mut ledger).await;
+        report(&fresh, &looked.outcome, started);
+        if looked.anew {
+            return Some(ANEW);
+        }
+        let resync = schedule::resync_or_default(&fresh.spec);
+        agenda.look_again(&mut looked.outcome, &before, looked.retry_after, resync);
+        if !self.publish(&mut ledger, &looked.outcome).await {
+            agenda.due = Some(Instant::now() + schedule::backoff(agenda.failures.max(1), resync));
+            return None;
+        }
+        agenda.take_note(&fresh, around);
+        agenda.try_again(&ledger.status(), resync);
+        looked.outcome.interrupted.then_some(ANEW)
+    }
+
+    async fn observe_and_execute(
+        &self,
+        object: &Auth0UserUpdate,
+        around: &Circumstances,
+        mut outcome: Outcome,
+        agenda: &mut Agenda,
+        ledger: &mut Ledger,
+    ) -> Looked {
+        let (desired, tenant, auth0) = match self.dependencies(object, around).await {
+            Ok(dependencies) => dependencies,
+            Err(failure) => return Looked::refused(outcome, failure),
+        };
+        outcome.ignored = Some(desired.ignored.clone());
+        let user = match auth0.user(&object.spec.user_id).await {
+            Ok(user) => user,
+            Err(error) => return Looked::failed(outcome, error),
+        };
+        agenda.identity = user.target(desired.connection.as_deref()).ok().map(|target| target.identity);
+        let memory = recall(ledger, object, outcome.forgives, agenda);
+        let password =
+            password::observe(object, &desired, &around.secret, &memory, &user, &self.secrets, &self.key)
+                .await;
+        let correlation_id = format!("{}/{}", object.uid().unwrap_or_default(), outcome.generation);
+        let pass = Pass {
+            auth0: &auth0,
+            desired: &desired,
+            password: &password,
+            key: &self.key,
+            host: &tenant.host,
+            user_id: &object.spec.user_id,
+            correlation_id: &correlation_id,
+        };
+        let execution = execute(&pass, user, memory, ledger).await;
+        outcome.password_pending &= !execution.settled(Group::Password);
+        Looked::executed(outcome, execution, tenant)
+    }
+
+    async fn dependencies<'a>(
+        &self,
+        object: &Auth0UserUpdate,
+        around: &'a Circumstances,
+    ) -> Result<(Desired, &'a Tenant, Arc<auth0::Client>), Failure> {
+        if object.spec.mode == Some(Mode::Observe) {
+            return Err(Failure::new(
+                Reason::InvalidRequest,
+                "mode Observe is not available yet: nothing is sent",
+            ));
+        }
+        schedule::resync_interval(object.spec.resync_interval.value().map(String::as_str))
+            .map_err(|message| Failure::new(Reason::InvalidRequest, message))?;
+        let desired = Desired::read(&object.spec, last_applied_spec(object).as_ref())?;
+        let tenant = around.tenant.as_ref().map_err(Clone::clone)?;
+        let resource = tenant.object.0.as_ref().map_err(|_| {
+            Failure::new(Reason::TenantNotReady, "the tenant cannot be read by this version of the operator")
+        })?;
+        let auth0 = self.clients.of(resource, &self.secrets).await?;
+        Ok((desired, tenant, auth0))
+    }
+}
+
+/// What a look came to.
+struct Looked {
+    outcome: Outcome,
+    retry_after: Option<Duration>,
+    anew: bool,
+}
+
+impl Looked {
+    fn refused(outcome: Outcome, failure: Failure) -> Self {
+        Self { outcome: Outcome { failure: Some(failure), ..outcome }, retry_after: None, anew: false }
+    }
+
+    fn failed(outcome: Outcome, error: auth0::Error) -> Self {
+        let outcome = Outcome { failure: Some(error.failure), ..outcome };
+        Self { outcome, retry_after: error.retry_after, anew: false }
+    }
+
+    fn executed(outcome: Outcome, execution: Execution, tenant: &Tenant) -> Self {
+        let (anew, interrupted) =
+            (matches!(execution.end, End::Anew), matches!(execution.end, End::Interrupted));
+        let (failure, retry_after) = match execution.end {
+            End::Failed(error) => (Some(with_choices(error.failure, tenant)), error.retry_after),
+            End::Complete | End::Anew | End::Interrupted => (None, None),
+        };
+        let outcome = Outcome {
+            failure,
+            interrupted,
+            user: Some(execution.user),
+            holds: execution.holds,
+            refusals: execution.refusals,
+            left_out: execution.left_out,
+            sent: execution.sent,
+            cleared: execution.cleared,
+            requests: execution.requests,
+            triggers: Some(execution.memory.triggers),
+            not_persisted: execution.not_persisted,
+            ..outcome
+        };
+        Self { outcome, retry_after, anew }
+    }
+}
+
+/// An unknown connection is easier to mend where the known ones are named.
+fn with_choices(failure: Failure, tenant: &Tenant) -> Failure {
+    if failure.reason != Reason::UnknownConnection || tenant.choices.is_empty() {
+        return failure;
+    }
+    let names: Vec<&str> = tenant.choices.iter().take(10).map(|choice| choice.name.as_str()).collect();
+    Failure::new(failure.reason, format!("{}; the tenant has: {}", failure.message, names.join(", ")))
+}
+
+/// What earlier passes left in status.
+fn recall(ledger: &Ledger, object: &Auth0UserUpdate, forgives: bool, agenda: &Agenda) -> Memory {
+    let status = ledger.status();
+    let now = Instant::now();
+    Memory {
+        generation_applied: conditions::is_ready(
+            &status.conditions,
+            object.metadata.generation.unwrap_or_default(),
+        ),
+        triggers: status.triggers,
+        refused: if forgives { Vec::new() } else { status.refused_fields },
+        retry: agenda.refusals.iter().filter(|(_, due)| **due <= now).map(|(group, _)| *group).collect(),
+        not_persisted: status.not_persisted,
+        assume_sent: gate::assume_sent(object),
+    }
+}
+
+/// The `spec` that kubectl last applied, nulls included.
+fn last_applied_spec(object: &Auth0UserUpdate) -> Option<JsonMap> {
+    let text = object.annotations().get(LAST_APPLIED_ANNOTATION)?;
+    let mut manifest: JsonMap = serde_json::from_str(text).ok()?;
+    serde_json::from_value(manifest.remove("spec")?).ok()
+}
+
+fn report(object: &Auth0UserUpdate, outcome: &Outcome, started: Instant) {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    let (generation, requests) = (outcome.generation, outcome.requests);
+    let elapsed = started.elapsed();
+    match &outcome.failure {
+        Some(failure) => {
+            tracing::warn!(namespace, name, generation, requests, reason = %failure.reason, ?elapsed, "pass ended early");
+        }
+        None if requests > 0 => tracing::info!(namespace, name, generation, requests, ?elapsed, "updated"),
+        None => tracing::debug!(namespace, name, generation, ?elapsed, "looked"),
+    }
+}
