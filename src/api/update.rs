@@ -92,7 +92,7 @@ pub struct Auth0UserUpdateSpec {
 
     /// URL of a picture, for example https://example.com/ada.png.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
-    #[x_kube(validation = Rule::new("self == '' || isURL(self)").message("picture must be an absolute URL such as https://example.com/ada.png, or \"\" for blank"))]
+    #[x_kube(validation = absolute_url())]
     pub picture: Field<String>,
 
     /// Email address. A changed address ends the user's sessions. Auth0 databases store it in lower case;
@@ -193,6 +193,12 @@ pub struct Auth0UserUpdateSpec {
 /// A pattern with a sentence: a schema pattern would answer with the regular expression alone.
 pub(super) fn matches(pattern: &str, message: &str) -> Rule {
     Rule::new(format!("self.matches(r'{pattern}')")).message(message)
+}
+
+/// `isURL` alone admits a path, which Auth0 refuses.
+fn absolute_url() -> Rule {
+    Rule::new("self == '' || (isURL(self) && url(self).getScheme() != '' && (!url(self).getScheme().startsWith('http') || url(self).getHost() != ''))")
+        .message("picture must be an absolute URL such as https://example.com/ada.png, or \"\" for blank")
 }
 
 fn clearable() -> Rule {
