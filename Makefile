@@ -16,6 +16,10 @@ STAMP := k8s.io/component-base/version
 LDFLAGS := -s -w -X $(STAMP).gitVersion=$(KUBERNETES) \
 	-X $(STAMP).gitMajor=$(word 1,$(VERSION_PARTS)) -X $(STAMP).gitMinor=$(word 2,$(VERSION_PARTS))
 
+# The oldest versions that will do, from where they are declared.
+RUST := $(shell awk -F '"' '/^rust-version/ { print $$2; exit }' Cargo.toml)
+GO := $(shell awk '$$1 == "go" { print $$2 }' $(MODULE)/go.mod)
+
 # With KUBEBUILDER_ASSETS, its etcd, kube-apiserver and kubectl are used.
 PROGRAMS := $(BIN)/launcher $(if $(KUBEBUILDER_ASSETS),,$(addprefix $(BIN)/,etcd kubectl kube-apiserver))
 
@@ -71,8 +75,8 @@ tools:
 	at_least() { printf '%s\n%s\n' "$$2" "$$1" | sort -V -C; }; \
 	rust=$$(cargo --version 2>/dev/null | awk '{ print $$2 }') || true; \
 	go=$$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null) || true; go=$${go#go}; \
-	at_least "$${rust:-0}" 1.89 || need "cargo >= 1.89, found $${rust:-none} (https://rustup.rs)"; \
-	at_least "$${go:-0}" 1.26 || need "go >= 1.26, found $${go:-none} (https://go.dev/dl)"; \
+	at_least "$${rust:-0}" $(RUST) || need "cargo >= $(RUST), found $${rust:-none} (https://rustup.rs)"; \
+	at_least "$${go:-0}" $(GO) || need "go >= $(GO), found $${go:-none} (https://go.dev/dl)"; \
 	command -v $${CC:-cc} >/dev/null || need "a C compiler such as gcc or clang (for aws-lc, the TLS library)"; \
 	if [ -n "$(KUBEBUILDER_ASSETS)" ]; then for program in etcd kube-apiserver kubectl; do \
 		[ -x "$(KUBEBUILDER_ASSETS)/$$program" ] || need "$$program in KUBEBUILDER_ASSETS ($(KUBEBUILDER_ASSETS))"; \

@@ -44,30 +44,33 @@ pub enum Seen<'a> {
 }
 
 impl From<JsonMap> for User {
-    /// Drops the tokens of identity providers at once, so that nothing later can show them.
+    /// Drops the tokens in the identities at once, so that nothing later can show them.
     fn from(mut root: JsonMap) -> Self {
-        root.values_mut().for_each(without_tokens);
-        root.retain(|name, _| !TOKENS.contains(&name.as_str()));
+        root.get_mut("identities").into_iter().for_each(drop_tokens);
         Self { root }
     }
 }
 
-fn without_tokens(value: &mut Value) {
+fn drop_tokens(value: &mut Value) {
     match value {
-        Value::Object(map) => {
-            map.retain(|name, _| !TOKENS.contains(&name.as_str()));
-            map.values_mut().for_each(without_tokens);
-        }
-        Value::Array(items) => items.iter_mut().for_each(without_tokens),
+        Value::Object(map) => drop_tokens_in(map),
+        Value::Array(items) => items.iter_mut().for_each(drop_tokens),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
+fn drop_tokens_in(map: &mut JsonMap) {
+    map.retain(|name, _| !TOKENS.contains(&name.as_str()));
+    map.values_mut().for_each(drop_tokens);
+}
+
 impl User {
-    /// The whole answer, without tokens of identity providers.
+    /// The whole answer, without anything at any depth that is named like a token of an identity provider.
     #[must_use]
-    pub const fn raw(&self) -> &JsonMap {
-        &self.root
+    pub fn raw_output(&self) -> JsonMap {
+        let mut root = self.root.clone();
+        drop_tokens_in(&mut root);
+        root
     }
 
     /// An attribute of the root; `null` reads as absent.
@@ -243,8 +246,15 @@ mod tests {
 
     #[test]
     fn tokens_are_dropped_at_every_depth() {
-        let text = serde_json::to_string(linked().raw()).unwrap();
+        let text = serde_json::to_string(&linked().raw_output()).unwrap();
         assert!(!text.contains("token"), "{text}");
+    }
+
+    #[test]
+    fn metadata_named_like_a_token_is_compared_although_it_is_not_shown_raw() {
+        let user = user(json!({"user_metadata": {"access_token": "mine"}}));
+        assert_eq!(user.metadata("user_metadata").unwrap()["access_token"], "mine");
+        assert_eq!(user.raw_output()["user_metadata"], json!({}));
     }
 
     #[test]

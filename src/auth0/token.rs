@@ -4,6 +4,8 @@ use super::client::Credentials;
 use super::error::{Effect, Error};
 use super::{http, limit, text};
 use crate::reason::Reason;
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -177,30 +179,8 @@ fn claimed_scope(token: &str) -> Option<String> {
     }
     let mut parts = token.split('.');
     let payload = parts.nth(1).filter(|_| parts.count() == 1)?;
-    serde_json::from_slice::<Claims>(&base64url(payload)?).ok()?.scope
-}
-
-/// Decodes unpadded base64url (RFC 4648, section 5), as JSON Web Tokens use it.
-fn base64url(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() * 3 / 4);
-    let (mut bits, mut held) = (0_u32, 0_u32);
-    for byte in text.bytes() {
-        let sextet = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'-' => 62,
-            b'_' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6 | u32::from(sextet)) & 0xffff;
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push(u8::try_from(bits >> held & 0xff).ok()?);
-        }
-    }
-    Some(bytes)
+    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    serde_json::from_slice::<Claims>(&payload).ok()?.scope
 }
 
 #[cfg(test)]

@@ -272,7 +272,7 @@ const fn is_dependency(reason: Reason) -> bool {
 fn show(status: &mut Auth0UserUpdateStatus, user: &User, output: Output) {
     status.output_omitted.clear();
     status.user = (output != Output::None).then(|| user.outputs());
-    status.raw_output = (output == Output::Full).then(|| user.raw().clone());
+    status.raw_output = (output == Output::Full).then(|| user.raw_output());
     let omitted = &mut status.output_omitted;
     let mut limit = |name: &str, map: &mut Option<crate::api::JsonMap>| {
         let size = map.as_ref().and_then(|map| serde_json::to_string(map).ok()).map_or(0, |text| text.len());

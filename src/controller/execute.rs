@@ -10,7 +10,7 @@ use crate::plan::{
     Attribute, Block, Change, Desired, Group, Hold, Memory, Password, Plan, Progress, Situation, Step,
     TriggerKey, plan,
 };
-use crate::reason::{Failure, Reason};
+use crate::reason::Failure;
 use crate::user::User;
 use std::collections::BTreeSet;
 
@@ -150,9 +150,7 @@ impl Execution {
         let before = self.announce(&step, ledger).await?;
         self.requests += 1;
         let answer = pass.auth0.patch_user(pass.user_id, &step.body, pass.correlation_id).await;
-        let accepted_earlier = step.again
-            && matches!(&answer, Err(error) if error.failure.reason == Reason::PasswordRejected
-                && error.failure.message.contains("PasswordHistoryError"));
+        let accepted_earlier = step.again && answer.as_ref().is_err_and(Error::is_password_history);
         let state = match &answer {
             Ok(_) => Some(TriggerState::Sent),
             Err(_) if accepted_earlier => Some(TriggerState::Sent),

@@ -7,7 +7,9 @@ use crate::Output;
 #[derive(thiserror::Error)]
 pub enum Error {
     /// A program that the lab needs has not been built.
-    #[error("{program} is missing at {path}: run `make control-plane` first")]
+    #[error(
+        "{program} is missing at {path}: run `make control-plane` first, with the same KUBEBUILDER_ASSETS or none"
+    )]
     MissingProgram {
         /// The program's name.
         program: String,

@@ -15,7 +15,6 @@ use lab::{AuditEvents, ControlPlane, Error, Kubectl, Mode, Operator, Patch, wait
 use serde_json::json;
 
 const SECONDS_30: Duration = Duration::from_secs(30);
-const HOUR: Duration = Duration::from_secs(3600);
 
 #[tokio::test]
 async fn a_write_is_stored_and_audited() {
@@ -116,7 +115,7 @@ async fn process_with_children() {
     let dir = plane.dir().display().to_string();
     let cache = format!("--cache-dir={dir}/cache");
     let forever = ["wait", "--for=delete", "namespace/default", "--timeout=1h", &cache].map(str::to_owned);
-    tokio::spawn(async { plane.admin().with_deadline(HOUR).run(forever, "").await });
+    tokio::spawn(async { plane.admin().with_deadline(10 * SECONDS_30).run(forever, "").await });
     // By their arguments: kubectl, and the launchers of kubectl and of the program.
     let three = wait_until("the start of kubectl", SECONDS_30, async || {
         let found = mentioning(&dir);
