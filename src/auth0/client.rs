@@ -18,7 +18,11 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use url::Url;
+
+/// A token that lacks a scope is not asked for again more often than this.
+const SCOPES_AGE: Duration = Duration::from_mins(1);
 
 const USER: &str = "/api/v2/users/{id}";
 const CONNECTIONS: &str = "/api/v2/connections";
@@ -136,6 +140,11 @@ impl Client {
         Ok(self.tokens.get(None).await?.scopes.clone())
     }
 
+    /// Drops the token, so that the next call has one with the scopes that are granted by then.
+    pub async fn forget_token(&self) {
+        self.tokens.forget_older(Duration::ZERO).await;
+    }
+
     /// The tenant's budget as the last answer told it; `None` before the first that did.
     #[must_use]
     pub fn budget(&self) -> Option<Budget> {
@@ -160,7 +169,14 @@ impl Client {
             let fresh = self.tokens.get(Some(&token)).await?;
             answer = self.attempt(call, &fresh).await?;
         }
-        if answer.status.is_success() { Ok(answer) } else { Err(refused(&answer, names_connection)) }
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        let error = refused(&answer, names_connection);
+        if error.failure.reason == Reason::InsufficientScope {
+            self.tokens.forget_older(SCOPES_AGE).await;
+        }
+        Err(error)
     }
 
     async fn attempt(&self, call: &Call, token: &Token) -> Result<Answer, Error> {

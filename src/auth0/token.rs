@@ -35,6 +35,7 @@ pub(super) struct Token {
     pub(super) secret: SecretString,
     /// Scopes, where they are known.
     pub(super) scopes: Option<BTreeSet<String>>,
+    obtained_at: Instant,
     renew_at: Instant,
 }
 
@@ -106,6 +107,12 @@ impl Tokens {
         }
     }
 
+    /// Drops a token that is at least this old, so that a scope that was granted since then counts.
+    pub(super) async fn forget_older(&self, age: Duration) {
+        let mut last = self.last.lock().await;
+        last.token = last.token.take().filter(|token| token.obtained_at.elapsed() < age);
+    }
+
     async fn fetch(&self) -> Result<Token, Error> {
         let started = Instant::now();
         let secret = self.credentials.client_secret.expose_secret();
@@ -166,7 +173,7 @@ impl Token {
         let scopes = scope.map(|scope| scope.split_whitespace().map(str::to_owned).collect());
         let life = Duration::from_secs(granted.expires_in.unwrap_or(ASSUMED_LIFE).min(LONGEST_LIFE));
         let renew_at = started + life - LEEWAY.min(life / 10);
-        Some(Self { secret: granted.access_token.into(), scopes, renew_at })
+        Some(Self { secret: granted.access_token.into(), scopes, obtained_at: started, renew_at })
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Agenda {
     pub scheduled: bool,
     /// Passes in a row that ended early.
     pub failures: u32,
+    /// Status writes in a row that the API server did not take.
+    pub unpublished: u32,
     /// The tenant as it was last used; its first sight is the baseline.
     pub tenant: Option<String>,
     /// The assume-sent annotation as it was last acted on.

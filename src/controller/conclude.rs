@@ -6,7 +6,7 @@ use crate::api::{
     Auth0UserUpdateStatus, IgnoredField, LastUpdate, NotPersisted, Output, RefusedField, Trigger,
 };
 use crate::plan::{Group, Hold};
-use crate::reason::{Failure, Reason, Standing};
+use crate::reason::{Failure, Reason, Retry, Standing};
 use crate::user::User;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
@@ -226,7 +226,11 @@ impl Judgement<'_> {
             }
             Standing::Stalled => {
                 self.not_ready(failure, STALLED);
-                self.say(SYNCED, "Unknown", failure.reason.as_str(), &failure.message);
+                if outcome.user.is_some() && failure.reason.retry() == Retry::Refusal {
+                    self.say(SYNCED, "False", "Refused", &failure.message);
+                } else {
+                    self.say(SYNCED, "Unknown", failure.reason.as_str(), &failure.message);
+                }
             }
             Standing::Ready | Standing::Reconciling => self.passing(failure, outcome),
         }

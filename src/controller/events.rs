@@ -2,10 +2,11 @@
 
 use super::conclude::Outcome;
 use super::conditions::{self, READY};
-use super::kubernetes::within_deadline;
+use super::kubernetes::{FIELD_MANAGER, within_deadline};
 use crate::api::Auth0UserUpdateStatus;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube_runtime::events::{Event, EventType, Recorder};
+use kube::Client;
+use kube_runtime::events::{Event, EventType, Recorder, Reporter};
 
 /// Longest note that the events API takes, in bytes.
 const LONGEST_NOTE: usize = 1000;
@@ -33,18 +34,32 @@ pub fn announce(
     if let Some(ready) = ready
         && before.is_none_or(|before| before.status != "False" || before.reason != ready.reason)
     {
-        events.push(event(EventType::Warning, &ready.reason, &ready.message));
+        events.push(warning(&ready.reason, &ready.message));
     }
     events
 }
 
 /// Publishes events. An event that cannot be published is only told in the log: it decides nothing.
-pub async fn publish(recorder: &Recorder, about: &ObjectReference, events: Vec<Event>) {
+///
+/// A recorder folds events of one reason into the first one's note, which would hide what a second update
+/// did, so each publication has a recorder of its own.
+pub async fn publish(client: &Client, about: &ObjectReference, events: Vec<Event>) {
+    if events.is_empty() {
+        return;
+    }
+    let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: None };
+    let recorder = Recorder::new(client.clone(), reporter);
     for event in events {
         if let Err(error) = within_deadline(recorder.publish(&event, about)).await {
             tracing::warn!(%error, reason = event.reason, "the event was not published");
         }
     }
+}
+
+/// A warning.
+#[must_use]
+pub fn warning(reason: &str, note: &str) -> Event {
+    event(EventType::Warning, reason, note)
 }
 
 fn event(type_: EventType, reason: &str, note: &str) -> Event {

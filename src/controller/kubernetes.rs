@@ -39,6 +39,12 @@ impl Error {
         self.code() == Some(403)
     }
 
+    /// 422: the object does not satisfy its schema or rules.
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        self.code() == Some(422)
+    }
+
     fn code(&self) -> Option<u16> {
         let Self::Kube(error) = self else { return None };
         let kube::Error::Api(status) = error.as_ref() else { return None };

@@ -121,6 +121,11 @@ fn unwritten(error: &kubernetes::Error) -> Unwritten {
         Unwritten::Changed
     } else if error.is_not_found() {
         Unwritten::Gone
+    } else if error.is_invalid() {
+        Unwritten::Failed(Failure::new(
+            Reason::InvalidRequest,
+            "the stored resource no longer satisfies the installed CRD, so its status cannot be written: correct the spec and apply it again",
+        ))
     } else {
         Unwritten::Failed(Failure::new(Reason::InternalError, format!("the status was not written: {error}")))
     }

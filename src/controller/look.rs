@@ -66,10 +66,11 @@ impl Updates {
         }
         let resync = schedule::resync_or_default(&fresh.spec);
         agenda.look_again(&mut looked.outcome, &before, looked.retry_after, resync);
-        if !self.publish(&mut ledger, &looked.outcome).await {
-            agenda.due = Some(Instant::now() + schedule::backoff(agenda.failures.max(1), resync));
+        if let Err(failure) = self.publish(&mut ledger, &looked.outcome).await {
+            self.unpublished(&fresh, &failure, agenda).await;
             return None;
         }
+        agenda.unpublished = 0;
         agenda.take_note(&fresh, around);
         agenda.try_again(&ledger.status(), resync);
         looked.outcome.interrupted.then_some(ANEW)

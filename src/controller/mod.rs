@@ -29,7 +29,6 @@ use kube::core::DeserializeGuard;
 use kube::{Client, Resource as _, ResourceExt as _};
 use kube_runtime::WatchStreamExt as _;
 use kube_runtime::controller::{self, Action, Controller};
-use kube_runtime::events::{Recorder, Reporter};
 use kube_runtime::reflector::{self, ObjectRef, Store};
 use kube_runtime::watcher::{self, Event, watcher};
 use secrets::{Changed, Secrets};
@@ -65,7 +64,6 @@ struct Shared {
     client: Client,
     clients: Arc<Clients>,
     key: Arc<TriggerKey>,
-    recorder: Recorder,
     concurrency: u16,
 }
 
@@ -81,9 +79,7 @@ pub async fn run(
         key = trigger_key::obtain(&client, &settings.operator_namespace) => Arc::new(key),
         () = shutdown.clone() => return,
     };
-    let reporter = Reporter { controller: kubernetes::FIELD_MANAGER.to_owned(), instance: None };
     let shared = Shared {
-        recorder: Recorder::new(client.clone(), reporter),
         clients: Arc::new(Clients::new(http, settings.allowed)),
         key,
         client,
@@ -155,7 +151,6 @@ async fn watch(
                 secrets: Arc::clone(&secrets),
                 key: Arc::clone(&shared.key),
                 agendas: update_agendas,
-                recorder: shared.recorder.clone(),
             }),
         )
         .for_each(|_| std::future::ready(()));

@@ -128,8 +128,9 @@ impl Tenants {
         };
         agenda.due = Some(Instant::now() + wait);
         let published = self.publish(tenant, &status, conclude(&status, generation, &looked)).await;
+        agenda.unpublished = if published { 0 } else { agenda.unpublished.saturating_add(1) };
         if !published {
-            agenda.due = Some(Instant::now() + schedule::backoff(1, None));
+            agenda.due = Some(Instant::now() + schedule::backoff(agenda.unpublished, None));
         }
         let rest = agenda.rest(Instant::now()).unwrap_or(wait);
         self.agendas.keep(&uid, agenda);
@@ -147,8 +148,9 @@ impl Tenants {
         let content = read_credentials(tenant, &self.secrets).await?;
         let client = self.clients.with_credentials(tenant, &content)?;
         let scopes = client.scopes().await?;
-        if let Some(scopes) = &scopes {
-            check(scopes)?;
+        if let Err(failure) = scopes.as_ref().map_or(Ok(()), check) {
+            client.forget_token().await;
+            return Err(failure.into());
         }
         let may_list = scopes.as_ref().is_none_or(|scopes| scopes.contains("read:connections"));
         let connections =

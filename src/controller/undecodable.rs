@@ -13,7 +13,6 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, ObjectMeta};
 use kube::{Client, ResourceExt as _};
-use kube_runtime::events::{Event, EventType, Recorder};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ use std::time::Duration;
 const AGAIN: Duration = Duration::from_mins(1);
 
 /// Writes the conditions of a resource that does not decode. Only a change brings it back.
-pub async fn report(client: &Client, recorder: &Recorder, metadata: &ObjectMeta) -> Option<Duration> {
+pub async fn report(client: &Client, metadata: &ObjectMeta) -> Option<Duration> {
     let (namespace, name) =
         (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default());
     let resource = ApiResource::erase::<Auth0UserUpdate>(&());
@@ -53,14 +52,8 @@ pub async fn report(client: &Client, recorder: &Recorder, metadata: &ObjectMeta)
         uid: object.uid(),
         ..ObjectReference::default()
     };
-    let event = Event {
-        type_: EventType::Warning,
-        reason: failure.reason.to_string(),
-        note: Some(failure.message),
-        action: "Update".to_owned(),
-        secondary: None,
-    };
-    events::publish(recorder, &about, vec![event]).await;
+    let event = events::warning(failure.reason.as_str(), &failure.message);
+    events::publish(client, &about, vec![event]).await;
     None
 }
 

@@ -20,7 +20,6 @@ use kube::api::Api;
 use kube::core::DeserializeGuard;
 use kube::{Client, Resource as _, ResourceExt as _};
 use kube_runtime::controller::Action;
-use kube_runtime::events::Recorder;
 use kube_runtime::reflector::Store;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -30,7 +29,7 @@ use tokio::time::Instant;
 
 /// Pause before a pass that lost a race begins anew.
 pub(super) const ANEW: Duration = Duration::from_secs(1);
-/// How often a Secret that is not there is looked for where no watch tells.
+/// How often what no watch tells is tried again.
 const RECHECK: Duration = Duration::from_mins(1);
 /// How often an outcome is written onto a changed object.
 const PUBLISH_ATTEMPTS: u32 = 5;
@@ -49,8 +48,6 @@ pub struct Updates {
     pub key: Arc<TriggerKey>,
     /// What is remembered between passes.
     pub agendas: Arc<Agendas>,
-    /// Events.
-    pub recorder: Recorder,
 }
 
 /// One pass. Never fails and never panics: the answer is when to come back.
@@ -66,7 +63,7 @@ pub async fn reconcile(
             Ok(next) => next,
             Err(_) => updates.panicked(readable).await,
         },
-        Err(invalid) => undecodable::report(&updates.client, &updates.recorder, &invalid.metadata).await,
+        Err(invalid) => undecodable::report(&updates.client, &invalid.metadata).await,
     };
     Ok(next.map_or_else(Action::await_change, Action::requeue))
 }
@@ -147,40 +144,52 @@ impl Updates {
     async fn publish_failure(&self, object: &Auth0UserUpdate, failure: Failure) -> Option<Duration> {
         let mut ledger = Ledger::new(self.api(object), object.clone());
         let outcome = Outcome::failed(object.metadata.generation.unwrap_or_default(), failure);
-        (!self.publish(&mut ledger, &outcome).await).then_some(ANEW)
+        self.publish(&mut ledger, &outcome).await.is_err().then_some(RECHECK)
     }
 
     pub(super) fn api(&self, object: &Auth0UserUpdate) -> Api<Auth0UserUpdate> {
         Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default())
     }
 
-    /// Writes the status that the outcome asks for, onto a changed object too. Answers whether it is there.
-    pub(super) async fn publish(&self, ledger: &mut Ledger, outcome: &Outcome) -> bool {
+    /// Writes the status that the outcome asks for, onto a changed object too.
+    ///
+    /// # Errors
+    /// Why it is not there. An object that is gone needs none.
+    pub(super) async fn publish(&self, ledger: &mut Ledger, outcome: &Outcome) -> Result<(), Failure> {
         for _ in 0..PUBLISH_ATTEMPTS {
             let previous = ledger.status();
             let next = conclude(&previous, outcome, Timestamp::now());
             if next == previous {
-                return true;
+                return Ok(());
             }
             let events = events::announce(&previous, &next, outcome);
-            match ledger.replace(next).await {
+            let written = match ledger.replace(next).await {
                 Ok(()) => {
-                    events::publish(&self.recorder, &ledger.object().object_ref(&()), events).await;
-                    return true;
+                    events::publish(&self.client, &ledger.object().object_ref(&()), events).await;
+                    return Ok(());
                 }
-                Err(Unwritten::Gone) => return true,
-                Err(Unwritten::Changed) => match ledger.reload().await {
-                    Ok(()) => {}
-                    Err(Unwritten::Gone) => return true,
-                    Err(Unwritten::Changed | Unwritten::Failed(_)) => return false,
-                },
-                Err(Unwritten::Failed(failure)) => {
-                    tracing::warn!(object = %ledger.object().name_any(), %failure, "the status was not written");
-                    return false;
-                }
+                Err(Unwritten::Changed) => ledger.reload().await,
+                Err(unwritten) => Err(unwritten),
+            };
+            match written {
+                Ok(()) | Err(Unwritten::Changed) => {}
+                Err(Unwritten::Gone) => return Ok(()),
+                Err(Unwritten::Failed(failure)) => return Err(failure),
             }
         }
-        false
+        Err(Failure::new(Reason::InternalError, "the resource changes faster than its status can be written"))
+    }
+
+    /// Tells once that a status cannot be written, and waits ever longer.
+    pub(super) async fn unpublished(&self, object: &Auth0UserUpdate, failure: &Failure, agenda: &mut Agenda) {
+        tracing::warn!(namespace = object.namespace(), name = object.name_any(), %failure, "the status was not written");
+        if agenda.unpublished == 0 && failure.reason == Reason::InvalidRequest {
+            let event = events::warning(failure.reason.as_str(), &failure.message);
+            events::publish(&self.client, &object.object_ref(&()), vec![event]).await;
+        }
+        agenda.unpublished = agenda.unpublished.saturating_add(1);
+        let wait = schedule::backoff(agenda.unpublished, schedule::resync_or_default(&object.spec));
+        agenda.due = Some(Instant::now() + wait);
     }
 
     async fn panicked(&self, object: &Auth0UserUpdate) -> Option<Duration> {
