@@ -240,12 +240,21 @@ impl Judgement<'_> {
         let reason = failure.reason.as_str();
         if !self.was_applied {
             self.not_ready(failure, RECONCILING);
-            self.say(SYNCED, "Unknown", reason, &failure.message);
+            if !self.was_in_sync() {
+                self.say(SYNCED, "Unknown", reason, &failure.message);
+            }
         } else if outcome.password_pending {
             self.not_ready(failure, RECONCILING);
         } else if is_dependency(failure.reason) || outcome.failures >= FAILURES_UNTIL_UNKNOWN {
             self.say(SYNCED, "Unknown", reason, &failure.message);
         }
+    }
+
+    /// Only a new Secret content can leave an applied generation in sync and not ready.
+    fn was_in_sync(&self) -> bool {
+        conditions::find(self.conditions, SYNCED).is_some_and(|synced| {
+            synced.status == "True" && synced.observed_generation == Some(self.generation)
+        })
     }
 
     fn not_ready(&mut self, failure: &Failure, abnormal: &str) {

@@ -37,7 +37,7 @@ impl Circumstances {
     pub fn tenant_mark(&self) -> String {
         match &self.tenant {
             Ok(tenant) => tenant.fingerprint.clone(),
-            Err(failure) => failure.reason.to_string(),
+            Err(failure) => failure.to_string(),
         }
     }
 }
@@ -106,10 +106,12 @@ fn is_settled(object: &Auth0UserUpdate) -> bool {
 pub fn decide(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda, now: Instant) -> Wake {
     let generation = object.metadata.generation.unwrap_or_default();
     let observed = object.status.as_ref().and_then(|status| status.observed_generation);
-    let unavailable_for_now =
-        matches!(&around.tenant, Err(failure) if failure.reason == Reason::TenantNotReady);
+    let applied =
+        object.status.as_ref().is_some_and(|status| conditions::is_ready(&status.conditions, generation));
+    // A tenant that is away for a moment is no reason to touch what is applied.
+    let passing = matches!(&around.tenant, Err(failure) if failure.reason == Reason::TenantNotReady);
     let tenant_changed =
-        !unavailable_for_now && agenda.tenant.as_ref().is_some_and(|mark| *mark != around.tenant_mark());
+        agenda.tenant.as_ref().is_some_and(|mark| *mark != around.tenant_mark()) && !(applied && passing);
     let asked = agenda.assume_sent != assume_sent(object);
     if observed != Some(generation) || tenant_changed || asked {
         return Wake::Look { forgives: true };
