@@ -24,6 +24,8 @@ pub struct Agenda {
     pub failures: u32,
     /// Status writes in a row that the API server did not take.
     pub unpublished: u32,
+    /// Whether the resource was told that its status cannot be written.
+    pub told_unwritable: bool,
     /// The tenant as it was last used; its first sight is the baseline.
     pub tenant: Option<String>,
     /// The assume-sent annotation as it was last acted on.

@@ -237,6 +237,7 @@ impl Execution {
     fn refuse(&mut self, step: &Step, failure: Failure) {
         if step.restores_block {
             self.progress.block = Block::Restored;
+            self.progress.refused.insert(Group::Account);
         }
         if step.groups.len() > 1 {
             self.progress.split.extend(&step.groups);

@@ -71,6 +71,7 @@ impl Updates {
             return None;
         }
         agenda.unpublished = 0;
+        agenda.told_unwritable = false;
         agenda.take_note(&fresh, around);
         agenda.try_again(&ledger.status(), resync);
         looked.outcome.interrupted.then_some(ANEW)

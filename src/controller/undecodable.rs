@@ -43,6 +43,9 @@ pub async fn report(client: &Client, metadata: &ObjectMeta) -> Option<Duration> 
     let written = within_deadline(api.patch_status(&name, &parameters, &Patch::Merge(&status))).await;
     if let Err(error) = &written {
         tracing::error!(namespace, name, %failure, %error, "the resource cannot be read, nor told so");
+        if !error.is_invalid() {
+            return Some(AGAIN);
+        }
     }
     let about = ObjectReference {
         api_version: Some(format!("{}/v1alpha1", crate::api::GROUP)),
@@ -63,7 +66,7 @@ fn diagnose(data: &Value) -> Failure {
         Err(error) => Failure::new(
             Reason::InvalidRequest,
             format!(
-                "spec.{} cannot be read: correct it, or apply the resource again with the CRDs of this operator version",
+                "spec.{} cannot be read by this version of the operator: correct it with kubectl edit or kubectl replace (server-side apply cannot), or delete the resource and apply it again",
                 error.path()
             ),
         ),

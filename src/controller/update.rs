@@ -183,7 +183,7 @@ impl Updates {
     /// Tells once that a status cannot be written, and waits ever longer.
     pub(super) async fn unpublished(&self, object: &Auth0UserUpdate, failure: &Failure, agenda: &mut Agenda) {
         tracing::warn!(namespace = object.namespace(), name = object.name_any(), %failure, "the status was not written");
-        if agenda.unpublished == 0 && failure.reason == Reason::InvalidRequest {
+        if failure.reason == Reason::InvalidRequest && !std::mem::replace(&mut agenda.told_unwritable, true) {
             let event = events::warning(failure.reason.as_str(), &failure.message);
             events::publish(&self.client, &object.object_ref(&()), vec![event]).await;
         }

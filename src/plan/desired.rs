@@ -49,6 +49,14 @@ pub struct Metadata {
     pub held: BTreeSet<String>,
 }
 
+impl Metadata {
+    /// Whether an order for the whole map leaves this key alone.
+    #[must_use]
+    pub fn spares(&self, key: &str) -> bool {
+        self.whole == Some(Whole::Replace) && (self.keys.contains_key(key) || self.held.contains(key))
+    }
+}
+
 /// An order for a whole metadata map. It acts once for each edit, or other people's keys would go at
 /// every resync.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -219,9 +219,7 @@ impl Comparison<'_> {
             self.declared_orders.push(attribute);
             let stale: Vec<&String> = observed
                 .iter()
-                .filter(|(key, value)| {
-                    !value.is_null() && !wanted.keys.contains_key(*key) && !wanted.held.contains(*key)
-                })
+                .filter(|(key, value)| !value.is_null() && !wanted.spares(key))
                 .map(|(key, _)| key)
                 .collect();
             let digest = self.order_digest(attribute, &serde_json::json!(wanted.keys).to_string());
@@ -291,7 +289,11 @@ impl Comparison<'_> {
     /// A value that cannot be compared is sent once and remembered.
     fn unobservable(&mut self, attribute: Attribute, value: &str) -> Option<Trigger> {
         self.declared_orders.push(attribute);
-        let digest = self.order_digest(attribute, value);
+        let digest = if attribute.ignores_ascii_case() {
+            self.order_digest(attribute, &value.to_ascii_lowercase())
+        } else {
+            self.order_digest(attribute, value)
+        };
         self.order(attribute, digest, None).map(|(entry, _)| entry)
     }
 

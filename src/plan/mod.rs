@@ -175,7 +175,8 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan, Failure> {
 /// Takes out the groups that this pass has sent: what still differs was not persisted.
 fn settle(progress: &Progress, drafts: &mut Vec<Draft>, comparison: &mut Comparison<'_>) {
     drafts.retain_mut(|draft| {
-        if progress.block == Block::Restored && draft.group == Group::Account {
+        let restored = progress.block == Block::Restored && !progress.refused.contains(&Group::Account);
+        if restored && draft.group == Group::Account {
             draft.changes.retain(|change| {
                 let lost = change.attribute == Attribute::Blocked;
                 if lost {
