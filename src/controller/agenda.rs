@@ -4,14 +4,19 @@ use super::conclude::Outcome;
 use super::conditions;
 use super::gate::{self, Circumstances, SecretState};
 use super::schedule;
-use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, RefusedField, SecretVersion};
+use crate::api::{
+    Auth0UserUpdate, Auth0UserUpdateStatus, RefusedField, SecretVersion, Trigger, TriggerState,
+};
 use crate::plan::Group;
 use crate::reason::{Reason, Retry};
 use k8s_openapi::jiff::Timestamp;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// Longer than a request that was begun elsewhere can still take effect: the client's deadline is 10 s.
+const IN_FLIGHT: Duration = Duration::from_secs(15);
 
 /// What is remembered of one resource while the process lives.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +39,10 @@ pub struct Agenda {
     pub judged_secret: Option<SecretVersion>,
     /// The identity that the last look acted on.
     pub identity: Option<String>,
+    /// Digests of orders that this process began and whose end it does not know.
+    pub begun: BTreeSet<String>,
+    /// An order that somebody else began, and when it was first seen.
+    pub foreign: Option<(String, Instant)>,
     /// When to try refused groups again.
     pub refusals: BTreeMap<Group, Instant>,
 }
@@ -64,6 +73,27 @@ impl Agenda {
         if let SecretState::At(version) = &around.secret {
             self.judged_secret = Some(version.clone());
         }
+    }
+
+    /// How long to wait because somebody else, perhaps a process that was killed, has begun an order that
+    /// may still be on its way to Auth0.
+    pub fn wait_for_others(&mut self, triggers: &[Trigger], now: Instant) -> Option<Duration> {
+        let Some(order) =
+            triggers.iter().find(|entry| is_begun(entry) && !self.begun.contains(&entry.digest))
+        else {
+            self.foreign = None;
+            return None;
+        };
+        let known = self.foreign.take().filter(|(digest, _)| *digest == order.digest);
+        let (digest, seen) = known.unwrap_or_else(|| (order.digest.clone(), now));
+        self.foreign = Some((digest, seen));
+        (seen + IN_FLIGHT).checked_duration_since(now).filter(|rest| !rest.is_zero())
+    }
+
+    /// Remembers which unfinished orders are this process's own.
+    pub fn own(&mut self, triggers: &[Trigger]) {
+        self.begun =
+            triggers.iter().filter(|entry| is_begun(entry)).map(|entry| entry.digest.clone()).collect();
     }
 
     /// Decides when to try each refused group again. Those that were just tried wait as long as they have
@@ -107,6 +137,12 @@ impl Agendas {
     pub fn forget(&self, uid: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
+}
+
+/// Whether an order was begun and its end is not known.
+#[must_use]
+pub const fn is_begun(entry: &Trigger) -> bool {
+    matches!(entry.state, TriggerState::Sending | TriggerState::Resending)
 }
 
 /// How long the resource has not been Ready.

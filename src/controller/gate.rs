@@ -2,7 +2,7 @@
 //!
 //! A wake-up decides nothing: status changes, labels and foreign annotations wake a resource too.
 
-use super::agenda::Agenda;
+use super::agenda::{Agenda, is_begun};
 use super::conditions::{self, READY, SYNCED};
 use super::schedule;
 use super::tenants::Tenant;
@@ -84,10 +84,13 @@ pub fn begin(object: &Auth0UserUpdate, around: &Circumstances, agenda: &mut Agen
     };
 }
 
-/// Applied and in sync, or refused for good: nothing that a mere restart of the operator would change.
+/// Applied and in sync, or refused for good, with no order under way: nothing that a mere restart of the operator would change.
 fn is_settled(object: &Auth0UserUpdate) -> bool {
     let generation = object.metadata.generation.unwrap_or_default();
     let Some(status) = &object.status else { return false };
+    if status.triggers.iter().any(is_begun) {
+        return false;
+    }
     let ready = conditions::find(&status.conditions, READY);
     let synced_unknown =
         conditions::find(&status.conditions, SYNCED).is_none_or(|synced| synced.status == "Unknown");

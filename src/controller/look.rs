@@ -46,6 +46,10 @@ impl Updates {
         if gate::decide(&fresh, around, agenda, Instant::now()) == Wake::Sleep {
             return None;
         }
+        let before = ledger.status();
+        if let Some(wait) = agenda.wait_for_others(&before.triggers, Instant::now()) {
+            return Some(wait);
+        }
         if forgives {
             agenda.failures = 0;
             agenda.refusals.clear();
@@ -57,13 +61,13 @@ impl Updates {
             password_pending: gate::password_changed(&fresh, &around.secret, agenda),
             ..Outcome::default()
         };
-        let before = ledger.status();
         let started = Instant::now();
         let mut looked = self.observe_and_execute(&fresh, around, outcome, agenda, &mut ledger).await;
         report(&fresh, &looked.outcome, started);
         if looked.anew {
             return Some(ANEW);
         }
+        agenda.own(&ledger.status().triggers);
         let resync = schedule::resync_or_default(&fresh.spec);
         agenda.look_again(&mut looked.outcome, &before, looked.retry_after, resync);
         if let Err(failure) = self.publish(&mut ledger, &looked.outcome).await {

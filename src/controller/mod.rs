@@ -34,6 +34,7 @@ use kube_runtime::watcher::{self, Event, watcher};
 use secrets::{Changed, Secrets};
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 use tenants::Clients;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -41,6 +42,9 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 /// A watch that hears nothing is begun anew after this many seconds, so that one that died in silence is
 /// noticed within two minutes.
 const WATCH_SECONDS: u32 = 60;
+
+/// How long passes under way may go on after a shutdown was asked for. Kubernetes kills after 30 s.
+const DRAIN: Duration = Duration::from_secs(25);
 
 /// Passes at once of an `Auth0Tenant`.
 const TENANT_CONCURRENCY: u16 = 2;
@@ -161,7 +165,25 @@ async fn watch(
             () = shutdown.clone() => {}
         }
     };
-    join(join(tenant_passes, update_passes), wakes).await;
+    tokio::select! {
+        _ = join(join(tenant_passes, update_passes), wakes) => {}
+        () = drained(shutdown.clone(), &tenant_store, &update_store) => {}
+    }
+}
+
+/// The end of patience after a shutdown. A controller whose first list never came would not end by itself,
+/// and has nothing under way.
+async fn drained(
+    shutdown: impl Future<Output = ()>,
+    tenants: &Store<Guarded<Auth0Tenant>>,
+    updates: &Store<Guarded<Auth0UserUpdate>>,
+) {
+    shutdown.await;
+    let listed = join(tenants.wait_until_ready(), updates.wait_until_ready()).now_or_never().is_some();
+    if listed {
+        tokio::time::sleep(DRAIN).await;
+        tracing::warn!("passes under way did not end in time");
+    }
 }
 
 /// The watch of one kind. Objects that do not decode are in it too, as such.

@@ -120,7 +120,9 @@ impl Updates {
         around: &Circumstances,
         agenda: &mut Agenda,
     ) -> bool {
-        let (Ok(tenant), Some(identity)) = (&around.tenant, agenda.identity.as_deref()) else { return false };
+        let Ok(tenant) = &around.tenant else { return false };
+        // Before the first look, the primary identity is the likely one; another digest then only means a look.
+        let identity = agenda.identity.as_deref().unwrap_or(&object.spec.user_id);
         let same = password::is_sent(object, &self.secrets, &self.key, &tenant.host, identity).await;
         if let (true, SecretState::At(version)) = (same, &around.secret) {
             agenda.judged_secret = Some(version.clone());

@@ -11,6 +11,7 @@ mod input;
 mod isolation;
 mod kills;
 mod outputs;
+mod permissions;
 mod reasons;
 mod schema;
 mod triggers;
