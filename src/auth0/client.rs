@@ -21,6 +21,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use url::Url;
 
+/// A change takes no longer, the renewal of a token included. Whoever finds one begun by somebody else
+/// waits longer than this.
+const CHANGE_DEADLINE: Duration = Duration::from_secs(12);
+
 /// A token that lacks a scope is not asked for again more often than this.
 const SCOPES_AGE: Duration = Duration::from_mins(1);
 
@@ -108,7 +112,10 @@ impl Client {
             correlation: correlation(correlation_id),
             ..Call::get(self.user_url(id)?, USER)
         };
-        let answer = self.call(&call, body.fields().contains_key("connection")).await?;
+        let call = self.call(&call, body.fields().contains_key("connection"));
+        let answer = tokio::time::timeout(CHANGE_DEADLINE, call)
+            .await
+            .map_err(|_| Error::unavailable(Effect::Unknown, "Auth0 did not answer in time"))??;
         read_user(&answer)
     }
 

@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Longer than a request that was begun elsewhere can still take effect: the client's deadline is 10 s.
+/// Longer than a change that was begun elsewhere can take: the client gives up after 12 s.
 const IN_FLIGHT: Duration = Duration::from_secs(15);
 
 /// What is remembered of one resource while the process lives.

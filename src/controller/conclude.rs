@@ -158,7 +158,7 @@ fn worst_part(previous: &Auth0UserUpdateStatus, outcome: &Outcome) -> Option<Fai
 /// The sentence of a refusal that was not tried again stays as it was.
 fn earlier_message(previous: &Auth0UserUpdateStatus, reason: Reason) -> String {
     conditions::find(&previous.conditions, READY).filter(|ready| ready.reason == reason.as_str()).map_or_else(
-        || "Auth0 refused this earlier; it is tried again later".to_owned(),
+        || format!("Auth0 refused a part earlier ({reason}, see status.refusedFields); it is tried again after a change, and ever more rarely without one"),
         |ready| ready.message.clone(),
     )
 }

@@ -119,7 +119,10 @@ pub fn decide(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda,
     if observed != Some(generation) || tenant_changed || asked {
         return Wake::Look { forgives: true };
     }
-    if agenda.due.is_some_and(|due| due <= now) || secret_is_back(object, &around.secret) {
+    if secret_is_back(object, &around.secret) {
+        return Wake::Look { forgives: true };
+    }
+    if agenda.due.is_some_and(|due| due <= now) {
         return Wake::Look { forgives: false };
     }
     if password_changed(object, &around.secret, agenda) {

@@ -62,8 +62,8 @@ async fn read(
     Ok((SecretString::from(text), content))
 }
 
-/// Whether a Secret that was written again still holds the password that was sent.
-pub async fn is_sent(
+/// Whether a Secret that was written again still holds the password that Auth0 took or refused.
+pub async fn is_judged(
     object: &Auth0UserUpdate,
     secrets: &Secrets,
     key: &TriggerKey,
@@ -74,7 +74,8 @@ pub async fn is_sent(
         .status
         .iter()
         .flat_map(|status| &status.triggers)
-        .find(|entry| entry.name == Attribute::Password.spec_name() && entry.state == TriggerState::Sent);
+        .find(|entry| entry.name == Attribute::Password.spec_name())
+        .filter(|entry| matches!(entry.state, TriggerState::Sent | TriggerState::Refused));
     let (Some(entry), Some(reference)) = (entry, object.spec.password_secret_ref.value()) else {
         return false;
     };

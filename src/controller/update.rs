@@ -87,7 +87,7 @@ impl Updates {
         gate::begin(object, &around, &mut agenda, now);
         let mut wake = gate::decide(object, &around, &agenda, now);
         if wake == Wake::LookIfPasswordChanged {
-            let same = self.password_is_the_sent_one(object, &around, &mut agenda).await;
+            let same = self.password_was_judged(object, &around, &mut agenda).await;
             wake = if same { Wake::Sleep } else { Wake::Look { forgives: true } };
         }
         let sooner = match wake {
@@ -113,8 +113,8 @@ impl Updates {
         Circumstances { tenant, secret }
     }
 
-    /// Reads a Secret that was written again and compares its content with the one that was sent.
-    async fn password_is_the_sent_one(
+    /// Reads a Secret that was written again and compares its content with the one that Auth0 was given.
+    async fn password_was_judged(
         &self,
         object: &Auth0UserUpdate,
         around: &Circumstances,
@@ -123,7 +123,7 @@ impl Updates {
         let Ok(tenant) = &around.tenant else { return false };
         // Before the first look, the primary identity is the likely one; another digest then only means a look.
         let identity = agenda.identity.as_deref().unwrap_or(&object.spec.user_id);
-        let same = password::is_sent(object, &self.secrets, &self.key, &tenant.host, identity).await;
+        let same = password::is_judged(object, &self.secrets, &self.key, &tenant.host, identity).await;
         if let (true, SecretState::At(version)) = (same, &around.secret) {
             agenda.judged_secret = Some(version.clone());
         }
