@@ -2,11 +2,10 @@
 
 use super::conclude::Outcome;
 use super::conditions;
+use super::entries::{Entries, is_begun};
 use super::gate::{self, Circumstances, SecretState};
 use super::schedule;
-use crate::api::{
-    Auth0UserUpdate, Auth0UserUpdateStatus, RefusedField, SecretVersion, Trigger, TriggerState,
-};
+use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, RefusedField, SecretVersion, Trigger};
 use crate::plan::Group;
 use crate::reason::{Reason, Retry};
 use k8s_openapi::jiff::Timestamp;
@@ -91,9 +90,8 @@ impl Agenda {
     }
 
     /// Remembers which unfinished orders are this process's own.
-    pub fn own(&mut self, triggers: &[Trigger]) {
-        self.begun =
-            triggers.iter().filter(|entry| is_begun(entry)).map(|entry| entry.digest.clone()).collect();
+    pub fn own(&mut self, entries: &Entries) {
+        self.begun = entries.begun().map(str::to_owned).collect();
     }
 
     /// Decides when to try each refused group again. Those that were just tried wait as long as they have
@@ -137,12 +135,6 @@ impl Agendas {
     pub fn forget(&self, uid: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
-}
-
-/// Whether an order was begun and its end is not known.
-#[must_use]
-pub const fn is_begun(entry: &Trigger) -> bool {
-    matches!(entry.state, TriggerState::Sending | TriggerState::Resending)
 }
 
 /// How long the resource has not been Ready.

@@ -1,10 +1,9 @@
 //! conclude: what a pass did → the status to publish. Pure.
 
 use super::conditions::{self, READY, RECONCILING, STALLED, SYNCED, Saying};
+use super::entries::Entries;
 use super::execute::Refusal;
-use crate::api::{
-    Auth0UserUpdateStatus, IgnoredField, LastUpdate, NotPersisted, Output, RefusedField, Trigger,
-};
+use crate::api::{Auth0UserUpdateStatus, IgnoredField, LastUpdate, NotPersisted, Output, RefusedField};
 use crate::plan::{Group, Hold};
 use crate::reason::{Failure, Reason, Retry, Standing};
 use crate::user::User;
@@ -47,8 +46,8 @@ pub struct Outcome {
     pub cleared: Vec<String>,
     /// PATCH requests, accepted or not.
     pub requests: u32,
-    /// Memory of orders; `None` where nothing was judged.
-    pub triggers: Option<Vec<Trigger>>,
+    /// What changed in the memory of orders.
+    pub entries: Entries,
     /// Values that Auth0 does not hold; `None` where nothing was judged.
     pub not_persisted: Option<Vec<NotPersisted>>,
     /// Blanks that cannot be cleared; `None` where nothing was judged.
@@ -81,9 +80,7 @@ pub fn conclude(
     let forgiven = outcome.forgives && !outcome.interrupted;
     let refused_before = if forgiven { &[][..] } else { &previous.refused_fields };
     let mut next = Auth0UserUpdateStatus { refused_fields: refused_before.to_vec(), ..previous.clone() };
-    if let Some(triggers) = &outcome.triggers {
-        next.triggers.clone_from(triggers);
-    }
+    next.triggers = outcome.entries.onto(&previous.triggers);
     if outcome.changed_auth0() {
         next.last_update = Some(LastUpdate {
             time: seconds(now),

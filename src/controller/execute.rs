@@ -3,6 +3,7 @@
 //! Orders that must not be carried out twice are written down before they are sent, and their end right
 //! after; what cannot be written down is not sent.
 
+use super::entries::Entries;
 use super::ledger::{Ledger, Unwritten};
 use crate::api::{NotPersisted, Trigger, TriggerState};
 use crate::auth0::{Client, Effect, Error};
@@ -56,12 +57,18 @@ pub enum End {
     Interrupted,
 }
 
+impl End {
+    const fn failed(failure: Failure) -> Self {
+        Self::Failed(Error { failure, effect: Effect::None, retry_after: None })
+    }
+}
+
 /// What was done, and what is known now.
 pub struct Execution {
     /// The user as Auth0 last answered.
     pub user: User,
-    /// What is to be remembered.
-    pub memory: Memory,
+    /// What this pass changed in the memory of orders.
+    pub entries: Entries,
     /// How it ended.
     pub end: End,
     /// Fields that were set.
@@ -78,6 +85,7 @@ pub struct Execution {
     pub left_out: BTreeSet<Group>,
     /// Values that Auth0 accepted and does not hold; `None` if the pass ended before that was known.
     pub not_persisted: Option<Vec<NotPersisted>>,
+    memory: Memory,
     progress: Progress,
 }
 
@@ -85,7 +93,7 @@ pub struct Execution {
 pub async fn execute(pass: &Pass<'_>, user: User, memory: Memory, ledger: &mut Ledger) -> Execution {
     let mut execution = Execution {
         user,
-        memory,
+        entries: Entries::default(),
         end: End::Complete,
         sent: Vec::new(),
         cleared: Vec::new(),
@@ -94,6 +102,7 @@ pub async fn execute(pass: &Pass<'_>, user: User, memory: Memory, ledger: &mut L
         holds: Vec::new(),
         left_out: BTreeSet::new(),
         not_persisted: None,
+        memory,
         progress: Progress::default(),
     };
     while let Some(step) = execution.next_step(pass) {
@@ -129,14 +138,17 @@ impl Execution {
         let Plan { steps, records, forgotten, holds, left_out, not_persisted } = match plan(&situation) {
             Ok(plan) => plan,
             Err(failure) => {
-                self.end = End::Failed(Error { failure, effect: Effect::None, retry_after: None });
+                self.end = End::failed(failure);
                 return None;
             }
         };
         for record in records {
-            self.memory.remember(record);
+            self.remember(record);
         }
-        self.memory.triggers.retain(|trigger| !forgotten.contains(&trigger.name));
+        for name in forgotten {
+            self.entries.forget(&name);
+            self.memory.triggers.retain(|entry| entry.name != name);
+        }
         self.holds = holds;
         self.left_out = left_out;
         let next = steps.into_iter().next();
@@ -158,11 +170,13 @@ impl Execution {
             Err(error) if error.effect == Effect::None => None,
             Err(error) => return Err(End::Failed(error.clone())),
         };
-        let outcome: Vec<Trigger> = match state {
-            Some(state) => step.triggers.iter().map(|entry| Trigger { state, ..entry.clone() }).collect(),
-            None => before,
-        };
-        let written = self.settle(&step, outcome, ledger).await;
+        for entry in &step.triggers {
+            match state {
+                Some(state) => self.remember(Trigger { state, ..entry.clone() }),
+                None => self.restore(&entry.name, &before),
+            }
+        }
+        let written = self.settle(&step, ledger).await;
         match answer {
             Ok(user) => {
                 self.accept(&step, pass);
@@ -175,45 +189,47 @@ impl Execution {
         written
     }
 
-    /// Writes the orders of a step down before it is sent. Returns the entries that they replace.
+    fn remember(&mut self, entry: Trigger) {
+        self.entries.set(entry.clone());
+        self.memory.remember(entry);
+    }
+
+    fn restore(&mut self, name: &str, before: &[Trigger]) {
+        let earlier = before.iter().find(|entry| entry.name == name).cloned();
+        self.memory.triggers.retain(|entry| entry.name != name);
+        self.memory.triggers.extend(earlier.clone());
+        self.entries.restore(name, earlier);
+    }
+
+    /// Writes the orders of a step down before it is sent. Answers with the memory that they change.
     async fn announce(&mut self, step: &Step, ledger: &mut Ledger) -> Result<Vec<Trigger>, End> {
-        if step.triggers.is_empty() {
-            return Ok(Vec::new());
-        }
         let before = self.memory.triggers.clone();
-        step.triggers.iter().for_each(|entry| self.memory.remember(entry.clone()));
-        match ledger.write(&self.memory.triggers).await {
-            Ok(()) => Ok(before),
-            Err(unwritten) => {
-                self.memory.triggers = before;
-                Err(match unwritten {
-                    Unwritten::Changed if self.requests == 0 => End::Anew,
-                    Unwritten::Changed | Unwritten::Gone => End::Interrupted,
-                    Unwritten::Failed(failure) => {
-                        End::Failed(Error { failure, effect: Effect::None, retry_after: None })
-                    }
-                })
-            }
+        if step.triggers.is_empty() {
+            return Ok(before);
         }
+        for entry in &step.triggers {
+            self.remember(entry.clone());
+        }
+        let Err(unwritten) = ledger.write(&self.entries).await else { return Ok(before) };
+        for entry in &step.triggers {
+            self.restore(&entry.name, &before);
+        }
+        Err(match unwritten {
+            Unwritten::Changed if self.requests == 0 => End::Anew,
+            Unwritten::Changed | Unwritten::Gone => End::Interrupted,
+            Unwritten::Failed(failure) => End::failed(failure),
+        })
     }
 
     /// Writes the end of the step's orders down, onto a changed object too.
-    async fn settle(&mut self, step: &Step, outcome: Vec<Trigger>, ledger: &mut Ledger) -> Result<(), End> {
+    async fn settle(&mut self, step: &Step, ledger: &mut Ledger) -> Result<(), End> {
         if step.triggers.is_empty() {
             return Ok(());
         }
-        let names: BTreeSet<&str> = step.triggers.iter().map(|entry| entry.name.as_str()).collect();
-        self.memory.triggers.retain(|entry| !names.contains(entry.name.as_str()));
-        let outcome: Vec<Trigger> =
-            outcome.into_iter().filter(|entry| names.contains(entry.name.as_str())).collect();
-        self.memory.triggers.extend(outcome);
-        match ledger.insist(&self.memory.triggers).await {
-            Ok(()) => Ok(()),
-            Err(Unwritten::Changed | Unwritten::Gone) => Err(End::Interrupted),
-            Err(Unwritten::Failed(failure)) => {
-                Err(End::Failed(Error { failure, effect: Effect::None, retry_after: None }))
-            }
-        }
+        ledger.insist(&self.entries).await.map_err(|unwritten| match unwritten {
+            Unwritten::Changed | Unwritten::Gone => End::Interrupted,
+            Unwritten::Failed(failure) => End::failed(failure),
+        })
     }
 
     fn accept(&mut self, step: &Step, pass: &Pass<'_>) {

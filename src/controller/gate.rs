@@ -2,8 +2,9 @@
 //!
 //! A wake-up decides nothing: status changes, labels and foreign annotations wake a resource too.
 
-use super::agenda::{Agenda, is_begun};
+use super::agenda::Agenda;
 use super::conditions::{self, READY, SYNCED};
+use super::entries::is_begun;
 use super::schedule;
 use super::tenants::Tenant;
 use crate::api::{ASSUME_SENT_ANNOTATION, Auth0UserUpdate, PAUSED_ANNOTATION, SecretVersion};

@@ -3,8 +3,9 @@
 //! Neither a stale cache, nor a second operator, nor a new object of the same name can therefore make an
 //! order go out twice: whoever writes second is told so before it sends.
 
+use super::entries::Entries;
 use super::kubernetes::{self, within_deadline};
-use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Trigger};
+use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus};
 use crate::reason::{Failure, Reason};
 use kube::api::{Api, PostParams};
 use std::time::Duration;
@@ -48,14 +49,16 @@ impl Ledger {
         self.object.status.clone().unwrap_or_default()
     }
 
-    /// Writes the memory of orders, and sees that it was kept.
+    /// Writes what a pass changes in the memory of orders, and sees that it was kept.
     ///
     /// # Errors
     /// `Changed` where the object is not the one that the pass began with; `CRDOutdated` where the API
     /// server drops the memory.
-    pub async fn write(&mut self, triggers: &[Trigger]) -> Result<(), Unwritten> {
-        self.replace(Auth0UserUpdateStatus { triggers: triggers.to_vec(), ..self.status() }).await?;
-        if self.object.status.as_ref().is_some_and(|status| status.triggers == triggers) {
+    pub async fn write(&mut self, entries: &Entries) -> Result<(), Unwritten> {
+        let status = self.status();
+        let triggers = entries.onto(&status.triggers);
+        self.replace(Auth0UserUpdateStatus { triggers: triggers.clone(), ..status }).await?;
+        if self.status().triggers == triggers {
             return Ok(());
         }
         Err(Unwritten::Failed(Failure::new(
@@ -67,23 +70,25 @@ impl Ledger {
     /// Writes the memory of orders after a request, onto a changed object too.
     ///
     /// # Errors
-    /// `Changed` after it was written onto an object whose spec is another one now.
-    pub async fn insist(&mut self, triggers: &[Trigger]) -> Result<(), Unwritten> {
-        let generation = self.object.metadata.generation;
+    /// `Changed` after it was written onto an object that somebody else has changed.
+    pub async fn insist(&mut self, entries: &Entries) -> Result<(), Unwritten> {
+        let mut changed = false;
         let mut pause = Duration::from_millis(100);
         for _ in 1..ATTEMPTS {
-            match self.write(triggers).await {
-                Ok(()) if self.object.metadata.generation == generation => return Ok(()),
-                Ok(()) => return Err(Unwritten::Changed),
-                Err(Unwritten::Changed) => self.reload().await?,
+            match self.write(entries).await {
+                Ok(()) if changed => return Err(Unwritten::Changed),
+                Err(Unwritten::Changed) => {
+                    changed = true;
+                    self.reload().await?;
+                }
                 Err(Unwritten::Failed(failure)) if failure.reason != Reason::CrdOutdated => {
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                 }
-                Err(unwritten) => return Err(unwritten),
+                written => return written,
             }
         }
-        self.write(triggers).await
+        self.write(entries).await
     }
 
     /// Writes a whole status.

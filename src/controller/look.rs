@@ -67,7 +67,9 @@ impl Updates {
         if looked.anew {
             return Some(ANEW);
         }
-        agenda.own(&ledger.status().triggers);
+        if looked.outcome.user.is_some() {
+            agenda.own(&looked.outcome.entries);
+        }
         let resync = schedule::resync_or_default(&fresh.spec);
         agenda.look_again(&mut looked.outcome, &before, looked.retry_after, resync);
         if let Err(failure) = self.publish(&mut ledger, &looked.outcome).await {
@@ -175,7 +177,7 @@ impl Looked {
             sent: execution.sent,
             cleared: execution.cleared,
             requests: execution.requests,
-            triggers: Some(execution.memory.triggers),
+            entries: execution.entries,
             not_persisted: execution.not_persisted,
             ..outcome
         };

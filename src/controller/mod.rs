@@ -3,6 +3,7 @@
 mod agenda;
 mod conclude;
 mod conditions;
+mod entries;
 mod events;
 mod execute;
 mod gate;

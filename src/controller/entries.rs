@@ -1,0 +1,77 @@
+//! What one pass changes in the memory of orders.
+//!
+//! Only these entries are laid over the status that is written, so that a pass that lost a race does not
+//! wipe out what another one has begun.
+
+use crate::api::{Trigger, TriggerState};
+use std::collections::BTreeMap;
+
+/// Entries by the name of their order; `None` forgets one.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Entries(BTreeMap<String, Option<Trigger>>);
+
+impl Entries {
+    /// Sets an entry.
+    pub fn set(&mut self, entry: Trigger) {
+        self.0.insert(entry.name.clone(), Some(entry));
+    }
+
+    /// Puts an entry back as it was.
+    pub fn restore(&mut self, name: &str, earlier: Option<Trigger>) {
+        self.0.insert(name.to_owned(), earlier);
+    }
+
+    /// Forgets an entry.
+    pub fn forget(&mut self, name: &str) {
+        self.restore(name, None);
+    }
+
+    /// The memory with these changes.
+    #[must_use]
+    pub fn onto(&self, memory: &[Trigger]) -> Vec<Trigger> {
+        let known = memory
+            .iter()
+            .filter_map(|entry| self.0.get(&entry.name).cloned().unwrap_or_else(|| Some(entry.clone())));
+        let is_new = |entry: &&Trigger| !memory.iter().any(|known| known.name == entry.name);
+        known.chain(self.0.values().flatten().filter(is_new).cloned()).collect()
+    }
+
+    /// Digests of the orders that were begun and whose end is not known.
+    pub fn begun(&self) -> impl Iterator<Item = &str> {
+        self.0.values().flatten().filter(|entry| is_begun(entry)).map(|entry| entry.digest.as_str())
+    }
+}
+
+/// Whether an order was begun and its end is not known.
+#[must_use]
+pub const fn is_begun(entry: &Trigger) -> bool {
+    matches!(entry.state, TriggerState::Sending | TriggerState::Resending)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, state: TriggerState) -> Trigger {
+        Trigger {
+            name: name.to_owned(),
+            state,
+            digest: format!("digest of {name}"),
+            key_id: String::new(),
+            user_created_at: None,
+            last_password_reset: None,
+            secret: None,
+        }
+    }
+
+    #[test]
+    fn entries_of_others_stay() {
+        let theirs = [entry("verifyEmail", TriggerState::Sending), entry("userMetadata", TriggerState::Sent)];
+        let mut ours = Entries::default();
+        ours.set(entry("passwordSecretRef", TriggerState::Sent));
+        ours.forget("userMetadata");
+        let names: Vec<_> = ours.onto(&theirs).into_iter().map(|entry| entry.name).collect();
+        assert_eq!(names, ["verifyEmail", "passwordSecretRef"]);
+        assert_eq!(ours.begun().count(), 0);
+    }
+}
