@@ -162,6 +162,8 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan, Failure> {
         true
     });
     let steps = steps(situation, &target, drafts)?;
+    // In one order whatever was found first, or the status would change where nothing did.
+    comparison.not_persisted.sort_by(|one, other| one.field.cmp(&other.field));
     Ok(Plan {
         steps,
         forgotten: forgotten(situation.memory, &comparison.declared_orders),

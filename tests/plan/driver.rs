@@ -62,7 +62,6 @@ pub struct Report {
     pub not_persisted: Vec<String>,
     /// Writes of the status and requests.
     pub actions: usize,
-    /// Names of the orders that were carried out or recorded anew, with their states, as last written.
     pub requests: usize,
 }
 
@@ -209,7 +208,9 @@ impl Pass<'_> {
             host: HOST,
             user_id: &self.operator.spec.user_id,
         })?;
-        records.into_iter().for_each(|record| self.memory.remember(record));
+        for record in records {
+            self.memory.remember(record);
+        }
         self.memory.triggers.retain(|trigger| !forgotten.contains(&trigger.name));
         self.report.holds = holds;
         self.report.left_out = left_out;
@@ -296,6 +297,7 @@ impl Pass<'_> {
     fn refuse(&mut self, step: &Step) {
         if step.restores_block {
             self.progress.block = Block::Restored;
+            self.progress.refused.insert(Group::Account);
         }
         if step.groups.len() > 1 {
             self.progress.split.extend(&step.groups);
@@ -303,11 +305,11 @@ impl Pass<'_> {
         }
         self.progress.refused.extend(&step.groups);
         let group = step.groups.first().copied().unwrap_or(Group::Account);
-        let own = step.changes.iter().filter(|change| change.attribute.group() == group);
-        let mut fields: Vec<String> = own.map(Change::field).collect();
-        if step.body.has_password() {
-            fields.push("passwordSecretRef".into());
-        }
+        let fields = if step.body.has_password() {
+            vec!["passwordSecretRef".to_owned()]
+        } else {
+            step.changes.iter().map(Change::field).collect()
+        };
         self.refusals.push((group, fields));
     }
 
