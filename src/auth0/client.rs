@@ -15,7 +15,7 @@ use crate::user::User;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
+use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -58,11 +58,11 @@ pub struct Client {
     budget: Mutex<Option<Budget>>,
 }
 
-struct Call {
+struct Call<'a> {
     method: Method,
     url: Url,
     template: &'static str,
-    body: Option<SecretSlice<u8>>,
+    body: Option<&'a Body>,
     correlation: Option<HeaderValue>,
 }
 
@@ -93,7 +93,7 @@ impl Client {
     /// `UserNotFound`, or what keeps the call from being answered. Never with an effect.
     pub async fn user(&self, id: &str) -> Result<User, Error> {
         let call = Call::get(self.user_url(id)?, USER);
-        let answer = self.call(&call, false).await.map_err(Error::without_effect)?;
+        let answer = self.call(&call).await.map_err(Error::without_effect)?;
         read_user(&answer).map_err(Error::without_effect)
     }
 
@@ -108,12 +108,11 @@ impl Client {
     pub async fn patch_user(&self, id: &str, body: &Body, correlation_id: &str) -> Result<User, Error> {
         let call = Call {
             method: Method::PATCH,
-            body: Some(body.bytes()),
+            body: Some(body),
             correlation: correlation(correlation_id),
             ..Call::get(self.user_url(id)?, USER)
         };
-        let call = self.call(&call, body.fields().contains_key("connection"));
-        let answer = tokio::time::timeout(CHANGE_DEADLINE, call)
+        let answer = tokio::time::timeout(CHANGE_DEADLINE, self.call(&call))
             .await
             .map_err(|_| Error::unavailable(Effect::Unknown, "Auth0 did not answer in time"))??;
         read_user(&answer)
@@ -163,13 +162,13 @@ impl Client {
         url.query_pairs_mut()
             .extend_pairs([("take", PAGE), ("fields", "id,name,strategy"), ("include_fields", "true")])
             .extend_pairs(from.map(|from| ("from", from)));
-        let answer = self.call(&Call::get(url, CONNECTIONS), false).await?;
+        let answer = self.call(&Call::get(url, CONNECTIONS)).await?;
         serde_json::from_slice(&answer.body).map_err(|_| garbage("a list of connections"))
     }
 
     /// Makes a call, and makes it again if the token turns out to be no longer accepted. An answer other
     /// than 2xx is an error.
-    async fn call(&self, call: &Call, names_connection: bool) -> Result<Answer, Error> {
+    async fn call(&self, call: &Call<'_>) -> Result<Answer, Error> {
         let token = self.tokens.get(None).await?;
         let mut answer = self.attempt(call, &token).await?;
         if answer.status == 401 {
@@ -179,14 +178,14 @@ impl Client {
         if answer.status.is_success() {
             return Ok(answer);
         }
-        let error = refused(&answer, names_connection);
+        let error = refused(&answer, call.body);
         if error.failure.reason == Reason::InsufficientScope {
             self.tokens.forget_older(SCOPES_AGE).await;
         }
         Err(error)
     }
 
-    async fn attempt(&self, call: &Call, token: &Token) -> Result<Answer, Error> {
+    async fn attempt(&self, call: &Call<'_>, token: &Token) -> Result<Answer, Error> {
         let mut request = self
             .http
             .request(call.method.clone(), call.url.clone())
@@ -195,7 +194,8 @@ impl Client {
             request = request.header("x-correlation-id", correlation);
         }
         if let Some(body) = &call.body {
-            request = request.header(CONTENT_TYPE, "application/json").body(body.expose_secret().to_vec());
+            request =
+                request.header(CONTENT_TYPE, "application/json").body(body.bytes().expose_secret().to_vec());
         }
         let answer = http::send(request, call.template).await?;
         if let Some(budget) = Budget::read(&answer.headers) {
@@ -220,7 +220,7 @@ impl Client {
     }
 }
 
-impl Call {
+impl Call<'_> {
     fn get(url: Url, template: &'static str) -> Self {
         Self { method: Method::GET, url, template, body: None, correlation: None }
     }
@@ -240,7 +240,7 @@ fn garbage(expected: &str) -> Error {
     Error::unavailable(Effect::Unknown, &format!("Auth0's answer is not {expected}"))
 }
 
-fn refused(answer: &Answer, names_connection: bool) -> Error {
+fn refused(answer: &Answer, sent: Option<&Body>) -> Error {
     if answer.status.is_redirection() {
         return Error::unavailable(
             Effect::None,
@@ -250,9 +250,12 @@ fn refused(answer: &Answer, names_connection: bool) -> Error {
     let mut refusal = Refusal::read(&answer.body);
     // Before anything looks at the text: a value may say what it likes.
     refusal.message = text::without_values(&refusal.message).into_owned();
+    let names_connection = sent.is_some_and(|body| body.fields().contains_key("connection"));
     let status = answer.status.as_u16();
     let verdict: Verdict = classify(status, &refusal, names_connection);
-    let error = Error::answered(verdict, status, &refusal.message);
+    // The script of a custom database may say the password.
+    let said = sent.map_or_else(|| refusal.message.clone(), |body| body.without_password(&refusal.message));
+    let error = Error::answered(verdict, status, &said);
     Error { retry_after: (status == 429).then(|| limit::wait(&answer.headers)).flatten(), ..error }
 }
 

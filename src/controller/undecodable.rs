@@ -2,11 +2,11 @@
 //!
 //! They are told so and otherwise left alone; the others go on.
 
-use super::conditions::{self, READY, STALLED, SYNCED, Saying};
+use super::conditions::{self, READY, RECONCILING, STALLED, SYNCED, Saying};
 use super::events;
 use super::kubernetes::{FIELD_MANAGER, within_deadline};
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateSpec};
-use crate::reason::{Failure, Reason};
+use crate::reason::{Failure, Reason, Standing};
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
@@ -84,7 +84,8 @@ fn judged(before: &[Condition], failure: &Failure, generation: i64) -> Vec<Condi
     let saying = |status| Saying { status, reason, message: &failure.message };
     conditions::set(&mut conditions, READY, &saying("False"), generation, now);
     conditions::set(&mut conditions, SYNCED, &saying("Unknown"), generation, now);
-    conditions::set_abnormal(&mut conditions, Some(STALLED), reason, &failure.message, generation, now);
+    let abnormal = if failure.reason.standing() == Standing::Stalled { STALLED } else { RECONCILING };
+    conditions::set_abnormal(&mut conditions, Some(abnormal), reason, &failure.message, generation, now);
     conditions
 }
 

@@ -92,6 +92,17 @@ impl Body {
         self.password.is_some()
     }
 
+    /// A text in which the password does not appear.
+    #[must_use]
+    pub fn without_password(&self, text: &str) -> String {
+        match &self.password {
+            Some(password) if !password.expose_secret().is_empty() => {
+                text.replace(password.expose_secret(), "\u{2026}")
+            }
+            Some(_) | None => text.to_owned(),
+        }
+    }
+
     /// The JSON text that goes to Auth0, password included.
     #[must_use]
     pub fn bytes(&self) -> SecretSlice<u8> {
