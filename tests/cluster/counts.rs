@@ -1,7 +1,12 @@
 //! What one resource costs: requests to Auth0 and writes to Kubernetes, counted.
 
-use crate::world::{World, condition};
+use crate::world::{DEADLINE, World, condition};
+use lab::{AuditEvent, AuditEvents as _, Patch, wait_until};
 use serde_json::json;
+
+const fn cost(requests: usize, writes: usize, events: usize) -> Cost {
+    Cost { requests, writes, events }
+}
 
 #[tokio::test]
 async fn a_first_apply_is_one_get_one_patch_and_one_status_write() {
@@ -13,5 +18,176 @@ async fn a_first_apply_is_one_get_one_patch_and_one_status_write() {
     assert_eq!(object["status"]["user"]["name"], "Ann Lovelace");
     let calls: Vec<_> = world.sandbox.log().into_iter().map(|call| call.method).collect();
     assert_eq!(calls, ["GET", "PATCH"]);
-    assert_eq!(world.status_writes().len(), 1);
+    world.until_cost("ann", Cost::default(), cost(2, 1, 1)).await;
+}
+
+/// The table of the issue, in the order in which a resource lives through it.
+#[tokio::test]
+async fn a_resource_costs_what_the_design_says_at_every_step_of_its_life() {
+    let mut world = World::start("counts").await;
+    world.add_person("ada");
+    world.apply_secret("ada", &json!({"password": "Correct-Horse-1"})).await;
+    let mut table = Vec::new();
+
+    // A restarted operator has no token: it comes with the first need.
+    restart(&mut world).await;
+    let (tokens, before) = (world.token_requests(), world.cost("ada"));
+    world.apply_for("ada", json!({"name": "Ada"})).await;
+    world.until_applied("ada").await;
+    world.until_cost("ada", before, cost(2, 1, 1)).await;
+    assert_eq!(world.token_requests() - tokens, 1);
+    table.push(("first apply (and a token)", cost(2, 1, 1)));
+
+    let before = world.cost("ada");
+    world.apply_for("ada", json!({"name": "Ada L."})).await;
+    world.until_applied("ada").await;
+    world.until_cost("ada", before, cost(2, 1, 1)).await;
+    table.push(("edit of one field", cost(2, 1, 1)));
+
+    let before = world.cost("ada");
+    let three = json!({
+        "name": "Ada L.", "email": "ada@new.example.com", "username": "countess",
+        "passwordSecretRef": {"name": "ada", "key": "password"},
+    });
+    world.apply_for("ada", three.clone()).await;
+    world.until_applied("ada").await;
+    world.until_cost("ada", before, cost(4, 3, 1)).await;
+    table.push(("edit that needs three PATCHes with a password", cost(4, 3, 1)));
+
+    let before = world.cost("ada");
+    world.look_for_tenant("ada").await;
+    world.until_all_is_quiet().await;
+    world.until_cost("ada", before, cost(2, 0, 0)).await;
+    table.push(("two looks with nothing to do", cost(2, 0, 0)));
+
+    let before = world.cost("ada");
+    restart(&mut world).await;
+    world.until_all_is_quiet().await;
+    world.until_cost("ada", before, cost(0, 0, 0)).await;
+    table.push(("restart with nothing to do", cost(0, 0, 0)));
+
+    let before = world.cost("ada");
+    world.apply_for("ada", three).await;
+    world.run(["label", "auth0userupdate/ada", "team=people"]).await;
+    world.run(["annotate", "auth0userupdate/ada", "example.com/note=hello"]).await;
+    let shown = json!({"status": {"user": {"name": "Somebody"}}});
+    world.kubectl.patch_status("auth0userupdate/ada", Patch::Merge, &shown).await.unwrap().ok().unwrap();
+    world.until_all_is_quiet().await;
+    world.until_cost("ada", before, cost(0, 0, 0)).await;
+    table.push(("apply of the same, label, foreign annotation, status", cost(0, 0, 0)));
+
+    let rows: Vec<String> = table
+        .iter()
+        .map(|(what, cost)| format!("{what:<55}{:>6}{:>14}{:>8}", cost.requests, cost.writes, cost.events))
+        .collect();
+    println!(
+        "{:<55}{:>6}{:>14}{:>8}\n{}",
+        "one resource",
+        "Auth0",
+        "status writes",
+        "events",
+        rows.join("\n")
+    );
+}
+
+/// After a start the next look is uniform within the interval, so of many resources some look soon.
+#[tokio::test]
+async fn a_resync_with_nothing_to_do_is_one_get_and_no_write() {
+    let mut world = World::start("resync").await;
+    let slugs: Vec<String> = (0..24).map(|number| format!("r{number}")).collect();
+    slugs.iter().for_each(|slug| world.add_person(slug));
+    let card =
+        |slug: &str| json!({"userId": format!("auth0|{slug}"), "nickname": "r", "resyncInterval": "1m"});
+    world.apply_all(slugs.iter().map(|slug| (slug.as_str(), card(slug)))).await;
+    world.until_all("Ready", |object| condition(object, "Ready").0 == "True").await;
+    let (written, patches) = (world.status_writes().len(), world.bodies().len());
+    assert_eq!((written, patches), (24, 24));
+
+    world.sandbox.clear_log();
+    world.operator.kill().await.unwrap();
+    world.operator.restart().await.unwrap();
+    let looks =
+        wait_until(
+            "two resyncs",
+            DEADLINE,
+            async || {
+                if world.looks() >= 2 { Ok(()) } else { Err(world.looks()) }
+            },
+        );
+    looks.await.unwrap();
+    world.until_all_is_quiet().await;
+    let looked: Vec<_> =
+        slugs.iter().map(|slug| world.calls_of(slug)).filter(|calls| !calls.is_empty()).collect();
+    assert!(looked.iter().all(|calls| calls.len() == 1), "{looked:?}");
+    assert!(looked.len() < 24, "all looked at once");
+    assert!(slugs.iter().all(|slug| world.cost(slug).writes == 1));
+}
+
+#[tokio::test]
+async fn a_look_that_finds_only_a_login_writes_nothing() {
+    let world = World::start("login").await;
+    world.add_person("eve");
+    world.apply_for("eve", json!({"name": "Eve"})).await;
+    world.until_applied("eve").await;
+    let before = world.cost("eve");
+    assert!(world.sandbox.login("auth0|eve"));
+    world.look_for_tenant("eve").await;
+    world.until_all_is_quiet().await;
+    world.until_cost("eve", before, cost(2, 0, 0)).await;
+}
+
+/// Kills the operator if it still runs, starts it again and waits until it has begun.
+pub async fn restart(world: &mut World) {
+    if world.operator.ended().unwrap().is_none() {
+        world.operator.kill().await.unwrap();
+    }
+    let starts = |log: String| log.matches("started").count();
+    let before = starts(world.operator.log().unwrap());
+    world.operator.restart().await.unwrap();
+    wait_until("a start", DEADLINE, async || {
+        let now = starts(world.operator.log().unwrap());
+        if now > before { Ok(()) } else { Err(now) }
+    })
+    .await
+    .unwrap();
+}
+
+/// What a resource has cost since its world began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// GETs and PATCHes of its user.
+    pub requests: usize,
+    /// Writes of its status by the operator, refused ones too.
+    pub writes: usize,
+    /// Events about it.
+    pub events: usize,
+}
+
+impl World {
+    /// What one resource has cost so far.
+    pub fn cost(&self, slug: &str) -> Cost {
+        let by_operator = |event: &AuditEvent| !event.user_agent.starts_with("kubectl");
+        let about = |event: &AuditEvent| event.request_object["regarding"]["name"] == slug;
+        let audit = self.plane.audit().unwrap().writes().within(&self.namespace);
+        let (writes, events) = (audit.clone().of("auth0userupdates", "status"), audit.of("events", ""));
+        Cost {
+            requests: self.calls_of(slug).len(),
+            writes: writes.iter().filter(|event| event.object_ref.name == slug && by_operator(event)).count(),
+            events: events.iter().filter(|event| about(event) && by_operator(event)).count(),
+        }
+    }
+
+    /// Waits until a resource has cost this much more than before.
+    pub async fn until_cost(&self, slug: &str, before: Cost, more: Cost) {
+        let expected = Cost {
+            requests: before.requests + more.requests,
+            writes: before.writes + more.writes,
+            events: before.events + more.events,
+        };
+        let looked = wait_until("the cost", DEADLINE, async || {
+            let cost = self.cost(slug);
+            if cost == expected { Ok(()) } else { Err(format!("{cost:?} instead of {expected:?}")) }
+        });
+        looked.await.unwrap();
+    }
 }

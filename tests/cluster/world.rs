@@ -3,6 +3,7 @@
 use auth0_sandbox::{Client, Connection, Exchange, Options, Sandbox};
 use lab::{AuditEvent, AuditEvents, ControlPlane, Kubectl, Operator, wait_until};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -133,6 +134,87 @@ impl World {
     }
 }
 
+/// Many resources of one world at a time, and what woke them.
+impl World {
+    /// Applies `Auth0UserUpdate`s of these names and cards at once, by server-side apply.
+    pub async fn apply_all(&self, cards: impl IntoIterator<Item = (&str, Value)>) {
+        let manifests: Vec<String> = cards.into_iter().map(|(name, card)| update(name, card)).collect();
+        let manifests = manifests.join("\n---\n");
+        self.kubectl.submit(lab::Mode::ServerSideApply, &manifests).await.unwrap().ok().unwrap();
+    }
+
+    /// Waits until the present generation of every `Auth0UserUpdate` was observed and this holds of it.
+    pub async fn until_all(&self, what: &str, holds: impl Fn(&Value) -> bool) -> BTreeMap<String, Value> {
+        let result = wait_until(what, DEADLINE, async || {
+            let list = self.kubectl.get("auth0userupdates").await.map_err(|error| error.to_string())?;
+            let mut found = BTreeMap::new();
+            for object in list["items"].as_array().unwrap() {
+                let (name, status) = (object["metadata"]["name"].as_str().unwrap(), &object["status"]);
+                let observed = status["observedGeneration"] == object["metadata"]["generation"];
+                if !observed || !holds(object) {
+                    return Err(format!("{name}: {}", status["conditions"]));
+                }
+                found.insert(name.to_owned(), object.clone());
+            }
+            Ok(found)
+        })
+        .await;
+        result.unwrap_or_else(|error| panic!("{error}\n--- operator ---\n{}", self.operator.log().unwrap()))
+    }
+
+    /// Bodies of each PATCH that Auth0 received about one user since the log was cleared.
+    pub fn bodies_of(&self, user_id: &str) -> Vec<Value> {
+        let end = format!("/api/v2/users/{}", user_id.replace('|', "%7C"));
+        let patches = self.sandbox.patches().into_iter().filter(|exchange| exchange.path == end);
+        patches.filter_map(|exchange| exchange.body).collect()
+    }
+
+    /// How often the operator has read a user since the log was cleared.
+    pub fn looks(&self) -> usize {
+        let calls = self.sandbox.log();
+        calls.iter().filter(|call| call.method == "GET" && call.path.starts_with("/api/v2/users/")).count()
+    }
+
+    /// Makes the operator look at Auth0 once more, for no other reason than being asked, and waits until
+    /// that pass has ended: until the one after it has begun.
+    pub async fn look_again(&self, name: &str) {
+        for _ in 0..2 {
+            let before = self.looks();
+            self.wake(name).await;
+            wait_until("another look", DEADLINE, async || {
+                if self.looks() > before { Ok(()) } else { Err(self.get(name).await["status"].to_string()) }
+            })
+            .await
+            .unwrap();
+        }
+    }
+
+    /// Moves the annotation assume-sent: the resource has to be looked at, and refusals are forgotten.
+    pub async fn wake(&self, name: &str) {
+        let annotation = "auth0-user-operator.dev/assume-sent";
+        let is_set = !self.get(name).await["metadata"]["annotations"][annotation].is_null();
+        let change = format!("{annotation}{}", if is_set { "-" } else { "=false" });
+        self.run(["annotate", name, change.as_str()]).await;
+    }
+}
+
+/// A person `auth0|SLUG` of a connection, with a value for everything that a card can clear.
+pub fn person(slug: &str, connection: &str) -> Value {
+    let mut person = ann();
+    for (key, value) in [
+        ("user_id", json!(format!("auth0|{slug}"))),
+        ("email", json!(format!("{slug}@example.com"))),
+        ("username", json!(slug)),
+        (
+            "identities",
+            json!([{"connection": connection, "user_id": slug, "provider": "auth0", "isSocial": false}]),
+        ),
+    ] {
+        person[key] = value;
+    }
+    person
+}
+
 /// Starts an operator that watches one namespace only, so that tests do not meet.
 pub async fn start_operator(
     plane: &ControlPlane,
@@ -210,4 +292,77 @@ pub fn ann() -> Value {
         "user_metadata": {"theme": "dark", "plan": "free"}, "app_metadata": {"roles": ["reader"]},
         "identities": [{"connection": "People", "user_id": "ann", "provider": "auth0", "isSocial": false}],
     })
+}
+
+/// Resources that are named like the user that they are about: `ada` for `auth0|ada`.
+impl World {
+    /// Makes the user `auth0|SLUG`.
+    pub fn add_person(&self, slug: &str) {
+        self.sandbox.put_user(person(slug, "People")).unwrap();
+    }
+
+    /// Applies the resource `SLUG` for the user `auth0|SLUG`, which looks by itself once a day only.
+    pub async fn apply_for(&self, slug: &str, mut card: Value) {
+        card["userId"] = json!(format!("auth0|{slug}"));
+        card["resyncInterval"] = json!("24h");
+        self.apply_as(slug, card).await;
+    }
+
+    /// Waits until the resource is Ready, and answers it.
+    pub async fn until_applied(&self, slug: &str) -> Value {
+        self.until_ready(&format!("auth0userupdate/{slug}")).await
+    }
+
+    /// Requests about one user since the log was cleared.
+    pub fn calls_of(&self, slug: &str) -> Vec<Exchange> {
+        let path = format!("/api/v2/users/auth0%7C{slug}");
+        self.sandbox.log().into_iter().filter(|call| call.path == path).collect()
+    }
+
+    /// Requests for a token since the log was cleared.
+    pub fn token_requests(&self) -> usize {
+        self.sandbox.log().iter().filter(|call| call.path == "/oauth/token").count()
+    }
+
+    /// Waits until a new resource is Ready, so that whatever woke others before has had its effect.
+    pub async fn until_all_is_quiet(&self) {
+        static NUMBER: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let slug = format!("sign-{}", NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        self.add_person(&slug);
+        self.apply_for(&slug, json!({"nickname": "signed"})).await;
+        self.until_applied(&slug).await;
+    }
+
+    /// Changes the tenant, so that its resources look, and waits until this one has looked twice: the
+    /// first of these looks is over then.
+    pub async fn look_for_tenant(&self, slug: &str) {
+        for _ in 0..2 {
+            let gets = || self.calls_of(slug).iter().filter(|call| call.method == "GET").count();
+            let before = gets();
+            let generation = self.get("auth0tenant/example").await["metadata"]["generation"].clone();
+            let limit = json!({"spec": {"rateLimit": {"requestsPerMinute": 60, "burst": generation}}});
+            let output = self.kubectl.patch("auth0tenant/example", lab::Patch::Merge, &limit).await.unwrap();
+            output.ok().unwrap();
+            wait_until("a look", DEADLINE, async || if gets() > before { Ok(()) } else { Err(gets()) })
+                .await
+                .unwrap();
+        }
+    }
+}
+
+/// Ends the world's operator and starts one with this kubeconfig and log filter in its place.
+pub async fn replace_operator(world: &mut World, kubeconfig: &std::path::Path, log: &str) {
+    world.operator.kill().await.unwrap();
+    let (namespace, domain) = (world.namespace.as_str(), world.sandbox.domain());
+    let ca = world.plane.dir().join(format!("{namespace}-auth0-ca.pem"));
+    let arguments = ["run", "--watch-namespace", namespace, "--operator-namespace", namespace];
+    world.operator = Operator::builder(env!("CARGO_BIN_EXE_auth0-user-operator"), kubeconfig)
+        .args(arguments)
+        .args(["--allowed-domain", &domain])
+        .env("SSL_CERT_FILE", ca.to_str().unwrap())
+        .env("RUST_LOG", log)
+        .start()
+        .await
+        .unwrap();
+    world.operator.wait_for_log("started", DEADLINE).await.unwrap();
 }

@@ -1,0 +1,216 @@
+//! Tenants that cannot be used, and what they say to the resources that want to.
+
+use super::{assert_stalled, assert_waits};
+use crate::world::{CLIENT_SECRET, SCOPES, World, condition, object, person};
+use auth0_sandbox::Client;
+use serde_json::{Value, json};
+
+/// The Secret `NAME` and the tenant `NAME` with these fields beside the usual ones.
+async fn apply_tenant(world: &World, name: &str, credentials: &Value, more: &Value) {
+    world.apply_secret(name, credentials).await;
+    let mut spec = json!({"domain": world.sandbox.domain(), "credentialsSecretRef": {"name": name}});
+    for (field, value) in more.as_object().unwrap() {
+        spec[field] = value.clone();
+    }
+    world.kubectl.apply(&object("Auth0Tenant", name, &spec)).await.unwrap();
+}
+
+/// A resource `NAME` that names the tenant `NAME`.
+async fn apply_update(world: &World, name: &str) {
+    world.sandbox.put_user(person(name, "People")).unwrap();
+    world
+        .apply_as(name, json!({"userId": format!("auth0|{name}"), "tenantRef": {"name": name}, "name": "X"}))
+        .await;
+}
+
+fn good() -> Value {
+    json!({"clientId": "operator", "clientSecret": CLIENT_SECRET})
+}
+
+/// Its resource became Ready by itself, with one PATCH.
+async fn assert_recovered(world: &World, name: &str) {
+    let tenant = world.until_ready(&format!("a0ut/{name}")).await;
+    assert_eq!((condition(&tenant, "Stalled").0, condition(&tenant, "Reconciling").0), Default::default());
+    let object = world.until_ready(&format!("a0uu/{name}")).await;
+    assert_eq!(object["metadata"]["generation"], 1, "{name}");
+    assert_eq!((condition(&object, "Stalled").0, condition(&object, "Reconciling").0), Default::default());
+    assert_eq!(world.bodies_of(&format!("auth0|{name}")), [json!({"name": "X"})], "{name}");
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_not_there_yet_is_waited_for() {
+    let world = World::without_tenant("tenant").await;
+    apply_update(&world, "late").await;
+    let object = world.until_reason("a0uu/late", "TenantNotFound").await;
+    assert_waits("late", &object, "TenantNotFound", &["Auth0Tenant late", "create it"]);
+    apply_tenant(&world, "late", &good(), &json!({})).await;
+    assert_recovered(&world, "late").await;
+}
+
+#[tokio::test]
+async fn a_tenant_without_its_secret_waits_and_so_do_its_resources() {
+    let world = World::without_tenant("tenant").await;
+    apply_tenant(&world, "poor", &good(), &json!({})).await;
+    world.kubectl.delete("secret/poor").await.unwrap();
+    world.kubectl.delete("a0ut/poor").await.unwrap();
+    let spec = json!({"domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "poor"}});
+    world.kubectl.apply(&object("Auth0Tenant", "poor", &spec)).await.unwrap();
+    apply_update(&world, "poor").await;
+    let tenant = world.until_reason("a0ut/poor", "SecretNotFound").await;
+    assert_waits(
+        "tenant",
+        &tenant,
+        "SecretNotFound",
+        &["Secret poor", "create it", "clientId", "clientSecret"],
+    );
+    let object = world.until_reason("a0uu/poor", "TenantNotReady").await;
+    assert_waits("resource", &object, "TenantNotReady", &["Auth0Tenant poor", "Secret poor", "create it"]);
+    world.apply_secret("poor", &good()).await;
+    assert_recovered(&world, "poor").await;
+}
+
+#[tokio::test]
+async fn credentials_that_cannot_be_right_stall_tenant_and_resources_until_the_secret_changes() {
+    let world = World::without_tenant("tenant").await;
+    let key = "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n";
+    let mut elsewhere = good();
+    elsewhere["domain"] = "other.eu.auth0.com".into();
+    let cases = [
+        (
+            "wrong",
+            json!({"clientId": "operator", "clientSecret": "guessed"}),
+            "AuthenticationFailed",
+            &["Auth0 refuses", "check clientId and clientSecret"][..],
+        ),
+        ("nobody", json!({"clientId": "nobody", "clientSecret": "x"}), "AuthenticationFailed", &["clientId"]),
+        (
+            "keyed",
+            json!({"clientId": "operator", "privateKey": key}),
+            "AuthenticationFailed",
+            &["privateKey", "not available yet", "clientSecret"],
+        ),
+        (
+            "hollow",
+            json!({"clientId": "operator", "clientSecret": " \n"}),
+            "AuthenticationFailed",
+            &["clientSecret", "empty"],
+        ),
+        ("elsewhere", elsewhere, "InvalidRequest", &["key domain", "another tenant"]),
+    ];
+    for (name, credentials, ..) in &cases {
+        apply_tenant(&world, name, credentials, &json!({})).await;
+        apply_update(&world, name).await;
+    }
+    for (name, _, reason, words) in &cases {
+        let tenant = world.until_reason(&format!("a0ut/{name}"), reason).await;
+        assert_stalled(&format!("tenant {name}"), &tenant, reason, words);
+        let object = world.until_reason(&format!("a0uu/{name}"), reason).await;
+        assert_stalled(&format!("resource {name}"), &object, reason, words);
+        assert_stalled(name, &object, reason, &[&format!("Auth0Tenant {name}")]);
+    }
+    assert!(world.sandbox.log().iter().all(|call| call.path == "/oauth/token"), "only tokens were asked for");
+    for (name, ..) in &cases {
+        world.run(["delete", "secret", name]).await;
+        world.apply_secret(name, &good()).await;
+    }
+    for (name, ..) in &cases {
+        assert_recovered(&world, name).await;
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_lacks_a_key_is_waited_for() {
+    let world = World::without_tenant("tenant").await;
+    apply_tenant(&world, "half", &json!({"clientId": "operator"}), &json!({})).await;
+    apply_update(&world, "half").await;
+    let tenant = world.until_reason("a0ut/half", "SecretKeyMissing").await;
+    assert_waits("half", &tenant, "SecretKeyMissing", &["clientSecret", "add it"]);
+    let object = world.until_reason("a0uu/half", "TenantNotReady").await;
+    assert_waits("half", &object, "TenantNotReady", &["Auth0Tenant half", "clientSecret"]);
+    world.apply_secret("half", &good()).await;
+    assert_recovered(&world, "half").await;
+}
+
+#[tokio::test]
+async fn a_domain_that_is_not_allowed_is_never_called() {
+    let world = World::start("tenant").await;
+    let (_, port) = world
+        .sandbox
+        .domain()
+        .rsplit_once(':')
+        .map(|(host, port)| (host.to_owned(), port.to_owned()))
+        .unwrap();
+    let (other_name, other_port) = (format!("127.0.0.1:{port}"), "localhost:1".to_owned());
+    let domains = [
+        ("evil", "evil.example.com"),
+        ("ours", "example.eu.auth0.com"),
+        ("name", &other_name),
+        ("port", &other_port),
+        ("default-port", "localhost"),
+    ];
+    for (name, domain) in domains {
+        apply_tenant(&world, name, &good(), &json!({"domain": domain})).await;
+        apply_update(&world, name).await;
+    }
+    for (name, domain) in domains {
+        let words = [&format!("domain {domain}") as &str, "not allowed", "--allowed-domain"];
+        let tenant = world.until_reason(&format!("a0ut/{name}"), "TenantNotAllowed").await;
+        assert_stalled(name, &tenant, "TenantNotAllowed", &words);
+        let object = world.until_reason(&format!("a0uu/{name}"), "TenantNotAllowed").await;
+        assert_stalled(name, &object, "TenantNotAllowed", &words);
+    }
+    assert_eq!(world.sandbox.log().len(), 0);
+}
+
+#[tokio::test]
+async fn a_custom_domain_is_refused_until_it_is_removed() {
+    let world = World::without_tenant("tenant").await;
+    apply_tenant(&world, "custom", &good(), &json!({"customDomain": "login.example.com"})).await;
+    apply_update(&world, "custom").await;
+    let words = &["customDomain", "not available yet", "remove it"];
+    let tenant = world.until_reason("a0ut/custom", "InvalidRequest").await;
+    assert_stalled("tenant", &tenant, "InvalidRequest", words);
+    let object = world.until_reason("a0uu/custom", "InvalidRequest").await;
+    assert_stalled("resource", &object, "InvalidRequest", words);
+    assert_eq!(world.sandbox.log().len(), 0);
+    apply_tenant(&world, "custom", &good(), &json!({"customDomain": ""})).await;
+    assert_recovered(&world, "custom").await;
+}
+
+#[tokio::test]
+async fn a_scope_that_is_missing_is_named_and_used_once_it_is_granted() {
+    let world = World::without_tenant("tenant").await;
+    for (name, scopes) in
+        [("reader", &["read:users", "read:connections"][..]), ("writer", &["update:users"]), ("nothing", &[])]
+    {
+        world.sandbox.put_client(Client::with_secret(name, "s3cret").scopes(scopes));
+        apply_tenant(&world, name, &json!({"clientId": name, "clientSecret": "s3cret"}), &json!({})).await;
+        apply_update(&world, name).await;
+    }
+    for (name, scope) in [("reader", "update:users"), ("writer", "read:users"), ("nothing", "read:users")] {
+        let words = &["lacks the scope", scope, "grant it"];
+        let tenant = world.until_reason(&format!("a0ut/{name}"), "InsufficientScope").await;
+        assert_stalled(name, &tenant, "InsufficientScope", words);
+        let object = world.until_reason(&format!("a0uu/{name}"), "InsufficientScope").await;
+        assert_stalled(name, &object, "InsufficientScope", words);
+    }
+    assert_eq!(world.bodies(), Vec::<Value>::new());
+    for name in ["reader", "writer", "nothing"] {
+        world.sandbox.put_client(Client::with_secret(name, "s3cret").scopes(&SCOPES));
+    }
+    for name in ["reader", "writer", "nothing"] {
+        assert_recovered(&world, name).await;
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_that_may_not_list_connections_is_ready_all_the_same() {
+    let world = World::without_tenant("tenant").await;
+    world.sandbox.put_client(
+        Client::with_secret("few", "s3cret").scopes(&["read:users", "update:users_app_metadata"]),
+    );
+    apply_tenant(&world, "few", &json!({"clientId": "few", "clientSecret": "s3cret"}), &json!({})).await;
+    let tenant = world.until_ready("a0ut/few").await;
+    assert!(tenant["status"]["connections"].is_null(), "{tenant}");
+    assert_eq!(tenant["status"]["scopes"], json!(["read:users", "update:users_app_metadata"]));
+}

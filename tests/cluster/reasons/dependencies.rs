@@ -1,0 +1,122 @@
+//! What a resource needs and does not have: tenant, credentials, Secrets.
+
+use super::{card_of, is_ready, message};
+use crate::conditions::{check_every_status, row};
+use crate::world::{CLIENT_SECRET, World, condition, object, person};
+use auth0_sandbox::Client;
+use serde_json::{Value, json};
+
+/// Tenants with something amiss: name, credentials (or none), the tenant's reason, the resource's reason.
+fn amiss() -> [(&'static str, Value, &'static str, &'static str); 7] {
+    let poor = json!({"clientId": "poor", "clientSecret": "canary-poor"});
+    [
+        ("no-secret", Value::Null, "SecretNotFound", "TenantNotReady"),
+        ("no-key", json!({"clientId": "operator"}), "SecretKeyMissing", "TenantNotReady"),
+        (
+            "wrong",
+            json!({"clientId": "operator", "clientSecret": "canary-wrong"}),
+            "AuthenticationFailed",
+            "AuthenticationFailed",
+        ),
+        ("poor", poor, "InsufficientScope", "InsufficientScope"),
+        (
+            "spent",
+            json!({"clientId": "spent", "clientSecret": "canary-spent"}),
+            "RateLimited",
+            "TenantNotReady",
+        ),
+        (
+            "ungranted",
+            json!({"clientId": "ungranted", "clientSecret": "canary-ungranted"}),
+            "AuthenticationFailed",
+            "AuthenticationFailed",
+        ),
+        (
+            "foreign",
+            json!({"clientId": "operator", "clientSecret": CLIENT_SECRET}),
+            "TenantNotAllowed",
+            "TenantNotAllowed",
+        ),
+    ]
+}
+
+async fn apply_amiss(world: &World) {
+    let clients = [
+        Client::with_secret("poor", "canary-poor").scopes(&["read:users"]),
+        Client { token_quota: Some(0), ..Client::with_secret("spent", "canary-spent") },
+        Client { granted: false, ..Client::with_secret("ungranted", "canary-ungranted") },
+    ];
+    for client in clients {
+        world.sandbox.put_client(client);
+    }
+    for (name, credentials, ..) in amiss() {
+        if !credentials.is_null() {
+            world.apply_secret(name, &credentials).await;
+        }
+        let domain = if name == "foreign" { "127.0.0.1:1".to_owned() } else { world.sandbox.domain() };
+        let tenant = json!({"domain": domain, "credentialsSecretRef": {"name": name}});
+        world.kubectl.apply(&object("Auth0Tenant", name, &tenant)).await.unwrap();
+        world.sandbox.put_user(person(name, "People")).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_that_cannot_work_says_why_and_passes_it_on() {
+    let world = World::without_tenant("reasons-tenant").await;
+    apply_amiss(&world).await;
+    let card = |name: &str| card_of(name, &json!({"tenantRef": {"name": name}, "name": "New"}));
+    world.apply_all(amiss().map(|(name, ..)| (name, card(name)))).await;
+    for (name, _, tenants, own) in amiss() {
+        let tenant = world.until_reason(&format!("auth0tenant/{name}"), tenants).await;
+        let stalls = ["AuthenticationFailed", "InsufficientScope", "TenantNotAllowed"].contains(&tenants);
+        let standing = if stalls { "Stalled" } else { "Reconciling" };
+        assert_eq!(condition(&tenant, standing).0, "True", "{name}");
+        let update = world.until_reason(&format!("auth0userupdate/{name}"), own).await;
+        assert_eq!(row(&update), format!("False/{own} Unknown/{own} {standing}"), "{name}");
+        for told in [message(&tenant), message(&update)] {
+            assert!(!told.contains("canary") && !told.contains(CLIENT_SECRET), "{name}: {told}");
+        }
+        assert!(message(&update).contains(&format!("Auth0Tenant {name}")), "{}", message(&update));
+    }
+    let told = |objects: &Value| message(objects);
+    assert!(told(&world.get("auth0userupdate/wrong").await).contains("access_denied"));
+    assert!(told(&world.get("auth0userupdate/poor").await).contains("update:users"));
+    assert!(told(&world.get("auth0userupdate/no-key").await).contains("clientSecret"));
+    assert!(told(&world.get("auth0userupdate/foreign").await).contains("--allowed-domain"));
+    assert!(world.bodies().is_empty());
+
+    // The right credentials are all that is missing, and nobody has to do more than write them.
+    let good = json!({"clientId": "operator", "clientSecret": CLIENT_SECRET});
+    let mendable: Vec<&str> =
+        amiss().map(|(name, ..)| name).into_iter().filter(|name| *name != "foreign").collect();
+    for name in &mendable {
+        world.apply_secret(name, &good).await;
+    }
+    for name in mendable {
+        let update = world.until_ready(&format!("auth0userupdate/{name}")).await;
+        assert_eq!(row(&update), "True/Applied True/InSync", "{name}");
+        assert_eq!(world.bodies_of(&format!("auth0|{name}")), [json!({"name": "New"})]);
+    }
+    check_every_status(&world);
+}
+
+/// The first answers of Auth0's token endpoint are no use; the next one is.
+#[tokio::test]
+async fn a_token_endpoint_that_is_away_is_waited_for() {
+    let world = World::without_tenant("reasons-token").await;
+    let kind = auth0_sandbox::FaultKind::Status {
+        status: 503,
+        body: None,
+        headers: Vec::new(),
+        after_effect: false,
+    };
+    world.sandbox.fault(auth0_sandbox::Fault::new(kind).path("/oauth/token").times(2));
+    world.apply_tenant().await;
+    world.apply(json!({"name": "New"})).await;
+    let waiting = world.until_reason("auth0userupdate/ann", "TenantNotReady").await;
+    assert_eq!(row(&waiting), "False/TenantNotReady Unknown/TenantNotReady Reconciling");
+    world.until_all("Ready=True", is_ready).await;
+    let asked = world.sandbox.log().iter().filter(|call| call.path == "/oauth/token").count();
+    assert_eq!(asked, 3, "one try at once and two after a growing pause");
+    check_every_status(&world);
+}

@@ -1,0 +1,115 @@
+//! What kubectl shows: docs, columns, categories, selectors, the first status.
+
+use super::table::namespace;
+use crate::world::{object, update};
+use lab::{Kubectl, Mode, Patch};
+use serde_json::json;
+
+async fn printed<const N: usize>(kubectl: &Kubectl, arguments: [&str; N]) -> String {
+    kubectl.run(arguments, "").await.unwrap().ok().unwrap()
+}
+
+#[tokio::test]
+async fn a_new_object_says_that_it_was_never_visited() {
+    let kubectl = namespace("schema").await;
+    for mode in ["create", "apply"] {
+        for manifest in [
+            update(mode, json!({})),
+            object(
+                "Auth0Tenant",
+                mode,
+                &json!({"domain": "a.auth0.com", "credentialsSecretRef": {"name": "a"}}),
+            ),
+        ] {
+            let server_side = if mode == "apply" { "--server-side=true" } else { "--save-config=false" };
+            let answer = kubectl
+                .run([mode, "-f", "-", "-o", "json", server_side], &manifest)
+                .await
+                .unwrap()
+                .ok()
+                .unwrap();
+            let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+            assert_eq!(answer["status"], json!({"observedGeneration": -1}), "{mode}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_field_of_the_spec_is_explained() {
+    let kubectl = namespace("schema").await;
+    for (field, words) in [
+        ("auth0userupdate", &["Update User card", "deleting this resource changes nothing"][..]),
+        ("auth0userupdate.spec.passEmptyValues", &["Whether blank inputs clear", "Yes", "No"]),
+        ("auth0userupdate.spec.userId", &["auth0|", "Immutable"]),
+        ("auth0userupdate.spec.email", &["Email address", "sessions"]),
+        ("auth0userupdate.spec.phoneNumber", &["E.164", "Quote"]),
+        ("auth0userupdate.spec.blocked", &["administrator blocks", "brute-force"]),
+        ("auth0userupdate.spec.passwordSecretRef", &["Secret in this namespace", "newline"]),
+        ("auth0userupdate.spec.userMetadata", &["user can change"]),
+        ("auth0userupdate.spec.appMetadata", &["merged"]),
+        ("auth0userupdate.spec.clear", &["userMetadata.KEY", "whatever passEmptyValues"]),
+        ("auth0userupdate.spec.resyncInterval", &["Default 1h", "0s"]),
+        ("auth0userupdate.spec.mode", &["Apply (default)", "not available yet"]),
+        ("auth0userupdate.spec.output", &["Full (default)", "None"]),
+        ("auth0userupdate.spec.tenantRef.namespace", &["Not available yet", "TenantNotAllowed"]),
+        ("auth0userupdate.status.triggers", &["must not be sent twice"]),
+        ("auth0tenant.spec.domain", &["canonical domain", "Immutable"]),
+        ("auth0tenant.spec.credentialsSecretRef", &["clientId", "clientSecret", "not available yet"]),
+        ("auth0tenant.spec.customDomain", &["Not available yet"]),
+        ("auth0tenant.spec.rateLimit", &["Default 60"]),
+    ] {
+        // kubectl wraps for the terminal.
+        let text =
+            printed(&kubectl, ["explain", field]).await.split_whitespace().collect::<Vec<_>>().join(" ");
+        for word in words {
+            assert!(text.contains(word), "{field} lacks {word:?}: {text}");
+        }
+    }
+    for (kind, fields) in [("auth0userupdate.spec", 22), ("auth0tenant.spec", 5)] {
+        let text = printed(&kubectl, ["explain", kind]).await;
+        assert!(!text.contains("<no description>"), "{text}");
+        let documented = text.lines().filter(|line| line.starts_with("  ") && line.contains('<')).count();
+        assert!(documented >= fields, "{kind} shows {documented} fields: {text}");
+    }
+}
+
+#[tokio::test]
+async fn kubectl_get_shows_what_matters() {
+    let kubectl = namespace("schema").await;
+    let card = json!({"connection": "People"});
+    kubectl.submit(Mode::ServerSideApply, &update("ann", card)).await.unwrap().ok().unwrap();
+    kubectl.apply(&update("bob", json!({"userId": "auth0|bob"}))).await.unwrap();
+    let tenant = json!({"domain": "a.auth0.com", "credentialsSecretRef": {"name": "a"}});
+    kubectl.apply(&object("Auth0Tenant", "example", &tenant)).await.unwrap();
+    let condition = |type_, reason, message| json!({"type": type_, "status": "False", "reason": reason, "message": message, "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    let status = json!({"status": {
+        "conditions": [condition("Synced", "NotThis", "nor this"), condition("Ready", "UserBlocked", "declare blocked")],
+        "lastUpdate": {"time": "2020-01-01T00:00:00Z", "generation": 1, "requests": 1, "sentFields": [], "clearedFields": []},
+    }});
+    kubectl.patch_status("a0uu/ann", Patch::Merge, &status).await.unwrap().ok().unwrap();
+
+    let table = printed(&kubectl, ["get", "a0uu", "ann"]).await;
+    let columns = ["NAME", "USER", "READY", "REASON", "LAST UPDATE", "AGE"];
+    let header = table.lines().next().unwrap().split("  ").map(str::trim).filter(|name| !name.is_empty());
+    assert_eq!(header.collect::<Vec<_>>(), columns, "{table}");
+    let row: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!(row[..4], ["ann", "auth0|ann", "False", "UserBlocked"], "{table}");
+    assert!(row[4].ends_with('y') || row[4].ends_with('d'), "the age of the last update: {table}");
+
+    let wide = printed(&kubectl, ["get", "a0uu", "ann", "-o", "wide"]).await;
+    for word in ["TENANT", "CONNECTION", "MESSAGE", "example", "People", "declare blocked"] {
+        assert!(wide.contains(word), "{word}: {wide}");
+    }
+    let category = printed(&kubectl, ["get", "auth0", "-o", "name"]).await;
+    for name in ["auth0userupdate.auth0-user-operator.dev/ann", "auth0tenant.auth0-user-operator.dev/example"]
+    {
+        assert!(category.contains(name), "{category}");
+    }
+    let tenants = printed(&kubectl, ["get", "a0ut"]).await;
+    for word in ["DOMAIN", "READY", "REASON", "AGE", "a.auth0.com"] {
+        assert!(tenants.contains(word), "{word}: {tenants}");
+    }
+    let selector = "--field-selector=spec.userId=auth0|bob";
+    let found = printed(&kubectl, ["get", "a0uu", selector, "-o", "name"]).await;
+    assert_eq!(found.trim(), "auth0userupdate.auth0-user-operator.dev/bob");
+}
