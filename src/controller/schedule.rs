@@ -85,7 +85,7 @@ fn chance() -> f64 {
 mod tests {
     use super::*;
 
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     #[test]
     fn backoff_doubles_and_never_exceeds_the_resync() {

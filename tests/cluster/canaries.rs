@@ -20,16 +20,16 @@ struct Scene {
     fault: Option<FaultKind>,
 }
 
-fn status(status: u16, body: Option<Value>) -> Option<FaultKind> {
-    Some(FaultKind::Status { status, body, headers: Vec::new(), after_effect: false })
+fn status(status: u16, body: Option<Value>) -> FaultKind {
+    FaultKind::Status { status, body, headers: Vec::new(), after_effect: false }
 }
 
 fn scenes() -> Vec<Scene> {
-    let scene = |slug, reason, fault| Scene { slug, reason, fault };
+    let scene = |slug, reason, fault| Scene { slug, reason, fault: Some(fault) };
     let unauthorized = json!({"statusCode": 401, "error": "Unauthorized", "message": "Invalid token"});
     vec![
-        scene("success", "Applied", None),
-        scene("refused", "PasswordRejected", None),
+        Scene { slug: "success", reason: "Applied", fault: None },
+        Scene { slug: "refused", reason: "PasswordRejected", fault: None },
         scene("unauthorized", "AuthenticationFailed", status(401, Some(unauthorized))),
         scene(
             "forbidden",
@@ -48,19 +48,15 @@ fn scenes() -> Vec<Scene> {
             ),
         ),
         scene("broken", "Auth0Unavailable", status(503, None)),
-        scene("limited", "RateLimited", Some(FaultKind::RateLimited { reset_in: Some(60) })),
-        scene("cut", "Auth0Unavailable", Some(FaultKind::Cut { after_effect: false })),
-        scene("cut-late", "Auth0Unavailable", Some(FaultKind::Cut { after_effect: true })),
-        scene("garbage", "Auth0Unavailable", Some(FaultKind::Garbage)),
-        scene("truncated", "Auth0Unavailable", Some(FaultKind::Truncated)),
-        scene("page", "Applied", Some(FaultKind::WrongContentType)),
-        scene("large", "Auth0Unavailable", Some(FaultKind::Oversized)),
-        scene(
-            "elsewhere",
-            "Auth0Unavailable",
-            Some(FaultKind::Redirect { location: "https://localhost/".into() }),
-        ),
-        scene("lost", "Auth0Unavailable", Some(FaultKind::BareNotFound)),
+        scene("limited", "RateLimited", FaultKind::RateLimited { reset_in: Some(60) }),
+        scene("cut", "Auth0Unavailable", FaultKind::Cut { after_effect: false }),
+        scene("cut-late", "Auth0Unavailable", FaultKind::Cut { after_effect: true }),
+        scene("garbage", "Auth0Unavailable", FaultKind::Garbage),
+        scene("truncated", "Auth0Unavailable", FaultKind::Truncated),
+        scene("page", "Applied", FaultKind::WrongContentType),
+        scene("large", "Auth0Unavailable", FaultKind::Oversized),
+        scene("elsewhere", "Auth0Unavailable", FaultKind::Redirect { location: "https://localhost/".into() }),
+        scene("lost", "Auth0Unavailable", FaultKind::BareNotFound),
     ]
 }
 

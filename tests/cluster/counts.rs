@@ -95,7 +95,9 @@ async fn a_resource_costs_what_the_design_says_at_every_step_of_its_life() {
 async fn a_resync_with_nothing_to_do_is_one_get_and_no_write() {
     let mut world = World::start("resync").await;
     let slugs: Vec<String> = (0..24).map(|number| format!("r{number}")).collect();
-    slugs.iter().for_each(|slug| world.add_person(slug));
+    for slug in &slugs {
+        world.add_person(slug);
+    }
     let card =
         |slug: &str| json!({"userId": format!("auth0|{slug}"), "nickname": "r", "resyncInterval": "1m"});
     world.apply_all(slugs.iter().map(|slug| (slug.as_str(), card(slug)))).await;
@@ -155,7 +157,7 @@ pub async fn restart(world: &mut World) {
 /// What a resource has cost since its world began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
-    /// GETs and PATCHes of its user.
+    /// Reads and changes of its user.
     pub requests: usize,
     /// Writes of its status by the operator, refused ones too.
     pub writes: usize,

@@ -60,6 +60,12 @@ fn assert_waits(name: &str, object: &Value, reason: &str, words: &[&str]) {
     }
 }
 
+/// What Auth0 was asked since the log was cleared, less what the tenant itself asks: it may look twice.
+fn calls(world: &World) -> Vec<String> {
+    let paths = world.sandbox.log().into_iter().map(|call| call.path);
+    paths.filter(|path| path != "/oauth/token" && !path.starts_with("/api/v2/connections")).collect()
+}
+
 #[tokio::test]
 async fn what_cannot_be_sent_is_refused_with_advice_and_nothing_is_sent() {
     let world = World::start("input").await;
@@ -104,7 +110,7 @@ async fn what_cannot_be_sent_is_refused_with_advice_and_nothing_is_sent() {
         assert!(object["status"]["lastUpdate"].is_null(), "{card}");
     }
     assert_eq!(world.bodies(), Vec::<Value>::new());
-    let paths: Vec<_> = world.sandbox.log().into_iter().map(|call| call.path).collect();
+    let paths = calls(&world);
     assert!(paths.iter().all(|path| path == "/api/v2/users/auth0%7Cann"), "{paths:?}");
 }
 
@@ -175,7 +181,7 @@ async fn a_paused_resource_sends_nothing_until_the_annotation_goes() {
     assert_eq!(condition(&object, "Ready"), ("Unknown".into(), "Paused".into()));
     assert_eq!(condition(&object, "Synced"), ("Unknown".into(), "Paused".into()));
     assert_eq!((condition(&object, "Stalled").0, condition(&object, "Reconciling").0), Default::default());
-    assert_eq!(world.sandbox.log().len(), 0);
+    assert_eq!(calls(&world), Vec::<String>::new());
     world.run(["annotate", "a0uu/ann", "auth0-user-operator.dev/paused-"]).await;
     world.until_ready("a0uu/ann").await;
     assert_eq!(world.bodies(), [json!({"name": "X"})]);
@@ -193,7 +199,7 @@ async fn a_tenant_of_another_namespace_is_not_used_without_consent() {
         "TenantNotAllowed",
         &["another namespace", "create the Auth0Tenant example"],
     );
-    assert_eq!(world.sandbox.log().len(), 0);
+    assert_eq!(calls(&world), Vec::<String>::new());
 
     let here = json!({"name": "example", "namespace": world.namespace});
     world.apply_as("here", json!({"tenantRef": here, "name": "Y"})).await;

@@ -173,14 +173,16 @@ fn times(patches: &[Exchange], field: &str) -> (usize, usize) {
 }
 
 fn row(what: &str, columns: &[(usize, usize)]) -> String {
-    let cells: String =
-        columns.iter().map(|(sent, done)| format!("{:>14}", format!("{sent}/{done}"))).collect();
-    format!("{what:<22}{cells}")
+    let cells: Vec<String> = columns.iter().map(|(sent, done)| format!("{sent}/{done}")).collect();
+    line(what, &cells)
+}
+
+fn line(what: &str, cells: &[impl std::fmt::Display]) -> String {
+    cells.iter().fold(format!("{what:<22}"), |line, cell| format!("{line}{cell:>14}"))
 }
 
 fn head(columns: &[&str]) -> String {
-    let cells: String = columns.iter().map(|name| format!("{name:>14}")).collect();
-    format!("{:<22}{cells}   (sent/took effect)", "killed when")
+    format!("{}   (sent/took effect)", line("killed when", columns))
 }
 
 fn assert_never_refused(patches: &[Exchange]) {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Long enough for a busy machine, short enough for a person.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Planted where they must never come out again.
 pub const CLIENT_SECRET: &str = "canary-client-secret-5f1d";
@@ -117,7 +117,7 @@ impl World {
         }
     }
 
-    /// Bodies of the PATCHes that Auth0 received since the log was cleared.
+    /// Bodies of the requests to change a user that Auth0 received since the log was cleared.
     pub fn bodies(&self) -> Vec<Value> {
         self.sandbox.patches().into_iter().filter_map(|exchange: Exchange| exchange.body).collect()
     }
@@ -125,7 +125,7 @@ impl World {
     /// Writes of the operator to the status of the namespace's resources.
     pub fn status_writes(&self) -> Vec<AuditEvent> {
         let events = self.plane.audit().unwrap();
-        events.writes().within(&self.namespace).of("auth0userupdates", "status").to_vec()
+        events.writes().within(&self.namespace).of("auth0userupdates", "status").iter().cloned().collect()
     }
 
     /// The annotation, label or other thing that kubectl does in one go.
