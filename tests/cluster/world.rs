@@ -125,7 +125,7 @@ impl World {
     /// Writes of the operator to the status of the namespace's resources.
     pub fn status_writes(&self) -> Vec<AuditEvent> {
         let events = self.plane.audit().unwrap();
-        events.writes().within(&self.namespace).of("auth0userupdates", "status").iter().cloned().collect()
+        events.writes().within(&self.namespace).of("auth0userupdates", "status")
     }
 
     /// The annotation, label or other thing that kubectl does in one go.

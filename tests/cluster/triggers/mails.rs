@@ -5,7 +5,7 @@ use crate::counts::Cost;
 use crate::world::{World, person};
 use serde_json::{Value, json};
 
-async fn with_unverified(world: &World, slug: &str) {
+fn with_unverified(world: &World, slug: &str) {
     let mut user = person(slug, "People");
     user["email_verified"] = json!(false);
     world.sandbox.put_user(user).unwrap();
@@ -14,7 +14,7 @@ async fn with_unverified(world: &World, slug: &str) {
 #[tokio::test]
 async fn a_mail_goes_out_once_for_each_address() {
     let world = World::start("mails").await;
-    with_unverified(&world, "may").await;
+    with_unverified(&world, "may");
     let card = |email: &str, verify: bool| json!({"email": email, "verifyEmail": verify});
     world.apply_for("may", card("may@new.example.com", true)).await;
     let object = world.until_applied("may").await;
@@ -47,7 +47,7 @@ async fn a_mail_goes_out_once_for_each_address() {
 #[tokio::test]
 async fn false_or_removed_forgets_and_true_mails_again() {
     let world = World::start("forgets").await;
-    with_unverified(&world, "may").await;
+    with_unverified(&world, "may");
     world.apply_for("may", json!({"verifyEmail": true})).await;
     world.until_applied("may").await;
     assert_eq!(bodies(&world, "may"), [json!({"verify_email": true})]);
