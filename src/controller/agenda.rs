@@ -34,6 +34,8 @@ pub struct Agenda {
     pub tenant: Option<String>,
     /// The assume-sent annotation as it was last acted on.
     pub assume_sent: Option<bool>,
+    /// The generation of a tenant that was last looked at; the cache may be behind it.
+    pub generation: Option<i64>,
     /// The Secret content that the last look took into account, whatever came of it.
     pub judged_secret: Option<SecretVersion>,
     /// The identity that the last look acted on.

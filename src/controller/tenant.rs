@@ -105,8 +105,9 @@ impl Tenants {
             let settled = conditions::is_ready(&status.conditions, generation);
             agenda.due = Some(if settled { now + schedule::somewhere_in(REFRESH) } else { now });
             agenda.judged_secret.clone_from(&status.credentials);
+            agenda.generation = status.observed_generation;
         }
-        let changed = status.observed_generation != Some(generation) || agenda.judged_secret != version;
+        let changed = agenda.generation != Some(generation) || agenda.judged_secret != version;
         if !changed && let Some(rest) = agenda.rest(now).filter(|rest| !rest.is_zero()) {
             self.agendas.keep(&uid, agenda);
             return rest;
@@ -114,11 +115,13 @@ impl Tenants {
         if changed {
             agenda.failures = 0;
         }
+        agenda.generation = Some(generation);
         agenda.judged_secret = version;
         let looked = self.look(tenant).await;
         let wait = match &looked {
-            Ok(_) => {
+            Ok(findings) => {
                 agenda.failures = 0;
+                agenda.judged_secret = Some(findings.credentials.clone());
                 schedule::spread(REFRESH, 0.1)
             }
             Err(failed) => {
