@@ -38,6 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tenants::Clients;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 /// A watch that hears nothing is begun anew after this many seconds, so that one that died in silence is
@@ -95,18 +96,19 @@ pub async fn run(
         namespaces => namespaces.iter().cloned().map(Some).collect(),
     };
     tracing::info!("started");
-    join_all(scopes.into_iter().map(|namespace| watch(&shared, namespace, shutdown.clone()))).await;
+    join_all(scopes.into_iter().map(|namespace| run_in(&shared, namespace, shutdown.clone()))).await;
     tracing::info!("stopped");
 }
 
 /// Watches one namespace, or all.
-async fn watch(
+async fn run_in(
     shared: &Shared,
     namespace: Option<String>,
     shutdown: impl Future<Output = ()> + Clone + Send + Sync + 'static,
 ) {
     let (secret_changes, changed_secrets) = unbounded_channel();
     let (tenant_changes, changed_tenants) = unbounded_channel();
+    let (told_listed, tenants_listed) = watch::channel(false);
     let (wake_tenants, woken_tenants) = unbounded_channel();
     let (wake_updates, woken_updates) = unbounded_channel();
     let secrets = Arc::new(Secrets::new(shared.client.clone(), secret_changes));
@@ -118,7 +120,12 @@ async fn watch(
         .reflect(writer)
         .inspect({
             let store = tenant_store.clone();
-            move |event| tell(&tenant_changes, event, &store)
+            move |event| {
+                tell(&tenant_changes, event, &store);
+                if matches!(event, Ok(Event::InitDone)) {
+                    told_listed.send_replace(true);
+                }
+            }
         })
         .applied_objects();
     let (update_store, writer) = reflector::store();
@@ -152,6 +159,7 @@ async fn watch(
             Arc::new(update::Updates {
                 client: shared.client.clone(),
                 tenants: tenant_store.clone(),
+                tenants_listed,
                 clients: Arc::clone(&shared.clients),
                 secrets: Arc::clone(&secrets),
                 key: Arc::clone(&shared.key),

@@ -25,6 +25,7 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Pause before a pass that lost a race begins anew.
@@ -40,6 +41,9 @@ pub struct Updates {
     pub client: Client,
     /// The tenants of the same namespaces.
     pub tenants: Store<DeserializeGuard<Auth0Tenant>>,
+    /// Whether `tenants` holds the first list. Not the store's own `wait_until_ready`: that wakes only one of
+    /// those who wait, and the tenants' controller is one.
+    pub tenants_listed: watch::Receiver<bool>,
     /// Auth0.
     pub clients: Arc<Clients>,
     /// Secrets.
@@ -71,7 +75,8 @@ pub async fn reconcile(
 impl Updates {
     /// Decides whether to look, looks, and keeps the agenda. Answers when to come back by itself.
     async fn visit(&self, object: &Auth0UserUpdate) -> Option<Duration> {
-        if object.metadata.deletion_timestamp.is_some() || self.tenants.wait_until_ready().await.is_err() {
+        let listed = self.tenants_listed.clone().wait_for(|listed| *listed).await.is_ok();
+        if object.metadata.deletion_timestamp.is_some() || !listed {
             return None;
         }
         let uid = object.uid().unwrap_or_default();
@@ -90,13 +95,18 @@ impl Updates {
             let same = self.password_was_judged(object, &around, &mut agenda).await;
             wake = if same { Wake::Sleep } else { Wake::Look { forgives: true } };
         }
-        let sooner = match wake {
-            Wake::Look { forgives } => self.look(object, &around, forgives, &mut agenda).await,
-            Wake::LookIfPasswordChanged | Wake::Sleep => self.sleep(object, &around).await,
+        let next = match wake {
+            Wake::Look { forgives } => {
+                let anew = self.look(object, &around, forgives, &mut agenda).await;
+                anew.or_else(|| agenda.rest(Instant::now()))
+            }
+            Wake::LookIfPasswordChanged | Wake::Sleep => {
+                let sooner = self.sleep(object, &around).await;
+                sooner.into_iter().chain(agenda.rest(Instant::now())).min()
+            }
         };
-        let rest = agenda.rest(Instant::now());
         self.agendas.keep(&uid, agenda);
-        sooner.into_iter().chain(rest).min()
+        next
     }
 
     async fn circumstances(&self, object: &Auth0UserUpdate) -> Circumstances {

@@ -46,7 +46,7 @@ impl Bed {
         let mut world = World::start(name).await;
         let path = world.plane.dir().join(format!("{}-proxied.kubeconfig", world.namespace));
         let proxy = Proxy::start(world.plane.kubeconfig(), world.plane.server(), path).await;
-        let log = "info,auth0_user_operator=debug";
+        let log = "info,auth0_user_operator=debug,kube=debug,kube_runtime=trace,kube_client=trace";
         replace_operator(&mut world, proxy.kubeconfig(), log).await;
         Self { world, proxy }
     }
@@ -108,7 +108,7 @@ impl Bed {
             let found = calls.iter().filter(|call| call.method == method).nth(number - 1);
             if found.is_some_and(&holds) { Ok(()) } else { Err(calls.len()) }
         });
-        arrived.await.unwrap();
+        arrived.await.unwrap_or_else(|error| self.fail(slug, &error));
     }
 
     /// Cuts the way to the API server while the answer is on its way, and waits until it has come.
@@ -122,7 +122,7 @@ impl Bed {
             let lines = log.lines().filter(|line| line.contains(&object) && line.contains(&answer)).count();
             if lines >= number { Ok(()) } else { Err(lines) }
         });
-        answered.await.unwrap();
+        answered.await.unwrap_or_else(|error| self.fail(slug, &error));
     }
 
     /// Runs every point with its own user, killing the operator each time; unfinished orders of one that
@@ -148,7 +148,11 @@ impl Bed {
             let other = list["items"].as_array().unwrap().iter().find(|object| !holds(object)).cloned();
             other.map_or(Ok(()), |other| Err(other.to_string()))
         });
-        all.await.unwrap();
+        all.await.unwrap_or_else(|error| self.fail("", &error));
+    }
+
+    fn fail(&self, slug: &str, error: &lab::Error) {
+        panic!("{slug}: {error}\n--- operator ---\n{}", self.world.operator.log().unwrap());
     }
 }
 
