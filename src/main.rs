@@ -5,6 +5,7 @@ use auth0_user_operator::cli::{Cli, Command, Run};
 use auth0_user_operator::controller::{self, Settings};
 use auth0_user_operator::{api, telemetry};
 use clap::Parser as _;
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -40,11 +41,15 @@ async fn start(run: Run) -> Result<(), Box<dyn Error>> {
     let allowed = AllowedDomains::parse(&run.allowed_domain)?;
     let client = kube::Client::try_default().await?;
     let pod_namespace = std::env::var("POD_NAMESPACE").ok();
+    // Charts set an empty variable where there is nothing to say.
+    let said = |text: &String| !text.is_empty();
+    let namespaces: BTreeSet<String> = run.watch_namespace.into_iter().filter(said).collect();
     let settings = Settings {
-        namespaces: run.watch_namespace,
+        namespaces: namespaces.into_iter().collect(),
         operator_namespace: run
             .operator_namespace
-            .or(pod_namespace)
+            .filter(said)
+            .or(pod_namespace.filter(said))
             .unwrap_or_else(|| client.default_namespace().to_owned()),
         allowed,
         concurrency: run.concurrency,

@@ -253,9 +253,12 @@ fn refused(answer: &Answer, sent: Option<&Body>) -> Error {
     let names_connection = sent.is_some_and(|body| body.fields().contains_key("connection"));
     let status = answer.status.as_u16();
     let verdict: Verdict = classify(status, &refusal, names_connection);
-    // The script of a custom database may say the password.
-    let said = sent.map_or_else(|| refusal.message.clone(), |body| body.without_password(&refusal.message));
-    let error = Error::answered(verdict, status, &said);
+    // The script of a custom database may say the password. A gap in a known sentence would say it too, so
+    // only the name of the error is quoted then, or nothing.
+    let betrays = |said: &str| sent.is_some_and(|body| body.is_betrayed_by(said));
+    let name = refusal.message.split(':').next().unwrap_or_default();
+    let said = [refusal.message.as_str(), name].into_iter().find(|said| !betrays(said)).unwrap_or_default();
+    let error = Error::answered(verdict, status, said);
     Error { retry_after: (status == 429).then(|| limit::wait(&answer.headers)).flatten(), ..error }
 }
 

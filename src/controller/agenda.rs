@@ -7,15 +7,16 @@ use super::gate::{self, Circumstances, SecretState};
 use super::schedule;
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, RefusedField, SecretVersion, Trigger};
 use crate::plan::Group;
-use crate::reason::{Reason, Retry};
+use crate::reason::{Failure, Reason, Retry};
 use k8s_openapi::jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Longer than a change that was begun elsewhere can take: the client gives up after 12 s.
-const IN_FLIGHT: Duration = Duration::from_secs(15);
+/// Longer than a change that was begun elsewhere can take from the moment its beginning is seen: 10 s for
+/// the answer to that write, 12 s for the change.
+const IN_FLIGHT: Duration = Duration::from_secs(25);
 
 /// What is remembered of one resource while the process lives.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +43,10 @@ pub struct Agenda {
     pub identity: Option<String>,
     /// Digests of orders that this process began and whose end it does not know.
     pub begun: BTreeSet<String>,
+    /// Whether the password Secret was not to be had at the last visit.
+    pub secret_unavailable: bool,
+    /// What a pass learned of orders and could not write down.
+    pub unwritten: Entries,
     /// An order that somebody else began, and when it was first seen.
     pub foreign: Option<(String, Instant)>,
     /// When to try refused groups again.
@@ -71,6 +76,7 @@ impl Agenda {
     pub fn take_note(&mut self, object: &Auth0UserUpdate, around: &Circumstances) {
         self.tenant = Some(around.tenant_mark());
         self.assume_sent = gate::assume_sent(object);
+        self.secret_unavailable = matches!(around.secret, SecretState::Unavailable(_));
         if let SecretState::At(version) = &around.secret {
             self.judged_secret = Some(version.clone());
         }
@@ -91,30 +97,49 @@ impl Agenda {
         (seen + IN_FLIGHT).checked_duration_since(now).filter(|rest| !rest.is_zero())
     }
 
+    /// Keeps what a pass learned where its status could not be written.
+    pub fn keep_unwritten(&mut self, published: &Result<(), Failure>, entries: &Entries) {
+        self.unwritten = if published.is_err() { entries.clone() } else { Entries::default() };
+    }
+
+    /// What is known of orders that status still shows as begun; `None` where that is nothing.
+    #[must_use]
+    pub fn unwritten_onto(&self, triggers: &[Trigger]) -> Option<Entries> {
+        let known = self.unwritten.ended_of(triggers);
+        (!known.is_empty()).then_some(known)
+    }
+
     /// Remembers which unfinished orders are this process's own.
     pub fn own(&mut self, entries: &Entries) {
         self.begun = entries.begun().map(str::to_owned).collect();
-    }
-
-    /// Decides when to try each refused group again. Those that were just tried wait as long as they have
-    /// been refused.
-    pub fn try_again(&mut self, status: &Auth0UserUpdateStatus, resync: Option<Duration>) {
-        let known = std::mem::take(&mut self.refusals);
-        let Some(resync) = resync else { return };
-        let now = Instant::now();
-        let due = |field: &RefusedField| {
-            let group = Group::of_field(&field.field)?;
-            let refused_for = field.since.parse().map_or(Duration::ZERO, since);
-            let known = known.get(&group).copied().filter(|due| *due > now);
-            Some((group, known.unwrap_or_else(|| now + schedule::refusal_delay(refused_for, resync))))
-        };
-        self.refusals = status.refused_fields.iter().filter_map(due).collect();
     }
 
     /// How long to sleep; `None` where only a change brings the resource back.
     #[must_use]
     pub fn rest(&self, now: Instant) -> Option<Duration> {
         self.due.map(|due| due.saturating_duration_since(now))
+    }
+
+    /// Decides when to try each refused group again. Those that were just refused wait as long as they
+    /// have been; of those that this process does not know, nobody can say how long they waited.
+    pub fn try_again(&mut self, status: &Auth0UserUpdateStatus, outcome: &Outcome, resync: Option<Duration>) {
+        let known = std::mem::take(&mut self.refusals);
+        let Some(resync) = resync else { return };
+        let now = Instant::now();
+        let due = |field: &RefusedField| {
+            let group = Group::of_field(&field.field)?;
+            let delay = schedule::refusal_delay(field.since.parse().map_or(Duration::ZERO, since), resync);
+            let refused_now = outcome.refusals.iter().any(|refusal| refusal.group == group);
+            Some((
+                group,
+                match known.get(&group) {
+                    _ if refused_now => now + delay,
+                    Some(due) => *due,
+                    None => now + schedule::somewhere_in(delay),
+                },
+            ))
+        };
+        self.refusals = status.refused_fields.iter().filter_map(due).collect();
     }
 }
 

@@ -122,8 +122,9 @@ pub fn seconds(time: Timestamp) -> String {
 fn refused_fields(before: &[RefusedField], outcome: &Outcome, now: Timestamp) -> Vec<RefusedField> {
     let retried: BTreeSet<Group> = outcome.refusals.iter().map(|refusal| refusal.group).collect();
     let waits = |field: &RefusedField| {
-        Group::of_field(&field.field)
-            .is_some_and(|group| outcome.left_out.contains(&group) && !retried.contains(&group))
+        Group::of_field(&field.field).is_some_and(|group| {
+            (outcome.left_out.contains(&group) || outcome.failure.is_some()) && !retried.contains(&group)
+        })
     };
     let since = |field: &str| {
         let known = before.iter().find(|refused| refused.field == field);
@@ -237,7 +238,7 @@ impl Judgement<'_> {
         let reason = failure.reason.as_str();
         if !self.was_applied {
             self.not_ready(failure, RECONCILING);
-            if !self.was_in_sync() {
+            if !self.was_judged() {
                 self.say(SYNCED, "Unknown", reason, &failure.message);
             }
         } else if outcome.password_pending {
@@ -247,10 +248,11 @@ impl Judgement<'_> {
         }
     }
 
-    /// Only a new Secret content can leave an applied generation in sync and not ready.
-    fn was_in_sync(&self) -> bool {
+    /// Only a new Secret content can leave an applied generation judged and not ready.
+    fn was_judged(&self) -> bool {
         conditions::find(self.conditions, SYNCED).is_some_and(|synced| {
-            synced.status == "True" && synced.observed_generation == Some(self.generation)
+            matches!(synced.reason.as_str(), "InSync" | "NotPersisted")
+                && synced.observed_generation == Some(self.generation)
         })
     }
 

@@ -36,6 +36,25 @@ impl Entries {
         known.chain(self.0.values().flatten().filter(is_new).cloned()).collect()
     }
 
+    /// Those of these entries that tell the end of an order which the memory shows as begun.
+    #[must_use]
+    pub fn ended_of(&self, memory: &[Trigger]) -> Self {
+        let ends = |entry: &Trigger| {
+            !is_begun(entry)
+                && memory
+                    .iter()
+                    .any(|known| known.name == entry.name && known.digest == entry.digest && is_begun(known))
+        };
+        let ended = self.0.iter().filter(|(_, entry)| entry.as_ref().is_some_and(ends));
+        Self(ended.map(|(name, entry)| (name.clone(), entry.clone())).collect())
+    }
+
+    /// Whether nothing is changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Digests of the orders that were begun and whose end is not known.
     pub fn begun(&self) -> impl Iterator<Item = &str> {
         self.0.values().flatten().filter(|entry| is_begun(entry)).map(|entry| entry.digest.as_str())

@@ -207,13 +207,14 @@ impl Execution {
         if step.triggers.is_empty() {
             return Ok(before);
         }
+        let untouched = self.entries.clone();
         for entry in &step.triggers {
             self.remember(entry.clone());
         }
         let Err(unwritten) = ledger.write(&self.entries).await else { return Ok(before) };
-        for entry in &step.triggers {
-            self.restore(&entry.name, &before);
-        }
+        // Not written, so not ours to take back: somebody else may have begun the same order.
+        self.entries = untouched;
+        self.memory.triggers = before;
         Err(match unwritten {
             Unwritten::Changed if self.requests == 0 => End::Anew,
             Unwritten::Changed | Unwritten::Gone => End::Interrupted,

@@ -117,33 +117,27 @@ pub fn decide(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda,
     let tenant_changed =
         agenda.tenant.as_ref().is_some_and(|mark| *mark != around.tenant_mark()) && !(applied && passing);
     let asked = agenda.assume_sent != assume_sent(object);
-    if observed != Some(generation) || tenant_changed || asked {
+    let secret_is_back = agenda.secret_unavailable && matches!(around.secret, SecretState::At(_));
+    if observed != Some(generation) || tenant_changed || asked || secret_is_back || was_paused(object) {
         return Wake::Look { forgives: true };
-    }
-    if secret_is_back(object, &around.secret) {
-        return Wake::Look { forgives: true };
-    }
-    if agenda.due.is_some_and(|due| due <= now) {
-        return Wake::Look { forgives: false };
     }
     if password_changed(object, &around.secret, agenda) {
         return Wake::LookIfPasswordChanged;
     }
+    if agenda.due.is_some_and(|due| due <= now) {
+        return Wake::Look { forgives: false };
+    }
     Wake::Sleep
 }
 
-/// Whether the Secret is back that the conditions miss.
-fn secret_is_back(object: &Auth0UserUpdate, secret: &SecretState) -> bool {
-    matches!(secret, SecretState::At(_))
-        && object.status.as_ref().is_some_and(|status| {
-            [READY, SYNCED].iter().any(|type_| {
-                conditions::find(&status.conditions, type_).is_some_and(|condition| {
-                    let reason = Reason::from_word(&condition.reason);
-                    condition.status != "True"
-                        && matches!(reason, Reason::SecretNotFound | Reason::SecretForbidden)
-                })
-            })
+/// Whether the conditions still speak of a pause that is over.
+fn was_paused(object: &Auth0UserUpdate) -> bool {
+    object.status.as_ref().is_some_and(|status| {
+        [READY, SYNCED].iter().any(|type_| {
+            conditions::find(&status.conditions, type_)
+                .is_some_and(|condition| condition.reason == Reason::Paused.as_str())
         })
+    })
 }
 
 /// Whether the Secret's content may be another one than the one that was sent.

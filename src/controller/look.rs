@@ -3,6 +3,7 @@
 use super::agenda::Agenda;
 use super::conclude::Outcome;
 use super::conditions;
+use super::entries::Entries;
 use super::execute::{End, Execution, Pass, execute};
 use super::gate::{self, Circumstances, Wake};
 use super::ledger::{Ledger, Unwritten};
@@ -46,6 +47,12 @@ impl Updates {
         if gate::decide(&fresh, around, agenda, Instant::now()) == Wake::Sleep {
             return None;
         }
+        if let Some(known) = agenda.unwritten_onto(&ledger.status().triggers) {
+            match ledger.write(&known).await {
+                Ok(()) => agenda.unwritten = Entries::default(),
+                Err(_) => return Some(ANEW),
+            }
+        }
         let before = ledger.status();
         if let Some(wait) = agenda.wait_for_others(&before.triggers, Instant::now()) {
             return Some(wait);
@@ -71,16 +78,25 @@ impl Updates {
             agenda.own(&looked.outcome.entries);
         }
         let resync = schedule::resync_or_default(&fresh.spec);
+        if looked.outcome.interrupted {
+            // The next look judges the rest, so nothing is noted as judged.
+            agenda.due = Some(Instant::now() + ANEW);
+            let published = self.publish(&mut ledger, &looked.outcome).await;
+            agenda.keep_unwritten(&published, &looked.outcome.entries);
+            return None;
+        }
         agenda.look_again(&mut looked.outcome, &before, looked.retry_after, resync);
-        if let Err(failure) = self.publish(&mut ledger, &looked.outcome).await {
+        let published = self.publish(&mut ledger, &looked.outcome).await;
+        agenda.keep_unwritten(&published, &looked.outcome.entries);
+        if let Err(failure) = published {
             self.unpublished(&fresh, &failure, agenda).await;
             return None;
         }
         agenda.unpublished = 0;
         agenda.told_unwritable = false;
         agenda.take_note(&fresh, around);
-        agenda.try_again(&ledger.status(), resync);
-        looked.outcome.interrupted.then_some(ANEW)
+        agenda.try_again(&ledger.status(), &looked.outcome, resync);
+        None
     }
 
     async fn observe_and_execute(

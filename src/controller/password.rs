@@ -1,5 +1,6 @@
 //! The declared password: read from its Secret only where that is needed.
 
+use super::conditions;
 use super::gate::SecretState;
 use super::secrets::{Content, Secrets};
 use crate::api::{Auth0UserUpdate, SecretKeyRef, TriggerState};
@@ -70,12 +71,19 @@ pub async fn is_judged(
     host: &str,
     identity: &str,
 ) -> bool {
-    let entry = object
-        .status
+    let generation = object.metadata.generation.unwrap_or_default();
+    let status = object.status.as_ref();
+    let is_ready = status.is_some_and(|status| conditions::is_ready(&status.conditions, generation));
+    let entry = status
         .iter()
         .flat_map(|status| &status.triggers)
         .find(|entry| entry.name == Attribute::Password.spec_name())
-        .filter(|entry| matches!(entry.state, TriggerState::Sent | TriggerState::Refused));
+        .filter(|entry| match entry.state {
+            TriggerState::Refused => true,
+            // Otherwise the Secret may be what keeps the resource from being Ready.
+            TriggerState::Sent => is_ready,
+            TriggerState::Sending | TriggerState::Resending | TriggerState::Unknown => false,
+        });
     let (Some(entry), Some(reference)) = (entry, object.spec.password_secret_ref.value()) else {
         return false;
     };

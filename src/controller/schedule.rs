@@ -6,6 +6,8 @@ use std::time::Duration;
 
 /// Resync interval where the spec names none.
 pub const DEFAULT_RESYNC: Duration = Duration::from_hours(1);
+/// The CRD refuses shorter ones; a resource that an older CRD admitted is held to it too.
+const SHORTEST_RESYNC: Duration = Duration::from_mins(1);
 /// First delay after a passing failure.
 const FIRST_BACKOFF: Duration = Duration::from_secs(2);
 /// A refusal is tried again at least this often, unless resyncs are switched off.
@@ -21,7 +23,7 @@ pub fn resync_interval(text: Option<&str>) -> Result<Option<Duration>, String> {
         .parse()
         .map_err(|_| "resyncInterval is no Go duration: write for example 30m, 1h or 0s".to_owned())?;
     let interval = Duration::from(parsed);
-    Ok((!interval.is_zero()).then_some(interval))
+    Ok((!interval.is_zero()).then_some(interval.max(SHORTEST_RESYNC)))
 }
 
 /// The resync interval, the default one where the text is no duration: that is reported elsewhere.
@@ -57,9 +59,7 @@ pub fn next_look(
     match reason.retry() {
         Retry::Resync => resync.map(|interval| spread(interval, 0.1)),
         Retry::Refusal => resync.map(|interval| refusal_delay(refused_for, interval)),
-        Retry::Backoff => {
-            Some(asked.map_or_else(|| backoff(failures, resync), |wait| wait + spread(wait, 0.2) / 5))
-        }
+        Retry::Backoff => Some(backoff(failures, resync).max(asked.unwrap_or_default())),
         Retry::Change => None,
     }
 }

@@ -110,9 +110,15 @@ impl Secrets {
         let (watched, changes, namespace) = (Arc::clone(&watch), self.changes.clone(), namespace.to_owned());
         tokio::spawn(async move {
             while let Some(event) = events.next().await {
-                let Ok(event) = event else {
-                    watched.is_current.store(false, Ordering::Release);
-                    continue;
+                let event = match event {
+                    Ok(event) => event,
+                    // A watch that breaks goes on where it was; a list that fails leaves nothing to go on from.
+                    Err(error) => {
+                        if matches!(error, watcher::Error::InitialListFailed(_)) {
+                            watched.is_current.store(false, Ordering::Release);
+                        }
+                        continue;
+                    }
                 };
                 writer.apply_watcher_event(&event);
                 match event {

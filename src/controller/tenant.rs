@@ -126,7 +126,7 @@ impl Tenants {
             }
             Err(failed) => {
                 agenda.failures = agenda.failures.saturating_add(1);
-                failed.retry_after.unwrap_or_else(|| schedule::backoff(agenda.failures, Some(REFRESH)))
+                schedule::backoff(agenda.failures, Some(REFRESH)).max(failed.retry_after.unwrap_or_default())
             }
         };
         agenda.due = Some(Instant::now() + wait);
@@ -227,7 +227,6 @@ fn conclude(
     after.observed_generation = Some(generation);
     let mut say = |status, failure: &Failure, abnormal| {
         let reason = failure.reason.as_str();
-        let reason = if failure.reason == Reason::Applied { "TokenObtained" } else { reason };
         let saying = Saying { status, reason, message: &failure.message };
         conditions::set(&mut after.conditions, READY, &saying, generation, now);
         conditions::set_abnormal(&mut after.conditions, abnormal, reason, &failure.message, generation, now);

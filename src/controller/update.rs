@@ -62,17 +62,21 @@ pub async fn reconcile(
     object: Arc<DeserializeGuard<Auth0UserUpdate>>,
     updates: Arc<Updates>,
 ) -> Result<Action, Infallible> {
-    let next = match &object.0 {
-        Ok(readable) => match AssertUnwindSafe(updates.visit(readable)).catch_unwind().await {
-            Ok(next) => next,
-            Err(_) => updates.panicked(readable).await,
-        },
-        Err(invalid) => undecodable::report(&updates.client, &invalid.metadata).await,
-    };
+    let next = AssertUnwindSafe(updates.serve(&object)).catch_unwind().await.unwrap_or(Some(RECHECK));
     Ok(next.map_or_else(Action::await_change, Action::requeue))
 }
 
 impl Updates {
+    async fn serve(&self, object: &DeserializeGuard<Auth0UserUpdate>) -> Option<Duration> {
+        match &object.0 {
+            Ok(readable) => match AssertUnwindSafe(self.visit(readable)).catch_unwind().await {
+                Ok(next) => next,
+                Err(_) => self.panicked(readable).await,
+            },
+            Err(invalid) => undecodable::report(&self.client, &invalid.metadata).await,
+        }
+    }
+
     /// Decides whether to look, looks, and keeps the agenda. Answers when to come back by itself.
     async fn visit(&self, object: &Auth0UserUpdate) -> Option<Duration> {
         let listed = self.tenants_listed.clone().wait_for(|listed| *listed).await.is_ok();
@@ -93,7 +97,11 @@ impl Updates {
         let mut wake = gate::decide(object, &around, &agenda, now);
         if wake == Wake::LookIfPasswordChanged {
             let same = self.password_was_judged(object, &around, &mut agenda).await;
-            wake = if same { Wake::Sleep } else { Wake::Look { forgives: true } };
+            wake = if same {
+                gate::decide(object, &around, &agenda, now)
+            } else {
+                Wake::Look { forgives: true }
+            };
         }
         let next = match wake {
             Wake::Look { forgives } => {
@@ -101,6 +109,7 @@ impl Updates {
                 anew.or_else(|| agenda.rest(Instant::now()))
             }
             Wake::LookIfPasswordChanged | Wake::Sleep => {
+                agenda.secret_unavailable = matches!(around.secret, SecretState::Unavailable(_));
                 let sooner = self.sleep(object, &around).await;
                 sooner.into_iter().chain(agenda.rest(Instant::now())).min()
             }
@@ -214,8 +223,12 @@ impl Updates {
         tracing::error!(namespace = object.namespace(), name = object.name_any(), "the pass panicked");
         let failure =
             Failure::new(Reason::InternalError, "the operator has a defect: see its log and report it");
-        self.publish_failure(object, failure).await;
+        let failures = agenda.failures;
         self.agendas.keep(&uid, agenda);
+        let mut ledger = Ledger::new(self.api(object), object.clone());
+        let outcome =
+            Outcome { failures, ..Outcome::failed(object.metadata.generation.unwrap_or_default(), failure) };
+        let _ = self.publish(&mut ledger, &outcome).await;
         Some(wait)
     }
 }

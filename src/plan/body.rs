@@ -92,15 +92,10 @@ impl Body {
         self.password.is_some()
     }
 
-    /// A text in which the password does not appear.
+    /// Whether a text says the password.
     #[must_use]
-    pub fn without_password(&self, text: &str) -> String {
-        match &self.password {
-            Some(password) if !password.expose_secret().is_empty() => {
-                text.replace(password.expose_secret(), "\u{2026}")
-            }
-            Some(_) | None => text.to_owned(),
-        }
+    pub fn is_betrayed_by(&self, text: &str) -> bool {
+        self.password.as_ref().is_some_and(|password| text.contains(password.expose_secret()))
     }
 
     /// The JSON text that goes to Auth0, password included.

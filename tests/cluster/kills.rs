@@ -46,7 +46,7 @@ impl Bed {
         let mut world = World::start(name).await;
         let path = world.plane.dir().join(format!("{}-proxied.kubeconfig", world.namespace));
         let proxy = Proxy::start(world.plane.kubeconfig(), world.plane.server(), path).await;
-        let log = "info,auth0_user_operator=debug,kube=debug,kube_runtime=trace,kube_client=trace";
+        let log = "info,auth0_user_operator=debug";
         replace_operator(&mut world, proxy.kubeconfig(), log).await;
         Self { world, proxy }
     }
