@@ -118,13 +118,10 @@ async fn run_in(
     let gone = Arc::clone(&tenant_agendas);
     let tenants = objects::<Auth0Tenant>(&shared.client, namespace.as_deref(), gone)
         .reflect(writer)
-        .inspect({
-            let store = tenant_store.clone();
-            move |event| {
-                tell(&tenant_changes, event, &store);
-                if matches!(event, Ok(Event::InitDone)) {
-                    told_listed.send_replace(true);
-                }
+        .inspect(move |event| {
+            tell(&tenant_changes, event);
+            if matches!(event, Ok(Event::InitDone)) {
+                told_listed.send_replace(true);
             }
         })
         .applied_objects();
@@ -226,16 +223,16 @@ where
 
 type TenantEvent = Result<Event<Guarded<Auth0Tenant>>, watcher::Error>;
 
-/// Told after the store holds the change; a list that was read anew may have changed everywhere.
-fn tell(changes: &UnboundedSender<Changed>, event: &TenantEvent, store: &Store<Guarded<Auth0Tenant>>) {
-    let send = |object: &Guarded<Auth0Tenant>| {
-        let _ = changes.send((object.namespace().unwrap_or_default(), object.name_any()));
+/// Told after the store holds the change.
+fn tell(changes: &UnboundedSender<Changed>, event: &TenantEvent) {
+    let change = match event {
+        Ok(Event::Apply(object) | Event::Delete(object)) => {
+            Changed::One(object.namespace().unwrap_or_default(), object.name_any())
+        }
+        Ok(Event::InitDone) => Changed::Anything,
+        Ok(Event::Init | Event::InitApply(_)) | Err(_) => return,
     };
-    match event {
-        Ok(Event::Apply(object) | Event::Delete(object)) => send(object),
-        Ok(Event::InitDone) => store.state().iter().for_each(|object| send(object)),
-        Ok(Event::Init | Event::InitApply(_)) | Err(_) => {}
-    }
+    let _ = changes.send(change);
 }
 
 async fn wake_users_of_secrets(
@@ -263,9 +260,9 @@ async fn wake_users_of_tenants(
     }
 }
 
-/// Wakes the objects of a namespace that refer to a name in it.
+/// Wakes the objects that refer to what changed in their namespace.
 fn wake<K>(
-    (namespace, name): &Changed,
+    changed: &Changed,
     store: &Store<Guarded<K>>,
     wake: &UnboundedSender<ObjectRef<Guarded<K>>>,
     refers: impl Fn(&K) -> Option<&String>,
@@ -274,7 +271,13 @@ fn wake<K>(
 {
     for object in store.state() {
         let Ok(readable) = &object.0 else { continue };
-        if object.namespace().as_ref() == Some(namespace) && refers(readable) == Some(name) {
+        let concerned = match changed {
+            Changed::One(namespace, name) => {
+                object.namespace().as_ref() == Some(namespace) && refers(readable) == Some(name)
+            }
+            Changed::Anything => refers(readable).is_some(),
+        };
+        if concerned {
             let _ = wake.send(ObjectRef::from_obj(object.as_ref()));
         }
     }

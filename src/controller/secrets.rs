@@ -21,8 +21,14 @@ use tokio::sync::mpsc::UnboundedSender;
 
 type Metadata = PartialObjectMeta<Secret>;
 
-/// Namespace and name of a Secret that changed.
-pub type Changed = (String, String);
+/// What a watch noticed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// The object of this namespace and name.
+    One(String, String),
+    /// A list was read anew: anything may be another one, or gone.
+    Anything,
+}
 
 /// What a Secret holds. No `Debug`.
 pub struct Content {
@@ -121,13 +127,17 @@ impl Secrets {
                     }
                 };
                 writer.apply_watcher_event(&event);
-                match event {
-                    Event::InitDone => watched.is_current.store(true, Ordering::Release),
-                    Event::Apply(secret) | Event::InitApply(secret) | Event::Delete(secret) => {
-                        let _ = changes.send((namespace.clone(), secret.name_any()));
+                let change = match event {
+                    Event::InitDone => {
+                        watched.is_current.store(true, Ordering::Release);
+                        Changed::Anything
                     }
-                    Event::Init => {}
-                }
+                    Event::Apply(secret) | Event::Delete(secret) => {
+                        Changed::One(namespace.clone(), secret.name_any())
+                    }
+                    Event::Init | Event::InitApply(_) => continue,
+                };
+                let _ = changes.send(change);
             }
         });
         watch
