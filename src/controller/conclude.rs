@@ -62,12 +62,6 @@ impl Outcome {
     pub fn changed_auth0(&self) -> bool {
         !self.sent.is_empty() || !self.cleared.is_empty()
     }
-
-    /// A pass that ended before it did anything.
-    #[must_use]
-    pub fn failed(generation: i64, failure: Failure) -> Self {
-        Self { generation, failure: Some(failure), ..Self::default() }
-    }
 }
 
 /// Computes the status to publish from the present one.

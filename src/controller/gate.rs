@@ -57,6 +57,13 @@ pub enum Wake {
     Sleep,
 }
 
+/// Whether the present generation is applied.
+#[must_use]
+pub fn is_applied(object: &Auth0UserUpdate) -> bool {
+    let generation = object.metadata.generation.unwrap_or_default();
+    object.status.as_ref().is_some_and(|status| conditions::is_ready(&status.conditions, generation))
+}
+
 /// Whether somebody stopped this resource.
 #[must_use]
 pub fn is_paused(object: &Auth0UserUpdate) -> bool {
@@ -110,8 +117,7 @@ fn is_settled(object: &Auth0UserUpdate) -> bool {
 pub fn decide(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda, now: Instant) -> Wake {
     let generation = object.metadata.generation.unwrap_or_default();
     let observed = object.status.as_ref().and_then(|status| status.observed_generation);
-    let applied =
-        object.status.as_ref().is_some_and(|status| conditions::is_ready(&status.conditions, generation));
+    let applied = is_applied(object);
     // A tenant that is away for a moment is no reason to touch what is applied.
     let passing = matches!(&around.tenant, Err(failure) if failure.reason == Reason::TenantNotReady);
     let tenant_changed =

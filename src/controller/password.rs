@@ -1,7 +1,6 @@
 //! The declared password: read from its Secret only where that is needed.
 
-use super::conditions;
-use super::gate::SecretState;
+use super::gate::{self, SecretState};
 use super::secrets::{Content, Secrets};
 use crate::api::{Auth0UserUpdate, SecretKeyRef, TriggerState};
 use crate::plan::{Attribute, Desired, Memory, Password, TriggerKey, must_read_password};
@@ -71,17 +70,17 @@ pub async fn is_judged(
     host: &str,
     identity: &str,
 ) -> bool {
-    let generation = object.metadata.generation.unwrap_or_default();
-    let status = object.status.as_ref();
-    let is_ready = status.is_some_and(|status| conditions::is_ready(&status.conditions, generation));
-    let entry = status
+    let is_applied = gate::is_applied(object);
+    let entry = object
+        .status
+        .as_ref()
         .iter()
         .flat_map(|status| &status.triggers)
         .find(|entry| entry.name == Attribute::Password.spec_name())
         .filter(|entry| match entry.state {
             TriggerState::Refused => true,
             // Otherwise the Secret may be what keeps the resource from being Ready.
-            TriggerState::Sent => is_ready,
+            TriggerState::Sent => is_applied,
             TriggerState::Sending | TriggerState::Resending | TriggerState::Unknown => false,
         });
     let (Some(entry), Some(reference)) = (entry, object.spec.password_secret_ref.value()) else {

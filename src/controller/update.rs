@@ -2,7 +2,6 @@
 
 use super::agenda::{Agenda, Agendas};
 use super::conclude::{Outcome, conclude};
-use super::conditions;
 use super::events;
 use super::gate::{self, Circumstances, SecretState, Wake};
 use super::ledger::{Ledger, Unwritten};
@@ -89,7 +88,7 @@ impl Updates {
             agenda.scheduled = false;
             self.agendas.keep(&uid, agenda);
             let failure = Failure::new(Reason::Paused, "paused by annotation; nothing is sent");
-            return self.publish_failure(object, failure).await;
+            return self.publish_failure(object, failure, 0).await;
         }
         let around = self.circumstances(object).await;
         let now = Instant::now();
@@ -152,19 +151,23 @@ impl Updates {
     /// Nothing to look at; but a Secret that is gone from an applied resource is told.
     async fn sleep(&self, object: &Auth0UserUpdate, around: &Circumstances) -> Option<Duration> {
         let SecretState::Unavailable(failure) = &around.secret else { return None };
-        let generation = object.metadata.generation.unwrap_or_default();
-        let applied =
-            object.status.as_ref().is_some_and(|status| conditions::is_ready(&status.conditions, generation));
-        if applied {
-            self.publish_failure(object, failure.clone()).await;
+        if gate::is_applied(object) {
+            self.publish_failure(object, failure.clone(), 0).await;
         }
         Some(RECHECK)
     }
 
-    /// Publishes a failure that was found without a look. Answers when to try that again.
-    async fn publish_failure(&self, object: &Auth0UserUpdate, failure: Failure) -> Option<Duration> {
+    /// Publishes a failure that was found without a look, the `failures`-th in a row. Answers when to try
+    /// that again.
+    async fn publish_failure(
+        &self,
+        object: &Auth0UserUpdate,
+        failure: Failure,
+        failures: u32,
+    ) -> Option<Duration> {
         let mut ledger = Ledger::new(self.api(object), object.clone());
-        let outcome = Outcome::failed(object.metadata.generation.unwrap_or_default(), failure);
+        let generation = object.metadata.generation.unwrap_or_default();
+        let outcome = Outcome { generation, failure: Some(failure), failures, ..Outcome::default() };
         self.publish(&mut ledger, &outcome).await.is_err().then_some(RECHECK)
     }
 
@@ -225,10 +228,7 @@ impl Updates {
             Failure::new(Reason::InternalError, "the operator has a defect: see its log and report it");
         let failures = agenda.failures;
         self.agendas.keep(&uid, agenda);
-        let mut ledger = Ledger::new(self.api(object), object.clone());
-        let outcome =
-            Outcome { failures, ..Outcome::failed(object.metadata.generation.unwrap_or_default(), failure) };
-        let _ = self.publish(&mut ledger, &outcome).await;
+        self.publish_failure(object, failure, failures).await;
         Some(wait)
     }
 }
