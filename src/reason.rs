@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Reason {
     /// The spec is applied.
     Applied,
+    /// What the spec would change was computed; mode Observe sends nothing.
+    Observed,
     /// The spec does not decode, contradicts itself, or Auth0 refuses it as malformed.
     InvalidRequest,
     /// The user's connection does not take this field.
@@ -25,6 +27,8 @@ pub enum Reason {
     UserBlocked,
     /// Auth0 has no such user.
     UserNotFound,
+    /// Another resource manages the same field of the same user.
+    ManagementConflict,
     /// The tenant may not be used from here, or its domain is not allowed.
     TenantNotAllowed,
     /// Auth0 does not accept the credentials.
@@ -81,8 +85,9 @@ pub enum Retry {
     Change,
 }
 
-const ALL: [(Reason, &str); 24] = [
+const ALL: [(Reason, &str); 26] = [
     (Reason::Applied, "Applied"),
+    (Reason::Observed, "Observed"),
     (Reason::InvalidRequest, "InvalidRequest"),
     (Reason::NotSupportedByConnection, "NotSupportedByConnection"),
     (Reason::UnknownConnection, "UnknownConnection"),
@@ -92,6 +97,7 @@ const ALL: [(Reason, &str); 24] = [
     (Reason::NotEntitled, "NotEntitled"),
     (Reason::UserBlocked, "UserBlocked"),
     (Reason::UserNotFound, "UserNotFound"),
+    (Reason::ManagementConflict, "ManagementConflict"),
     (Reason::TenantNotAllowed, "TenantNotAllowed"),
     (Reason::AuthenticationFailed, "AuthenticationFailed"),
     (Reason::InsufficientScope, "InsufficientScope"),
@@ -125,7 +131,7 @@ impl Reason {
     #[must_use]
     pub const fn standing(self) -> Standing {
         match self {
-            Self::Applied => Standing::Ready,
+            Self::Applied | Self::Observed => Standing::Ready,
             Self::Paused => Standing::Held,
             Self::TenantNotFound
             | Self::TenantNotReady
@@ -143,6 +149,7 @@ impl Reason {
             | Self::NotEntitled
             | Self::UserBlocked
             | Self::UserNotFound
+            | Self::ManagementConflict
             | Self::TenantNotAllowed
             | Self::AuthenticationFailed
             | Self::InsufficientScope
@@ -156,7 +163,7 @@ impl Reason {
     #[must_use]
     pub const fn retry(self) -> Retry {
         match self {
-            Self::Applied => Retry::Resync,
+            Self::Applied | Self::Observed => Retry::Resync,
             Self::InvalidRequest
             | Self::NotSupportedByConnection
             | Self::UnknownConnection
@@ -178,7 +185,7 @@ impl Reason {
             | Self::RateLimited
             | Self::Auth0Unavailable
             | Self::InternalError => Retry::Backoff,
-            Self::TenantNotAllowed | Self::Paused => Retry::Change,
+            Self::ManagementConflict | Self::TenantNotAllowed | Self::Paused => Retry::Change,
         }
     }
 }

@@ -35,6 +35,10 @@ pub const GROUP: &str = "auth0-user-operator.dev";
 /// Annotation on an `Auth0UserUpdate`: `"true"` stops everything for that resource.
 pub const PAUSED_ANNOTATION: &str = "auth0-user-operator.dev/paused";
 
+/// Annotation on an `Auth0UserUpdate`: a new value, such as the present time, asks for a look at Auth0 now.
+/// `status.lastHandledReconcileAt` echoes the value at the attempt.
+pub const REQUESTED_AT_ANNOTATION: &str = "auth0-user-operator.dev/requested-at";
+
 /// Annotation on an `Auth0UserUpdate`: what to do with a password, mail or whole clear of which the
 /// operator has no memory (a restore, a move to another cluster). `"true"` records it as sent,
 /// `"false"` sends it.

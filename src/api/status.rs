@@ -21,7 +21,7 @@ pub struct Auth0UserUpdateStatus {
     #[schemars(with = "i64")]
     pub observed_generation: Option<i64>,
 
-    /// The requested-at annotation that was last acted on. Not set yet.
+    /// The annotation auth0-user-operator.dev/requested-at that was last acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub last_handled_reconcile_at: Option<String>,
@@ -69,7 +69,7 @@ pub struct Auth0UserUpdateStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
     pub triggers: Vec<Trigger>,
 
-    /// Names of the fields that mode Observe would send. Not set yet.
+    /// Fields that mode Apply would send now. Only in mode Observe.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<String>,
 }

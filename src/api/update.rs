@@ -1,6 +1,6 @@
 //! `Auth0UserUpdate`: the inputs of the Update User card.
 
-use super::{Auth0UserUpdateStatus, Field, JsonMap, PassEmptyValues, schema};
+use super::{Auth0UserUpdateStatus, Field, JsonMap, LAST_APPLIED_ANNOTATION, PassEmptyValues, schema};
 use kube::{
     CustomResource, KubeSchema,
     core::{Message, Rule},
@@ -170,8 +170,7 @@ pub struct Auth0UserUpdateSpec {
     #[x_kube(merge_strategy = ListMerge::Set, validation = clearable())]
     pub clear: Vec<String>,
 
-    /// Apply (default) or Observe. Observe is not available yet: it sends nothing and reports
-    /// InvalidRequest.
+    /// Apply (default) or Observe. Observe sends nothing and names in status.plan what Apply would send.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Mode")]
     pub mode: Option<Mode>,
@@ -188,6 +187,17 @@ pub struct Auth0UserUpdateSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Output")]
     pub output: Option<Output>,
+}
+
+impl Auth0UserUpdate {
+    /// The `spec` that kubectl last applied, nulls included; `None` where it held none.
+    #[must_use]
+    pub fn last_applied_spec(&self) -> Option<JsonMap> {
+        let annotations = self.metadata.annotations.as_ref()?;
+        let text = annotations.get(LAST_APPLIED_ANNOTATION).filter(|text| text.contains("null"))?;
+        let mut manifest: JsonMap = serde_json::from_str(text).ok()?;
+        serde_json::from_value(manifest.remove("spec")?).ok()
+    }
 }
 
 /// A pattern with a sentence: a schema pattern would answer with the regular expression alone.
@@ -255,9 +265,10 @@ pub struct SecretKeyRef {
 }
 
 /// Whether to change Auth0 or only to compare.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Change Auth0.
+    #[default]
     Apply,
     /// Send nothing.
     Observe,

@@ -114,6 +114,8 @@ fn sentence(reason: Reason, status: u16, said: &str) -> String {
         | Reason::TenantNotReady
         | Reason::SecretNotFound
         | Reason::SecretKeyMissing
+        | Reason::Observed
+        | Reason::ManagementConflict
         | Reason::Paused => ("Auth0 does not take this request", "correct the spec"),
     };
     format!("{what} ({said}); {remedy}")

@@ -9,7 +9,7 @@ use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, RefusedField, SecretVer
 use crate::plan::Group;
 use crate::reason::{Failure, Reason, Retry};
 use k8s_openapi::jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -33,6 +33,8 @@ pub struct Agenda {
     pub told_unwritable: bool,
     /// The tenant as it was last used; its first sight is the baseline.
     pub tenant: Option<String>,
+    /// What stood in the way when it was last judged; its first sight is the baseline.
+    pub rivals: Option<String>,
     /// The assume-sent annotation as it was last acted on.
     pub assume_sent: Option<bool>,
     /// The generation of a tenant that was last looked at; the cache may be behind it.
@@ -75,6 +77,7 @@ impl Agenda {
     /// Remembers what this look was about, so that only a change of it wakes the resource.
     pub fn take_note(&mut self, object: &Auth0UserUpdate, around: &Circumstances) {
         self.tenant = Some(around.tenant_mark());
+        self.rivals = Some(around.rivals.mark.clone());
         self.assume_sent = gate::assume_sent(object);
         self.secret_unavailable = matches!(around.secret, SecretState::Unavailable(_));
         if let SecretState::At(version) = &around.secret {
@@ -156,6 +159,11 @@ impl Agendas {
     /// Keeps an agenda for the next pass.
     pub fn keep(&self, uid: &str, agenda: Agenda) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.to_owned(), agenda);
+    }
+
+    /// After a list: drops the agendas of what is not in it.
+    pub fn retain(&self, listed: &HashSet<String>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|uid, _| listed.contains(uid));
     }
 
     /// Drops the agenda of a resource that is gone.

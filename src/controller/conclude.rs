@@ -1,9 +1,10 @@
 //! conclude: what a pass did → the status to publish. Pure.
 
 use super::conditions::{self, READY, RECONCILING, STALLED, SYNCED, Saying};
+use super::dropped;
 use super::entries::Entries;
 use super::execute::Refusal;
-use crate::api::{Auth0UserUpdateStatus, IgnoredField, LastUpdate, NotPersisted, Output, RefusedField};
+use crate::api::{Auth0UserUpdateStatus, IgnoredField, LastUpdate, Mode, NotPersisted, Output, RefusedField};
 use crate::plan::{Group, Hold};
 use crate::reason::{Failure, Reason, Retry, Standing};
 use crate::user::User;
@@ -54,6 +55,12 @@ pub struct Outcome {
     pub ignored: Option<Vec<IgnoredField>>,
     /// Something changed that makes earlier refusals void.
     pub forgives: bool,
+    /// The requested-at annotation that this pass answers.
+    pub request: Option<String>,
+    /// Whether the spec asks to change Auth0 or to compare only.
+    pub mode: Mode,
+    /// Fields that mode Apply would send; `None` where nothing was computed.
+    pub plan: Option<Vec<String>>,
 }
 
 impl Outcome {
@@ -86,6 +93,14 @@ pub fn conclude(
     }
     if outcome.interrupted {
         return next;
+    }
+    if outcome.request.is_some() {
+        next.last_handled_reconcile_at.clone_from(&outcome.request);
+    }
+    if outcome.mode == Mode::Apply {
+        next.plan.clear();
+    } else if let Some(plan) = &outcome.plan {
+        next.plan.clone_from(plan);
     }
     if let Some(ignored) = &outcome.ignored {
         next.ignored_fields.clone_from(ignored);
@@ -149,9 +164,10 @@ fn worst_part(previous: &Auth0UserUpdateStatus, outcome: &Outcome) -> Option<Fai
 
 /// The sentence of a refusal that was not tried again stays as it was.
 fn earlier_message(previous: &Auth0UserUpdateStatus, reason: Reason) -> String {
-    conditions::find(&previous.conditions, READY).filter(|ready| ready.reason == reason.as_str()).map_or_else(
+    let ready = conditions::find(&previous.conditions, READY);
+    ready.filter(|ready| ready.reason == reason.as_str()).map_or_else(
         || format!("Auth0 refused a part earlier ({reason}, see status.refusedFields); it is tried again after a change, and ever more rarely without one"),
-        |ready| ready.message.clone(),
+        |ready| dropped::without_note(&ready.message).to_owned(),
     )
 }
 
@@ -168,6 +184,8 @@ fn judge(
         judgement.failed(failure, outcome);
     } else if let Some(part) = worst_part(previous, outcome) {
         judgement.partly(&part, outcome);
+    } else if let Some(plan) = &outcome.plan {
+        judgement.observed(plan);
     } else {
         judgement.applied(&next.not_persisted);
     }
@@ -194,6 +212,17 @@ impl Judgement<'_> {
             self.say(SYNCED, "False", "NotPersisted", &message);
         }
         self.abnormal(None, Reason::Applied, "");
+    }
+
+    fn observed(&mut self, plan: &[String]) {
+        self.say(READY, "True", Reason::Observed.as_str(), "compared with Auth0; mode Observe sends nothing");
+        if plan.is_empty() {
+            self.say(SYNCED, "True", "InSync", "the user is as the spec asks");
+        } else {
+            let message = format!("mode Apply would send: {}", plan.join(", "));
+            self.say(SYNCED, "False", "DriftFound", &message);
+        }
+        self.abnormal(None, Reason::Observed, "");
     }
 
     /// A part was refused or held; the rest was done.

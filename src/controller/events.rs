@@ -2,6 +2,7 @@
 
 use super::conclude::Outcome;
 use super::conditions::{self, READY};
+use super::dropped;
 use super::kubernetes::{FIELD_MANAGER, within_deadline};
 use crate::api::Auth0UserUpdateStatus;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -16,10 +17,10 @@ const LONGEST_NOTE: usize = 1000;
 pub fn announce(
     previous: &Auth0UserUpdateStatus,
     next: &Auth0UserUpdateStatus,
-    outcome: &Outcome,
+    outcome: Option<&Outcome>,
 ) -> Vec<Event> {
     let mut events = Vec::new();
-    if outcome.changed_auth0() {
+    if let Some(outcome) = outcome.filter(|outcome| outcome.changed_auth0()) {
         let mut parts = Vec::new();
         if !outcome.sent.is_empty() {
             parts.push(format!("set {}", outcome.sent.join(", ")));
@@ -29,12 +30,18 @@ pub fn announce(
         }
         events.push(event(EventType::Normal, "Updated", &parts.join("; ")));
     }
-    let ready = conditions::find(&next.conditions, READY).filter(|ready| ready.status == "False");
-    let before = conditions::find(&previous.conditions, READY);
-    if let Some(ready) = ready
+    let (before, ready) =
+        (conditions::find(&previous.conditions, READY), conditions::find(&next.conditions, READY));
+    let dropped = ready.and_then(|ready| dropped::note(&ready.message));
+    if let Some(note) = dropped
+        && dropped != before.and_then(|before| dropped::note(&before.message))
+    {
+        events.push(warning("NullDropped", note));
+    }
+    if let Some(ready) = ready.filter(|ready| ready.status == "False")
         && before.is_none_or(|before| before.status != "False" || before.reason != ready.reason)
     {
-        events.push(warning(&ready.reason, &ready.message));
+        events.push(warning(&ready.reason, dropped::without_note(&ready.message)));
     }
     events
 }

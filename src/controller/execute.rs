@@ -15,6 +15,8 @@ use crate::reason::Failure;
 use crate::user::User;
 use std::collections::BTreeSet;
 
+const PASSWORD: &str = Attribute::Password.spec_name();
+
 /// A request that Auth0 refused for good.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
@@ -91,20 +93,7 @@ pub struct Execution {
 
 /// Runs a pass from the observed user to its end.
 pub async fn execute(pass: &Pass<'_>, user: User, memory: Memory, ledger: &mut Ledger) -> Execution {
-    let mut execution = Execution {
-        user,
-        entries: Entries::default(),
-        end: End::Complete,
-        sent: Vec::new(),
-        cleared: Vec::new(),
-        requests: 0,
-        refusals: Vec::new(),
-        holds: Vec::new(),
-        left_out: BTreeSet::new(),
-        not_persisted: None,
-        memory,
-        progress: Progress::default(),
-    };
+    let mut execution = Execution::begin(user, memory);
     while let Some(step) = execution.next_step(pass) {
         if let Err(end) = execution.perform(pass, step, ledger).await {
             execution.end = end;
@@ -114,7 +103,41 @@ pub async fn execute(pass: &Pass<'_>, user: User, memory: Memory, ledger: &mut L
     execution
 }
 
+/// Plans a pass and sends nothing. Answers with the fields that it would send, too.
+pub fn preview(pass: &Pass<'_>, user: User, memory: Memory) -> (Execution, Vec<String>) {
+    let mut execution = Execution::begin(user, memory);
+    let steps = execution.plan(pass);
+    execution.entries = Entries::default();
+    let mut fields = Vec::new();
+    for step in &steps {
+        if step.body.has_password() {
+            note(&mut fields, PASSWORD.to_owned());
+        }
+        for change in &step.changes {
+            note(&mut fields, change.field());
+        }
+    }
+    (execution, fields)
+}
+
 impl Execution {
+    fn begin(user: User, memory: Memory) -> Self {
+        Self {
+            user,
+            entries: Entries::default(),
+            end: End::Complete,
+            sent: Vec::new(),
+            cleared: Vec::new(),
+            requests: 0,
+            refusals: Vec::new(),
+            holds: Vec::new(),
+            left_out: BTreeSet::new(),
+            not_persisted: None,
+            memory,
+            progress: Progress::default(),
+        }
+    }
+
     /// Whether nothing of a group is left to do.
     #[must_use]
     pub fn settled(&self, group: Group) -> bool {
@@ -123,8 +146,12 @@ impl Execution {
             && !self.holds.iter().any(|hold| hold.group == group)
     }
 
-    /// Plans from what is known now, and takes over what the plan says of memory and holds.
     fn next_step(&mut self, pass: &Pass<'_>) -> Option<Step> {
+        self.plan(pass).into_iter().next()
+    }
+
+    /// Plans from what is known now, and takes over what the plan says of memory and holds.
+    fn plan(&mut self, pass: &Pass<'_>) -> Vec<Step> {
         let situation = Situation {
             desired: pass.desired,
             user: &self.user,
@@ -139,7 +166,7 @@ impl Execution {
             Ok(plan) => plan,
             Err(failure) => {
                 self.end = End::failed(failure);
-                return None;
+                return Vec::new();
             }
         };
         for record in records {
@@ -151,11 +178,10 @@ impl Execution {
         }
         self.holds = holds;
         self.left_out = left_out;
-        let next = steps.into_iter().next();
-        if next.is_none() {
+        if steps.is_empty() {
             self.not_persisted = Some(not_persisted);
         }
-        next
+        steps
     }
 
     async fn perform(&mut self, pass: &Pass<'_>, step: Step, ledger: &mut Ledger) -> Result<(), End> {
@@ -239,7 +265,7 @@ impl Execution {
             self.progress.block = Block::Restored;
         }
         if step.body.has_password() {
-            note(&mut self.sent, "passwordSecretRef".to_owned());
+            note(&mut self.sent, PASSWORD.to_owned());
             let blocks = pass.desired.flags.get(&Attribute::Blocked) == Some(&true);
             if self.user.is_blocked() && blocks {
                 self.progress.block = Block::Owed;
@@ -263,7 +289,7 @@ impl Execution {
         self.progress.refused.extend(&step.groups);
         let group = step.groups.first().copied().unwrap_or(Group::Account);
         let fields = if step.body.has_password() {
-            vec!["passwordSecretRef".to_owned()]
+            vec![PASSWORD.to_owned()]
         } else {
             step.changes.iter().map(Change::field).collect()
         };

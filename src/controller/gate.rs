@@ -5,9 +5,12 @@
 use super::agenda::Agenda;
 use super::conditions::{self, READY, SYNCED};
 use super::entries::is_begun;
+use super::rivals;
 use super::schedule;
 use super::tenants::Tenant;
-use crate::api::{ASSUME_SENT_ANNOTATION, Auth0UserUpdate, PAUSED_ANNOTATION, SecretVersion};
+use crate::api::{
+    ASSUME_SENT_ANNOTATION, Auth0UserUpdate, Mode, PAUSED_ANNOTATION, REQUESTED_AT_ANNOTATION, SecretVersion,
+};
 use crate::plan::Attribute;
 use crate::reason::{Failure, Reason, Retry};
 use kube::ResourceExt as _;
@@ -30,6 +33,8 @@ pub struct Circumstances {
     pub tenant: Result<Tenant, Failure>,
     /// The password Secret.
     pub secret: SecretState,
+    /// Other resources of the same user.
+    pub rivals: rivals::Standing,
 }
 
 impl Circumstances {
@@ -76,6 +81,19 @@ pub fn assume_sent(object: &Auth0UserUpdate) -> Option<bool> {
     object.annotations().get(ASSUME_SENT_ANNOTATION).and_then(|value| value.parse().ok())
 }
 
+/// The requested-at annotation, where it was not acted on yet.
+#[must_use]
+pub fn request(object: &Auth0UserUpdate) -> Option<&String> {
+    let handled = object.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_ref());
+    object.annotations().get(REQUESTED_AT_ANNOTATION).filter(|asked| Some(*asked) != handled)
+}
+
+/// Whether the spec asks to change Auth0 or to compare only.
+#[must_use]
+pub fn mode(object: &Auth0UserUpdate) -> Mode {
+    object.spec.mode.unwrap_or_default()
+}
+
 /// Takes the first sight of a resource after a start as the baseline of what is compared in memory.
 pub fn begin(object: &Auth0UserUpdate, around: &Circumstances, agenda: &mut Agenda, now: Instant) {
     if agenda.scheduled {
@@ -83,9 +101,16 @@ pub fn begin(object: &Auth0UserUpdate, around: &Circumstances, agenda: &mut Agen
     }
     agenda.scheduled = true;
     agenda.tenant = Some(around.tenant_mark());
+    agenda.rivals = Some(around.rivals.mark.clone());
     agenda.assume_sent = assume_sent(object);
+    // Apply remembers the password in status; Observe remembers nothing there.
+    if let (true, SecretState::At(version)) =
+        (mode(object) == Mode::Observe && is_applied(object), &around.secret)
+    {
+        agenda.judged_secret = Some(version.clone());
+    }
     let resync = schedule::resync_or_default(&object.spec);
-    agenda.due = if is_settled(object) {
+    agenda.due = if is_settled(object, around.rivals.contested) {
         resync.map(|interval| now + schedule::somewhere_in(interval))
     } else {
         Some(now)
@@ -93,7 +118,7 @@ pub fn begin(object: &Auth0UserUpdate, around: &Circumstances, agenda: &mut Agen
 }
 
 /// Applied and in sync, or refused for good, with no order under way: nothing that a mere restart of the operator would change.
-fn is_settled(object: &Auth0UserUpdate) -> bool {
+fn is_settled(object: &Auth0UserUpdate, contested: bool) -> bool {
     let generation = object.metadata.generation.unwrap_or_default();
     let Some(status) = &object.status else { return false };
     if status.triggers.iter().any(is_begun) {
@@ -102,11 +127,15 @@ fn is_settled(object: &Auth0UserUpdate) -> bool {
     let ready = conditions::find(&status.conditions, READY);
     let synced_unknown =
         conditions::find(&status.conditions, SYNCED).is_none_or(|synced| synced.status == "Unknown");
+    let in_conflict = ready.is_some_and(|ready| ready.reason == Reason::ManagementConflict.as_str());
+    if in_conflict != contested {
+        return false;
+    }
     ready.is_some_and(|ready| {
         ready.observed_generation == Some(generation)
             && match ready.status.as_str() {
                 "True" => !synced_unknown,
-                "False" => Reason::from_word(&ready.reason).retry() == Retry::Refusal,
+                "False" => in_conflict || Reason::from_word(&ready.reason).retry() == Retry::Refusal,
                 _ => false,
             }
     })
@@ -122,7 +151,7 @@ pub fn decide(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda,
     let passing = matches!(&around.tenant, Err(failure) if failure.reason == Reason::TenantNotReady);
     let tenant_changed =
         agenda.tenant.as_ref().is_some_and(|mark| *mark != around.tenant_mark()) && !(applied && passing);
-    let asked = agenda.assume_sent != assume_sent(object);
+    let asked = agenda.assume_sent != assume_sent(object) || request(object).is_some();
     let secret_is_back = agenda.secret_unavailable && matches!(around.secret, SecretState::At(_));
     if observed != Some(generation) || tenant_changed || asked || secret_is_back || was_paused(object) {
         return Wake::Look { forgives: true };
@@ -130,7 +159,9 @@ pub fn decide(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda,
     if password_changed(object, &around.secret, agenda) {
         return Wake::LookIfPasswordChanged;
     }
-    if agenda.due.is_some_and(|due| due <= now) {
+    let rivals_changed =
+        around.tenant.is_ok() && agenda.rivals.as_ref().is_some_and(|mark| *mark != around.rivals.mark);
+    if rivals_changed || agenda.due.is_some_and(|due| due <= now) {
         return Wake::Look { forgives: false };
     }
     Wake::Sleep

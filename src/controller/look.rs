@@ -4,14 +4,14 @@ use super::agenda::Agenda;
 use super::conclude::Outcome;
 use super::conditions;
 use super::entries::Entries;
-use super::execute::{End, Execution, Pass, execute};
+use super::execute::{End, Execution, Pass, execute, preview};
 use super::gate::{self, Circumstances, Wake};
 use super::ledger::{Ledger, Unwritten};
 use super::password;
 use super::schedule;
 use super::tenants::Tenant;
 use super::update::{ANEW, Updates};
-use crate::api::{Auth0UserUpdate, JsonMap, LAST_APPLIED_ANNOTATION, Mode};
+use crate::api::{Auth0UserUpdate, Mode};
 use crate::auth0;
 use crate::plan::{Desired, Group, Memory};
 use crate::reason::{Failure, Reason};
@@ -30,6 +30,7 @@ impl Updates {
         forgives: bool,
         agenda: &mut Agenda,
     ) -> Option<Duration> {
+        let _turn = self.rivals.claims.turn(&object.spec.user_id).await;
         let mut ledger = Ledger::new(self.api(object), object.clone());
         match ledger.reload().await {
             Ok(()) => {}
@@ -64,6 +65,8 @@ impl Updates {
         let outcome = Outcome {
             generation: fresh.metadata.generation.unwrap_or_default(),
             output: fresh.spec.output,
+            request: gate::request(&fresh).cloned(),
+            mode: gate::mode(&fresh),
             forgives,
             password_pending: gate::password_changed(&fresh, &around.secret, agenda),
             ..Outcome::default()
@@ -71,6 +74,7 @@ impl Updates {
         let started = Instant::now();
         let mut looked = self.observe_and_execute(&fresh, around, outcome, agenda, &mut ledger).await;
         report(&fresh, &looked.outcome, started);
+        self.rivals.claims.note(ledger.object());
         if looked.anew {
             return Some(ANEW);
         }
@@ -81,12 +85,12 @@ impl Updates {
         if looked.outcome.interrupted {
             // The next look judges the rest, so nothing is noted as judged.
             agenda.due = Some(Instant::now() + ANEW);
-            let published = self.publish(&mut ledger, &looked.outcome).await;
+            let published = self.publish(&mut ledger, Some(&looked.outcome)).await;
             agenda.keep_unwritten(&published, &looked.outcome.entries);
             return None;
         }
         agenda.look_again(&mut looked.outcome, &before, looked.retry_after, resync);
-        let published = self.publish(&mut ledger, &looked.outcome).await;
+        let published = self.publish(&mut ledger, Some(&looked.outcome)).await;
         agenda.keep_unwritten(&published, &looked.outcome.entries);
         if let Err(failure) = published {
             self.unpublished(&fresh, &failure, agenda).await;
@@ -116,11 +120,22 @@ impl Updates {
             Ok(user) => user,
             Err(error) => return Looked::failed(outcome, error),
         };
-        agenda.identity = user.target(desired.connection.as_deref()).ok().map(|target| target.identity);
-        let memory = recall(ledger, object, outcome.forgives, agenda);
+        let target = user.target(desired.connection.as_deref()).ok();
+        agenda.identity = target.as_ref().map(|target| target.identity.clone());
+        let memory = Memory {
+            twins: self.rivals.twins(object, &tenant.host),
+            ..recall(ledger, object, &outcome, agenda)
+        };
         let password =
             password::observe(object, &desired, &around.secret, &memory, &user, &self.secrets, &self.key)
                 .await;
+        if let Some(target) = &target {
+            let digest =
+                password::digest(&password, &memory, &self.key, &tenant.host, &object.spec.user_id, target);
+            if let Err(failure) = self.rivals.judge(object, &tenant.host, &user, target, digest) {
+                return Looked::refused(Outcome { user: Some(user), ..outcome }, failure);
+            }
+        }
         let correlation_id = format!("{}/{}", object.uid().unwrap_or_default(), outcome.generation);
         let pass = Pass {
             auth0: &auth0,
@@ -131,7 +146,13 @@ impl Updates {
             user_id: &object.spec.user_id,
             correlation_id: &correlation_id,
         };
-        let execution = execute(&pass, user, memory, ledger).await;
+        let execution = if outcome.mode == Mode::Observe {
+            let (execution, fields) = preview(&pass, user, memory);
+            outcome.plan = Some(fields);
+            execution
+        } else {
+            execute(&pass, user, memory, ledger).await
+        };
         outcome.password_pending &= !execution.settled(Group::Password);
         Looked::executed(outcome, execution, tenant)
     }
@@ -141,15 +162,9 @@ impl Updates {
         object: &Auth0UserUpdate,
         around: &'a Circumstances,
     ) -> Result<(Desired, &'a Tenant, Arc<auth0::Client>), Failure> {
-        if object.spec.mode == Some(Mode::Observe) {
-            return Err(Failure::new(
-                Reason::InvalidRequest,
-                "mode Observe is not available yet: nothing is sent",
-            ));
-        }
         schedule::resync_interval(object.spec.resync_interval.value().map(String::as_str))
             .map_err(|message| Failure::new(Reason::InvalidRequest, message))?;
-        let desired = Desired::read(&object.spec, last_applied_spec(object).as_ref())?;
+        let desired = Desired::read(&object.spec, object.last_applied_spec().as_ref())?;
         let tenant = around.tenant.as_ref().map_err(Clone::clone)?;
         let resource = tenant.object.0.as_ref().map_err(|_| {
             Failure::new(Reason::TenantNotReady, "the tenant cannot be read by this version of the operator")
@@ -211,7 +226,7 @@ fn with_choices(failure: Failure, tenant: &Tenant) -> Failure {
 }
 
 /// What earlier passes left in status.
-fn recall(ledger: &Ledger, object: &Auth0UserUpdate, forgives: bool, agenda: &Agenda) -> Memory {
+fn recall(ledger: &Ledger, object: &Auth0UserUpdate, outcome: &Outcome, agenda: &Agenda) -> Memory {
     let status = ledger.status();
     let now = Instant::now();
     Memory {
@@ -220,18 +235,16 @@ fn recall(ledger: &Ledger, object: &Auth0UserUpdate, forgives: bool, agenda: &Ag
             object.metadata.generation.unwrap_or_default(),
         ),
         triggers: status.triggers,
-        refused: if forgives { Vec::new() } else { status.refused_fields },
+        refused: if outcome.forgives || outcome.mode == Mode::Observe {
+            Vec::new()
+        } else {
+            status.refused_fields
+        },
         retry: agenda.refusals.iter().filter(|(_, due)| **due <= now).map(|(group, _)| *group).collect(),
-        not_persisted: status.not_persisted,
+        not_persisted: if outcome.request.is_some() { Vec::new() } else { status.not_persisted },
         assume_sent: gate::assume_sent(object),
+        twins: Vec::new(),
     }
-}
-
-/// The `spec` that kubectl last applied, nulls included.
-fn last_applied_spec(object: &Auth0UserUpdate) -> Option<JsonMap> {
-    let text = object.annotations().get(LAST_APPLIED_ANNOTATION)?;
-    let mut manifest: JsonMap = serde_json::from_str(text).ok()?;
-    serde_json::from_value(manifest.remove("spec")?).ok()
 }
 
 fn report(object: &Auth0UserUpdate, outcome: &Outcome, started: Instant) {

@@ -3,14 +3,17 @@
 mod agenda;
 mod conclude;
 mod conditions;
+mod dropped;
 mod entries;
 mod events;
 mod execute;
 mod gate;
 mod kubernetes;
 mod ledger;
+mod listed;
 mod look;
 mod password;
+mod rivals;
 mod schedule;
 mod secrets;
 mod tenant;
@@ -21,6 +24,7 @@ mod update;
 
 use crate::api::{Auth0Tenant, Auth0UserUpdate};
 use crate::auth0::AllowedDomains;
+use crate::claims::{Claims, Named};
 use crate::plan::TriggerKey;
 use agenda::Agendas;
 use futures::future::{join, join_all};
@@ -30,15 +34,20 @@ use kube::core::DeserializeGuard;
 use kube::{Client, Resource as _, ResourceExt as _};
 use kube_runtime::WatchStreamExt as _;
 use kube_runtime::controller::{self, Action, Controller};
+use kube_runtime::reflector::store::Writer;
 use kube_runtime::reflector::{self, ObjectRef, Store};
 use kube_runtime::watcher::{self, Event, watcher};
+use listed::Listed;
+use rivals::Rivals;
 use secrets::{Changed, Secrets};
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tenants::Clients;
+use tenants::{Clients, Directory};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 /// A watch that hears nothing is begun anew after this many seconds, so that one that died in silence is
@@ -52,6 +61,7 @@ const DRAIN: Duration = Duration::from_secs(25);
 const TENANT_CONCURRENCY: u16 = 2;
 
 type Guarded<K> = DeserializeGuard<K>;
+type WatchResult<K> = Result<Event<Guarded<K>>, watcher::Error>;
 
 /// How the operator is to run.
 pub struct Settings {
@@ -71,6 +81,23 @@ struct Shared {
     clients: Arc<Clients>,
     key: Arc<TriggerKey>,
     concurrency: u16,
+    rivals: Rivals,
+    /// How many first lists are still to come.
+    missing_lists: watch::Sender<usize>,
+}
+
+/// One watched namespace, or all.
+struct Scope {
+    namespace: Option<String>,
+    tenants: Store<Guarded<Auth0Tenant>>,
+    tenants_writer: Writer<Guarded<Auth0Tenant>>,
+}
+
+impl Scope {
+    fn new(namespace: Option<String>) -> Self {
+        let (tenants, tenants_writer) = reflector::store();
+        Self { namespace, tenants, tenants_writer }
+    }
 }
 
 /// Runs both controllers until `shutdown` is ready, and lets the passes under way end.
@@ -85,50 +112,68 @@ pub async fn run(
         key = trigger_key::obtain(&client, &settings.operator_namespace) => Arc::new(key),
         () = shutdown.clone() => return,
     };
+    let scopes: Vec<Scope> = match settings.namespaces.as_slice() {
+        [] => vec![Scope::new(None)],
+        namespaces => namespaces.iter().cloned().map(Some).map(Scope::new).collect(),
+    };
+    let rivals = Rivals {
+        claims: Arc::default(),
+        tenants: Directory::new(scopes.iter().map(|scope| scope.tenants.clone())),
+    };
     let shared = Shared {
+        rivals,
+        missing_lists: watch::channel(2 * scopes.len()).0,
         clients: Arc::new(Clients::new(http, settings.allowed)),
         key,
         client,
         concurrency: settings.concurrency,
     };
-    let scopes: Vec<Option<String>> = match settings.namespaces.as_slice() {
-        [] => vec![None],
-        namespaces => namespaces.iter().cloned().map(Some).collect(),
-    };
     tracing::info!("started");
-    join_all(scopes.into_iter().map(|namespace| run_in(&shared, namespace, shutdown.clone()))).await;
+    join_all(scopes.into_iter().map(|scope| run_in(&shared, scope, shutdown.clone()))).await;
     tracing::info!("stopped");
 }
 
 /// Watches one namespace, or all.
 async fn run_in(
     shared: &Shared,
-    namespace: Option<String>,
+    scope: Scope,
     shutdown: impl Future<Output = ()> + Clone + Send + Sync + 'static,
 ) {
     let (secret_changes, changed_secrets) = unbounded_channel();
     let (tenant_changes, changed_tenants) = unbounded_channel();
-    let (told_listed, tenants_listed) = watch::channel(false);
+    let (told_tenants, tenants_listed) = watch::channel(None);
     let (wake_tenants, woken_tenants) = unbounded_channel();
     let (wake_updates, woken_updates) = unbounded_channel();
     let secrets = Arc::new(Secrets::new(shared.client.clone(), secret_changes));
     let (tenant_agendas, update_agendas) = (Arc::<Agendas>::default(), Arc::<Agendas>::default());
 
-    let (tenant_store, writer) = reflector::store();
-    let gone = Arc::clone(&tenant_agendas);
-    let tenants = objects::<Auth0Tenant>(&shared.client, namespace.as_deref(), gone)
-        .reflect(writer)
+    let Scope { namespace, tenants: tenant_store, tenants_writer } = scope;
+    let woken_rivals = shared.rivals.claims.subscribe();
+    let mut count = first_list(&shared.missing_lists);
+    let mut agendas = keeping(Arc::clone(&tenant_agendas));
+    let tenants = objects::<Auth0Tenant>(&shared.client, namespace.as_deref())
+        .inspect(move |event| agendas(event))
+        .reflect(tenants_writer)
         .inspect(move |event| {
             tell(&tenant_changes, event);
-            if matches!(event, Ok(Event::InitDone)) {
-                told_listed.send_replace(true);
+            if count(event) {
+                told_tenants.send_replace(Some(Instant::now()));
             }
         })
         .applied_objects();
     let (update_store, writer) = reflector::store();
-    let gone = Arc::clone(&update_agendas);
-    let updates = objects::<Auth0UserUpdate>(&shared.client, namespace.as_deref(), gone)
+    let mut count = first_list(&shared.missing_lists);
+    let mut agendas = keeping(Arc::clone(&update_agendas));
+    let mut claims = claiming(Arc::clone(&shared.rivals.claims), namespace.clone());
+    let updates = objects::<Auth0UserUpdate>(&shared.client, namespace.as_deref())
+        .inspect(move |event| {
+            agendas(event);
+            claims(event);
+        })
         .reflect(writer)
+        .inspect(move |event| {
+            count(event);
+        })
         .applied_objects();
 
     let tenant_passes = Controller::for_stream(tenants, tenant_store.clone())
@@ -155,8 +200,8 @@ async fn run_in(
             never,
             Arc::new(update::Updates {
                 client: shared.client.clone(),
-                tenants: tenant_store.clone(),
-                tenants_listed,
+                listed: Listed { tenants: tenants_listed, missing: shared.missing_lists.subscribe() },
+                rivals: shared.rivals.clone(),
                 clients: Arc::clone(&shared.clients),
                 secrets: Arc::clone(&secrets),
                 key: Arc::clone(&shared.key),
@@ -167,7 +212,8 @@ async fn run_in(
     let wakes = async {
         tokio::select! {
             () = wake_users_of_secrets(changed_secrets, &tenant_store, &update_store, &wake_tenants, &wake_updates) => {}
-            () = wake_users_of_tenants(changed_tenants, &update_store, &wake_updates) => {}
+            () = wake_users_of_tenants(changed_tenants, &shared.rivals.claims, &update_store, &wake_updates) => {}
+            () = wake_rivals(woken_rivals, &wake_updates) => {}
             () = shutdown.clone() => {}
         }
     };
@@ -192,12 +238,58 @@ async fn drained(
     }
 }
 
+/// Notices the first list of a watch: true for the event that ends it.
+fn first_list<K>(missing: &watch::Sender<usize>) -> impl FnMut(&WatchResult<K>) -> bool + use<K> {
+    let (missing, mut came) = (missing.clone(), false);
+    move |event| {
+        let is_first = matches!(event, Ok(Event::InitDone)) && !std::mem::replace(&mut came, true);
+        if is_first {
+            missing.send_modify(|missing| *missing = missing.saturating_sub(1));
+        }
+        is_first
+    }
+}
+
+/// Forgets the agendas of what is gone, also of what a list no longer has.
+fn keeping<K>(agendas: Arc<Agendas>) -> impl FnMut(&WatchResult<K>)
+where
+    K: kube::Resource,
+{
+    let mut listed = HashSet::new();
+    move |event| match event {
+        Ok(Event::Init) => listed.clear(),
+        Ok(Event::InitApply(object)) => {
+            listed.insert(object.uid().unwrap_or_default());
+        }
+        Ok(Event::InitDone) => agendas.retain(&listed),
+        Ok(Event::Delete(object)) => agendas.forget(&object.uid().unwrap_or_default()),
+        Ok(Event::Apply(_)) | Err(_) => {}
+    }
+}
+
+/// Feeds the claims, before the store, so that no pass knows a resource whose claims are not known.
+fn claiming(claims: Arc<Claims>, namespace: Option<String>) -> impl FnMut(&WatchResult<Auth0UserUpdate>) {
+    let mut listed = HashSet::new();
+    move |event| match event {
+        Ok(Event::Init) => listed.clear(),
+        Ok(Event::InitApply(object)) => {
+            listed.insert(object.uid().unwrap_or_default());
+            if let Ok(readable) = &object.0 {
+                claims.list(readable);
+            }
+        }
+        Ok(Event::InitDone) => claims.retain(namespace.as_deref(), &listed),
+        Ok(Event::Apply(object)) => match &object.0 {
+            Ok(readable) => claims.update(readable),
+            Err(_) => claims.remove(&object.uid().unwrap_or_default()),
+        },
+        Ok(Event::Delete(object)) => claims.remove(&object.uid().unwrap_or_default()),
+        Err(_) => {}
+    }
+}
+
 /// The watch of one kind. Objects that do not decode are in it too, as such.
-fn objects<K>(
-    client: &Client,
-    namespace: Option<&str>,
-    agendas: Arc<Agendas>,
-) -> impl Stream<Item = Result<Event<Guarded<K>>, watcher::Error>> + Send + use<K>
+fn objects<K>(client: &Client, namespace: Option<&str>) -> impl Stream<Item = WatchResult<K>> + Send + use<K>
 where
     K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
         + Clone
@@ -214,17 +306,15 @@ where
     watcher(api, watcher::Config::default().timeout(WATCH_SECONDS))
         .default_backoff()
         .modify(|object| object.meta_mut().managed_fields = None)
-        .inspect(move |event| match event {
-            Ok(Event::Delete(object)) => agendas.forget(&object.uid().unwrap_or_default()),
-            Ok(Event::Apply(_) | Event::Init | Event::InitApply(_) | Event::InitDone) => {}
-            Err(error) => tracing::warn!(%error, kind = %K::kind(&()), "the watch broke; it is begun anew"),
+        .inspect(|event| {
+            if let Err(error) = event {
+                tracing::warn!(%error, kind = %K::kind(&()), "the watch broke; it is begun anew");
+            }
         })
 }
 
-type TenantEvent = Result<Event<Guarded<Auth0Tenant>>, watcher::Error>;
-
 /// Told after the store holds the change.
-fn tell(changes: &UnboundedSender<Changed>, event: &TenantEvent) {
+fn tell(changes: &UnboundedSender<Changed>, event: &WatchResult<Auth0Tenant>) {
     let change = match event {
         Ok(Event::Apply(object) | Event::Delete(object)) => {
             Changed::One(object.namespace().unwrap_or_default(), object.name_any())
@@ -252,11 +342,24 @@ async fn wake_users_of_secrets(
 
 async fn wake_users_of_tenants(
     mut changed: UnboundedReceiver<Changed>,
+    claims: &Claims,
     updates: &Store<Guarded<Auth0UserUpdate>>,
     wake_updates: &UnboundedSender<ObjectRef<Guarded<Auth0UserUpdate>>>,
 ) {
     while let Some(tenant) = changed.recv().await {
+        if let Changed::One(namespace, name) = &tenant {
+            claims.wake_neighbours(namespace, name);
+        }
         wake(&tenant, updates, wake_updates, |update| Some(&update.spec.tenant_ref.name));
+    }
+}
+
+async fn wake_rivals(
+    mut woken: UnboundedReceiver<Named>,
+    wake_updates: &UnboundedSender<ObjectRef<Guarded<Auth0UserUpdate>>>,
+) {
+    while let Some((namespace, name)) = woken.recv().await {
+        let _ = wake_updates.send(ObjectRef::new(&name).within(&namespace));
     }
 }
 

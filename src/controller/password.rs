@@ -5,7 +5,7 @@ use super::secrets::{Content, Secrets};
 use crate::api::{Auth0UserUpdate, SecretKeyRef, TriggerState};
 use crate::plan::{Attribute, Desired, Memory, Password, TriggerKey, must_read_password};
 use crate::reason::{Failure, Reason};
-use crate::user::User;
+use crate::user::{Target, User};
 use kube::ResourceExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -60,6 +60,26 @@ async fn read(
         return Err(invalid("is empty: Auth0 takes no empty password"));
     }
     Ok((SecretString::from(text), content))
+}
+
+/// Digest of the declared password; `None` where it is not known.
+pub fn digest(
+    password: &Password,
+    memory: &Memory,
+    key: &TriggerKey,
+    host: &str,
+    user_id: &str,
+    target: &Target,
+) -> Option<String> {
+    match password {
+        Password::Read(password, _) => {
+            Some(key.digest(&[host, user_id, &target.identity, password.expose_secret()]))
+        }
+        Password::Unchanged => {
+            memory.trigger(Attribute::Password.spec_name()).map(|entry| entry.digest.clone())
+        }
+        Password::Undeclared | Password::Held(_) => None,
+    }
 }
 
 /// Whether a Secret that was written again still holds the password that Auth0 took or refused.

@@ -32,15 +32,36 @@ pub struct Tenant {
     pub choices: Vec<ConnectionChoice>,
 }
 
+/// The tenants of all watched namespaces.
+#[derive(Clone)]
+pub struct Directory(Arc<[Store<DeserializeGuard<Auth0Tenant>>]>);
+
+impl Directory {
+    /// One store for each watch.
+    #[must_use]
+    pub fn new(stores: impl IntoIterator<Item = Store<DeserializeGuard<Auth0Tenant>>>) -> Self {
+        Self(stores.into_iter().collect())
+    }
+
+    /// The tenant of that name, whether or not it decodes.
+    #[must_use]
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<DeserializeGuard<Auth0Tenant>>> {
+        let reference = ObjectRef::new(name).within(namespace);
+        self.0.iter().find_map(|store| store.get(&reference))
+    }
+
+    /// Host of a tenant, with its port.
+    #[must_use]
+    pub fn host(&self, namespace: &str, name: &str) -> Option<String> {
+        self.get(namespace, name)?.0.as_ref().ok().map(|tenant| tenant.spec.domain.clone())
+    }
+}
+
 /// Finds the tenant that a resource of this namespace refers to.
 ///
 /// # Errors
 /// `TenantNotAllowed`, `TenantNotFound`, `TenantNotReady`, or the tenant's own reason where it is stalled.
-pub fn resolve(
-    store: &Store<DeserializeGuard<Auth0Tenant>>,
-    namespace: &str,
-    reference: &TenantRef,
-) -> Result<Tenant, Failure> {
+pub fn resolve(tenants: &Directory, namespace: &str, reference: &TenantRef) -> Result<Tenant, Failure> {
     let name = &reference.name;
     if reference.namespace.as_deref().is_some_and(|other| !other.is_empty() && other != namespace) {
         return Err(Failure::new(
@@ -50,7 +71,7 @@ pub fn resolve(
             ),
         ));
     }
-    let object = store.get(&ObjectRef::new(name).within(namespace)).ok_or_else(|| {
+    let object = tenants.get(namespace, name).ok_or_else(|| {
         Failure::new(
             Reason::TenantNotFound,
             format!("the Auth0Tenant {name} is not in this namespace: create it"),

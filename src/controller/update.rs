@@ -2,15 +2,18 @@
 
 use super::agenda::{Agenda, Agendas};
 use super::conclude::{Outcome, conclude};
+use super::dropped;
 use super::events;
 use super::gate::{self, Circumstances, SecretState, Wake};
 use super::ledger::{Ledger, Unwritten};
+use super::listed::Listed;
 use super::password;
+use super::rivals::{Rivals, Standing};
 use super::schedule;
 use super::secrets::Secrets;
 use super::tenants::{self, Clients};
 use super::undecodable;
-use crate::api::{Auth0Tenant, Auth0UserUpdate, Field};
+use crate::api::{Auth0UserUpdate, Field};
 use crate::plan::TriggerKey;
 use crate::reason::{Failure, Reason};
 use futures::FutureExt as _;
@@ -19,12 +22,10 @@ use kube::api::Api;
 use kube::core::DeserializeGuard;
 use kube::{Client, Resource as _, ResourceExt as _};
 use kube_runtime::controller::Action;
-use kube_runtime::reflector::Store;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Pause before a pass that lost a race begins anew.
@@ -38,11 +39,10 @@ const PUBLISH_ATTEMPTS: u32 = 5;
 pub struct Updates {
     /// Kubernetes.
     pub client: Client,
-    /// The tenants of the same namespaces.
-    pub tenants: Store<DeserializeGuard<Auth0Tenant>>,
-    /// Whether `tenants` holds the first list. Not the store's own `wait_until_ready`: that wakes only one of
-    /// those who wait, and the tenants' controller is one.
-    pub tenants_listed: watch::Receiver<bool>,
+    /// Whether everything that is watched was listed once.
+    pub listed: Listed,
+    /// Other resources of the same users, and the tenants.
+    pub rivals: Rivals,
     /// Auth0.
     pub clients: Arc<Clients>,
     /// Secrets.
@@ -78,8 +78,8 @@ impl Updates {
 
     /// Decides whether to look, looks, and keeps the agenda. Answers when to come back by itself.
     async fn visit(&self, object: &Auth0UserUpdate) -> Option<Duration> {
-        let listed = self.tenants_listed.clone().wait_for(|listed| *listed).await.is_ok();
-        if object.metadata.deletion_timestamp.is_some() || !listed {
+        self.listed.wait().await;
+        if object.metadata.deletion_timestamp.is_some() {
             return None;
         }
         let uid = object.uid().unwrap_or_default();
@@ -110,6 +110,11 @@ impl Updates {
             Wake::LookIfPasswordChanged | Wake::Sleep => {
                 agenda.secret_unavailable = matches!(around.secret, SecretState::Unavailable(_));
                 let sooner = self.sleep(object, &around).await;
+                if !dropped::is_told(object) {
+                    let mut ledger = Ledger::new(self.api(object), object.clone());
+                    // Not written: the next wake-up finds it untold again.
+                    let _ = self.publish(&mut ledger, None).await;
+                }
                 sooner.into_iter().chain(agenda.rest(Instant::now())).min()
             }
         };
@@ -119,7 +124,9 @@ impl Updates {
 
     async fn circumstances(&self, object: &Auth0UserUpdate) -> Circumstances {
         let namespace = object.namespace().unwrap_or_default();
-        let tenant = tenants::resolve(&self.tenants, &namespace, &object.spec.tenant_ref);
+        let tenant = tenants::resolve(&self.rivals.tenants, &namespace, &object.spec.tenant_ref);
+        let host = tenant.as_ref().map(|tenant| tenant.host.as_str());
+        let rivals = host.map_or_else(|_| Standing::default(), |host| self.rivals.standing(object, host));
         let secret = match &object.spec.password_secret_ref {
             Field::Absent | Field::Null => SecretState::Undeclared,
             Field::Value(reference) => match self.secrets.version(&namespace, &reference.name).await {
@@ -128,7 +135,7 @@ impl Updates {
                 Err(failure) => SecretState::Unavailable(failure),
             },
         };
-        Circumstances { tenant, secret }
+        Circumstances { tenant, secret, rivals }
     }
 
     /// Reads a Secret that was written again and compares its content with the one that Auth0 was given.
@@ -167,22 +174,30 @@ impl Updates {
     ) -> Option<Duration> {
         let mut ledger = Ledger::new(self.api(object), object.clone());
         let generation = object.metadata.generation.unwrap_or_default();
-        let outcome = Outcome { generation, failure: Some(failure), failures, ..Outcome::default() };
-        self.publish(&mut ledger, &outcome).await.is_err().then_some(RECHECK)
+        let mode = gate::mode(object);
+        let outcome = Outcome { generation, failure: Some(failure), failures, mode, ..Outcome::default() };
+        self.publish(&mut ledger, Some(&outcome)).await.is_err().then_some(RECHECK)
     }
 
     pub(super) fn api(&self, object: &Auth0UserUpdate) -> Api<Auth0UserUpdate> {
         Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default())
     }
 
-    /// Writes the status that the outcome asks for, onto a changed object too.
+    /// Writes the status that the outcome asks for, onto a changed object too. Without an outcome, only what
+    /// is said of dropped nulls is brought up to date.
     ///
     /// # Errors
     /// Why it is not there. An object that is gone needs none.
-    pub(super) async fn publish(&self, ledger: &mut Ledger, outcome: &Outcome) -> Result<(), Failure> {
+    pub(super) async fn publish(
+        &self,
+        ledger: &mut Ledger,
+        outcome: Option<&Outcome>,
+    ) -> Result<(), Failure> {
         for _ in 0..PUBLISH_ATTEMPTS {
             let previous = ledger.status();
-            let next = conclude(&previous, outcome, Timestamp::now());
+            let mut next = outcome
+                .map_or_else(|| previous.clone(), |outcome| conclude(&previous, outcome, Timestamp::now()));
+            dropped::tell(&mut next.conditions, ledger.object());
             if next == previous {
                 return Ok(());
             }

@@ -30,8 +30,7 @@ impl Group {
     /// The group of a field named in a status, such as `email` or `userMetadata.plan`.
     #[must_use]
     pub fn of_field(field: &str) -> Option<Self> {
-        let name = field.split_once('.').map_or(field, |(map, _)| map);
-        Attribute::ALL.into_iter().find(|attribute| attribute.spec_name() == name).map(Attribute::group)
+        Attribute::of_field(field).map(Attribute::group)
     }
 }
 
@@ -75,6 +74,13 @@ impl Attribute {
         Self::PhoneVerified,
         Self::Username,
     ];
+
+    /// The attribute of a field named in a status, such as `email` or `userMetadata.plan`.
+    #[must_use]
+    pub fn of_field(field: &str) -> Option<Self> {
+        let name = field.split_once('.').map_or(field, |(map, _)| map);
+        Self::ALL.into_iter().find(|attribute| attribute.spec_name() == name)
+    }
 
     /// The name in `spec` and in the lists of `status`.
     #[must_use]

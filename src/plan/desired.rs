@@ -94,6 +94,15 @@ impl Desired {
     /// # Errors
     /// `InvalidRequest` for what neither schema nor CEL can see.
     pub fn read(spec: &Auth0UserUpdateSpec, last_applied: Option<&JsonMap>) -> Result<Self, Failure> {
+        for (attribute, map) in maps(spec) {
+            check_keys(spec, attribute, map)?;
+        }
+        Ok(Self::declared(spec, last_applied))
+    }
+
+    /// The same of a spec that may be invalid.
+    #[must_use]
+    pub fn declared(spec: &Auth0UserUpdateSpec, last_applied: Option<&JsonMap>) -> Self {
         let blanks_clear = spec.pass_empty_values == PassEmptyValues::Yes;
         let reader = Reader { spec, blanks_clear };
         let mut desired = Self { texts: reader.texts(), ..Self::default() };
@@ -111,15 +120,13 @@ impl Desired {
         desired.client_id = desired.unless_blank("clientId", &without_empty(&spec.client_id), blanks_clear);
         desired.connection =
             desired.unless_blank("connection", &without_empty(&spec.connection), blanks_clear);
-        for (attribute, map) in
-            [(Attribute::UserMetadata, &spec.user_metadata), (Attribute::AppMetadata, &spec.app_metadata)]
-        {
+        for (attribute, map) in maps(spec) {
             let applied = last_applied.and_then(|spec| spec.get(attribute.spec_name()));
-            if let Some(metadata) = reader.metadata(attribute, map.as_ref(), applied)? {
+            if let Some(metadata) = reader.metadata(attribute, map, applied) {
                 desired.metadata.insert(attribute, metadata);
             }
         }
-        Ok(desired)
+        desired
     }
 
     /// The value of a field that Auth0 cannot clear. Its blank is reported where blanks are meant to clear.
@@ -139,6 +146,28 @@ fn without_empty(field: &Field<String>) -> Field<String> {
     }
 }
 
+/// Both metadata maps.
+pub(super) fn maps(spec: &Auth0UserUpdateSpec) -> [(Attribute, Option<&JsonMap>); 2] {
+    [
+        (Attribute::UserMetadata, spec.user_metadata.as_ref()),
+        (Attribute::AppMetadata, spec.app_metadata.as_ref()),
+    ]
+}
+
+/// Every text field.
+pub(super) fn texts(spec: &Auth0UserUpdateSpec) -> [(Attribute, &Field<String>); 8] {
+    [
+        (Attribute::Name, &spec.name),
+        (Attribute::GivenName, &spec.given_name),
+        (Attribute::FamilyName, &spec.family_name),
+        (Attribute::Nickname, &spec.nickname),
+        (Attribute::Picture, &spec.picture),
+        (Attribute::Email, &spec.email),
+        (Attribute::PhoneNumber, &spec.phone_number),
+        (Attribute::Username, &spec.username),
+    ]
+}
+
 struct Reader<'a> {
     spec: &'a Auth0UserUpdateSpec,
     blanks_clear: bool,
@@ -146,20 +175,8 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn texts(&self) -> BTreeMap<Attribute, Text> {
-        let spec = self.spec;
-        [
-            (Attribute::Name, &spec.name),
-            (Attribute::GivenName, &spec.given_name),
-            (Attribute::FamilyName, &spec.family_name),
-            (Attribute::Nickname, &spec.nickname),
-            (Attribute::Picture, &spec.picture),
-            (Attribute::Email, &spec.email),
-            (Attribute::PhoneNumber, &spec.phone_number),
-            (Attribute::Username, &spec.username),
-        ]
-        .into_iter()
-        .filter_map(|(attribute, field)| Some((attribute, self.text(attribute, field)?)))
-        .collect()
+        let texts = texts(self.spec).into_iter();
+        texts.filter_map(|(attribute, field)| Some((attribute, self.text(attribute, field)?))).collect()
     }
 
     fn text(&self, attribute: Attribute, field: &Field<String>) -> Option<Text> {
@@ -177,23 +194,14 @@ impl Reader<'_> {
         self.spec.clear.iter().any(|entry| entry == name)
     }
 
-    /// Keys of this map that `clear` names one by one.
-    fn cleared_keys(&self, attribute: Attribute) -> impl Iterator<Item = &str> {
-        self.spec
-            .clear
-            .iter()
-            .filter_map(move |entry| entry.strip_prefix(attribute.spec_name())?.strip_prefix('.'))
-    }
-
     fn metadata(
         &self,
         attribute: Attribute,
         map: Option<&JsonMap>,
         applied: Option<&Value>,
-    ) -> Result<Option<Metadata>, Failure> {
+    ) -> Option<Metadata> {
         let empty = JsonMap::new();
         let declared = map.unwrap_or(&empty);
-        self.check_keys(attribute, declared)?;
         let held = map.map_or_else(Held::default, |live| held(applied, live));
         let mut keys: BTreeMap<String, Option<Value>> = declared
             .iter()
@@ -210,36 +218,44 @@ impl Reader<'_> {
         match whole {
             Some(Whole::Clear) => keys.clear(),
             Some(Whole::Replace) => keys.retain(|_, value| value.is_some()),
-            None => keys.extend(self.cleared_keys(attribute).map(|key| (key.to_owned(), None))),
+            None => keys.extend(cleared_keys(self.spec, attribute).map(|key| (key.to_owned(), None))),
         }
         let metadata = Metadata { whole, keys, held: held.keys };
-        Ok((metadata.whole.is_some() || !metadata.keys.is_empty()).then_some(metadata))
+        (metadata.whole.is_some() || !metadata.keys.is_empty()).then_some(metadata)
     }
+}
 
-    fn check_keys(&self, attribute: Attribute, declared: &JsonMap) -> Result<(), Failure> {
-        let name = attribute.spec_name();
-        let refuse = |message| Err(Failure::new(Reason::InvalidRequest, message));
-        for key in self.cleared_keys(attribute) {
-            if declared.get(key).is_some_and(|value| !value.is_null()) {
-                return refuse(format!(
-                    "{name}.{key} is listed in clear and has a value: remove one of the two"
-                ));
-            }
+/// Keys of this map that `clear` names one by one.
+fn cleared_keys(spec: &Auth0UserUpdateSpec, attribute: Attribute) -> impl Iterator<Item = &str> {
+    let name = attribute.spec_name();
+    spec.clear.iter().filter_map(move |entry| entry.strip_prefix(name)?.strip_prefix('.'))
+}
+
+fn check_keys(
+    spec: &Auth0UserUpdateSpec,
+    attribute: Attribute,
+    declared: Option<&JsonMap>,
+) -> Result<(), Failure> {
+    let empty = JsonMap::new();
+    let declared = declared.unwrap_or(&empty);
+    let name = attribute.spec_name();
+    let refuse = |message| Err(Failure::new(Reason::InvalidRequest, message));
+    for key in cleared_keys(spec, attribute) {
+        if declared.get(key).is_some_and(|value| !value.is_null()) {
+            return refuse(format!("{name}.{key} is listed in clear and has a value: remove one of the two"));
         }
-        for key in declared.keys() {
-            if key.contains(['.', '$']) {
-                return refuse(format!(
-                    "{name} holds the key {key:?}: Auth0 refuses keys with . or $; rename it"
-                ));
-            }
-            if attribute == Attribute::AppMetadata && RESERVED_APP_METADATA.contains(&key.as_str()) {
-                return refuse(format!(
-                    "{name} holds the key {key:?}, which Auth0 keeps for itself; rename it"
-                ));
-            }
-        }
-        Ok(())
     }
+    for key in declared.keys() {
+        if key.contains(['.', '$']) {
+            return refuse(format!(
+                "{name} holds the key {key:?}: Auth0 refuses keys with . or $; rename it"
+            ));
+        }
+        if attribute == Attribute::AppMetadata && RESERVED_APP_METADATA.contains(&key.as_str()) {
+            return refuse(format!("{name} holds the key {key:?}, which Auth0 keeps for itself; rename it"));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

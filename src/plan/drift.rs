@@ -341,7 +341,9 @@ fn same_value(wanted: Option<&Value>, seen: Option<&Value>) -> bool {
     }
 }
 
-fn same_json(wanted: &Value, seen: &Value) -> bool {
+/// Whether two JSON values are equal, numbers by their value.
+#[must_use]
+pub fn same_json(wanted: &Value, seen: &Value) -> bool {
     match (wanted, seen) {
         (Value::Number(wanted), Value::Number(seen)) => {
             wanted == seen || ((wanted.is_f64() || seen.is_f64()) && wanted.as_f64() == seen.as_f64())

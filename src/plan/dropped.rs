@@ -4,7 +4,8 @@
 //! `{plan: null}` arrives as `{}`, which would clear the whole map. What is left of a dropped null is
 //! therefore never acted on.
 
-use crate::api::JsonMap;
+use super::desired::{maps, texts};
+use crate::api::{Auth0UserUpdateSpec, JsonMap, PassEmptyValues};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -30,6 +31,36 @@ pub fn held(applied: Option<&Value>, live: &JsonMap) -> Held {
     };
     let null_map = matches!(applied, Some(Value::Null));
     Held { whole: live.is_empty() && (null_map || !keys.is_empty()), keys }
+}
+
+/// Fields that were meant to be cleared and are not, because kubectl dropped their null: spec fields and
+/// first-level metadata keys, such as `name` or `userMetadata.plan`. `applied` is the `spec` that kubectl
+/// last applied. None where blanks do not clear, and none that `clear` names.
+#[must_use]
+pub fn dropped_nulls(spec: &Auth0UserUpdateSpec, applied: &JsonMap) -> Vec<String> {
+    if spec.pass_empty_values == PassEmptyValues::No {
+        return Vec::new();
+    }
+    let mut fields: Vec<String> = texts(spec)
+        .into_iter()
+        .map(|(attribute, field)| (attribute.spec_name(), field))
+        .filter(|(name, field)| field.is_absent() && applied.get(*name).is_some_and(Value::is_null))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    for (attribute, live) in maps(spec) {
+        let (name, empty) = (attribute.spec_name(), JsonMap::new());
+        let live = live.unwrap_or(&empty);
+        let held = held(applied.get(name), live);
+        if live.is_empty() && spec.clear.iter().any(|cleared| cleared == name) {
+            continue;
+        }
+        if held.whole && held.keys.is_empty() {
+            fields.push(name.to_owned());
+        }
+        fields.extend(held.keys.iter().map(|key| format!("{name}.{key}")));
+    }
+    fields.retain(|field| !spec.clear.contains(field));
+    fields
 }
 
 fn dropped(applied: &Value, live: Option<&Value>) -> bool {

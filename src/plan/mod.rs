@@ -14,6 +14,8 @@ pub use attribute::{Attribute, Group};
 pub use body::{Body, Change, MAX_BYTES};
 pub use desired::{Desired, Metadata, Text, Whole};
 pub use digest::{KEY_BYTES, TriggerKey};
+pub use drift::same_json;
+pub use dropped::dropped_nulls;
 pub use order::Memory;
 
 use crate::api::{NotPersisted, SecretVersion, Trigger, TriggerState};

@@ -23,6 +23,8 @@ pub struct Memory {
     pub generation_applied: bool,
     /// The assume-sent annotation.
     pub assume_sent: Option<bool>,
+    /// Orders that other resources of the same user remember.
+    pub twins: Vec<Trigger>,
 }
 
 impl Memory {
@@ -38,6 +40,18 @@ impl Memory {
             Some(trigger) => *trigger = entry,
             None => self.triggers.push(entry),
         }
+    }
+
+    /// What another resource remembers of the same order.
+    fn twin(&self, order: &Order<'_>, key: &TriggerKey) -> Option<&Trigger> {
+        let is_same = |twin: &&Trigger| {
+            twin.name == order.attribute.spec_name()
+                && twin.digest == order.digest
+                && twin.key_id == key.id()
+                && twin.user_created_at.as_deref() == order.user_created_at
+        };
+        let mut twins = self.twins.iter().filter(is_same);
+        twins.clone().find(|twin| twin.state == TriggerState::Sent).or_else(|| twins.next())
     }
 
     /// Whether Auth0 accepted this value once without holding it.
@@ -87,6 +101,11 @@ impl Order<'_> {
     pub fn decide(&self, memory: &Memory, key: &TriggerKey) -> Decision {
         let found = match self.recall(memory, key) {
             Ok(Recall::Same(found)) => found,
+            Ok(Recall::Nothing | Recall::Another)
+                if let Some(decision) = memory.twin(self, key).and_then(|twin| self.follow(twin, key)) =>
+            {
+                return decision;
+            }
             Ok(Recall::Nothing) if memory.assume_sent == Some(true) => {
                 return Decision::Record(self.entry(TriggerState::Sent, key));
             }
@@ -102,6 +121,21 @@ impl Order<'_> {
             TriggerState::Sending | TriggerState::Resending | TriggerState::Unknown => {
                 self.resume(&found, key)
             }
+        }
+    }
+
+    /// Decides on an order that another resource has given already.
+    fn follow(&self, twin: &Trigger, key: &TriggerKey) -> Option<Decision> {
+        match twin.state {
+            TriggerState::Sent => Some(Decision::Record(self.entry(TriggerState::Sent, key))),
+            TriggerState::Sending | TriggerState::Resending => Some(Decision::Hold(Failure::new(
+                Reason::Auth0Unavailable,
+                format!(
+                    "another resource has begun to send the same {} of this user and waits for Auth0's answer; nothing is sent twice",
+                    self.attribute.spec_name()
+                ),
+            ))),
+            TriggerState::Refused | TriggerState::Unknown => None,
         }
     }
 

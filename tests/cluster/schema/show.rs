@@ -49,7 +49,7 @@ async fn every_field_of_the_spec_is_explained() {
         ("auth0userupdate.spec.appMetadata", &["merged"]),
         ("auth0userupdate.spec.clear", &["userMetadata.KEY", "whatever passEmptyValues"]),
         ("auth0userupdate.spec.resyncInterval", &["Default 1h", "0s"]),
-        ("auth0userupdate.spec.mode", &["Apply (default)", "not available yet"]),
+        ("auth0userupdate.spec.mode", &["Apply (default)", "status.plan"]),
         ("auth0userupdate.spec.output", &["Full (default)", "None"]),
         ("auth0userupdate.spec.tenantRef.namespace", &["Not available yet", "TenantNotAllowed"]),
         ("auth0userupdate.status.triggers", &["must not be sent twice"]),

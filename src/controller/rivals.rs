@@ -1,0 +1,104 @@
+//! What other resources of the same user mean for a pass.
+
+use super::tenants::Directory;
+use crate::api::{Auth0UserUpdate, Trigger};
+use crate::claims::{Claimant, Claims, Conflict, Standpoint};
+use crate::reason::{Failure, Reason};
+use crate::user::{Target, User};
+use std::sync::Arc;
+
+/// More fields than these make a message no clearer.
+const MOST_FIELDS: usize = 10;
+
+/// The claims of all resources, and the tenants that they are about.
+#[derive(Clone)]
+pub struct Rivals {
+    /// Who claims what.
+    pub claims: Arc<Claims>,
+    /// Where the host of a tenant is found.
+    pub tenants: Directory,
+}
+
+/// Who stands in a resource's way, as far as can be told without a look at Auth0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Changes where the resource has to be judged again.
+    pub mark: String,
+    /// Whether somebody does, identities aside.
+    pub contested: bool,
+}
+
+impl Rivals {
+    /// Compares a resource with its rivals by what is declared.
+    #[must_use]
+    pub fn standing(&self, object: &Auth0UserUpdate, host: &str) -> Standing {
+        let Some(own) = Claimant::of(object) else { return Standing::default() };
+        let connection = object.spec.connection.value().map(String::as_str).filter(|name| !name.is_empty());
+        let certain = self.conflicts(&own, host, &|other| other == connection);
+        // A password that nobody has read and an identity that nobody has looked up may be anything.
+        let unknown = Some(String::new());
+        let possible = self.conflicts(&own.with_password(unknown), host, &|_| true);
+        let mark = possible.iter().map(|conflict| {
+            let digest = conflict.digest.as_deref().unwrap_or_default();
+            format!("{} {} {digest}\n", conflict.field, conflict.owner)
+        });
+        Standing { mark: mark.collect(), contested: !certain.is_empty() }
+    }
+
+    /// Judges a resource by the user as observed. `password` is the digest of the declared password.
+    ///
+    /// # Errors
+    /// `ManagementConflict`, which names the owners and their fields.
+    pub fn judge(
+        &self,
+        object: &Auth0UserUpdate,
+        host: &str,
+        user: &User,
+        target: &Target,
+        password: Option<String>,
+    ) -> Result<(), Failure> {
+        let Some(own) = Claimant::of(object) else { return Ok(()) };
+        let same_identity = |connection: Option<&str>| {
+            user.target(connection).is_ok_and(|other| other.identity == target.identity)
+        };
+        let conflicts = self.conflicts(&own.with_password(password), host, &same_identity);
+        let Some(first) = conflicts.first() else { return Ok(()) };
+        let (theirs, others): (Vec<_>, Vec<_>) =
+            conflicts.iter().partition(|conflict| conflict.owner == first.owner);
+        let fields: Vec<&str> =
+            theirs.iter().take(MOST_FIELDS).map(|conflict| conflict.field.as_str()).collect();
+        let more = if theirs.len() > MOST_FIELDS || !others.is_empty() { " and more" } else { "" };
+        Err(Failure::new(
+            Reason::ManagementConflict,
+            format!(
+                "{} is older and manages {}{more} of this user, so nothing of this resource is sent: remove the fields from one of the two",
+                first.owner,
+                fields.join(", ")
+            ),
+        ))
+    }
+
+    /// The memory of orders that other resources of the same user hold.
+    #[must_use]
+    pub fn twins(&self, object: &Auth0UserUpdate, host: &str) -> Vec<Trigger> {
+        let Some(own) = Claimant::of(object) else { return Vec::new() };
+        let host_of = |namespace: &str, name: &str| self.tenants.host(namespace, name);
+        let anywhere = |_: Option<&str>| true;
+        self.claims.memory_of_twins(&Standpoint {
+            own: &own,
+            host,
+            host_of: &host_of,
+            same_identity: &anywhere,
+        })
+    }
+
+    fn conflicts(
+        &self,
+        own: &Claimant,
+        host: &str,
+        same_identity: &dyn Fn(Option<&str>) -> bool,
+    ) -> Vec<Conflict> {
+        let host_of = |namespace: &str, name: &str| self.tenants.host(namespace, name);
+        self.claims.conflicts(&Standpoint { own, host, host_of: &host_of, same_identity })
+    }
+}
