@@ -123,7 +123,9 @@ fn a_thousand_resources_of_one_user_wake_each_other_only_when_the_owner_changes(
     let mut woken = claims.subscribe();
     let names: Vec<String> = (0..1000).map(|number| format!("r{number:04}")).collect();
     let of = |name: &str| resource(name, 1, &json!({"name": name}));
-    names.iter().for_each(|name| claims.update(&of(name)));
+    for name in &names {
+        claims.update(&of(name));
+    }
     assert!(woken.try_recv().is_err(), "each new one is younger than the owner");
     claims.update(&resource("r0500", 1, &json!({"name": "edited"})));
     assert!(woken.try_recv().is_err(), "it owns nothing");
@@ -177,17 +179,14 @@ proptest! {
         for (number, edit) in edits {
             let Some(object) = objects.get(number) else { continue };
             let (name, created) = (object.metadata.uid.clone().unwrap(), object.metadata.creation_timestamp.clone());
-            match edit {
-                Some(card) => {
-                    let mut edited = resource(&name, 0, &card);
-                    edited.metadata.creation_timestamp = created;
-                    claims.update(&edited);
-                    objects[number] = edited;
-                }
-                None => {
-                    claims.remove(&name);
-                    objects.remove(number);
-                }
+            if let Some(card) = edit {
+                let mut edited = resource(&name, 0, &card);
+                edited.metadata.creation_timestamp = created;
+                claims.update(&edited);
+                objects[number] = edited;
+            } else {
+                claims.remove(&name);
+                objects.remove(number);
             }
         }
         for own in &objects {

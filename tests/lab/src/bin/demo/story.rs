@@ -1,6 +1,8 @@
-//! The demo: a resource is applied and edited, and Auth0 follows.
+//! The demo: a resource is applied and edited, and Auth0 follows; a null that kubectl drops is told.
 
-use lab::{Error, Result};
+use std::time::Duration;
+
+use lab::{Error, Result, wait_until};
 
 use crate::show;
 use crate::stage::{Stage, UPDATE, USER, example, step};
@@ -21,6 +23,15 @@ pub(crate) async fn tell(stage: &mut Stage) -> Result<()> {
     show::difference(&first, &edited);
     apply(stage, &edited).await?;
     check(stage, "/user_metadata/plan", "enterprise")?;
+    if stage.auth0.user(USER).unwrap_or_default().pointer("/user_metadata/theme").is_some() {
+        return Err(Error::Failed("Auth0 still holds the key that clear names".to_owned()));
+    }
+
+    let null = example("user-update-null.yaml")?;
+    show::heading("kubectl apply -f examples/demo/user-update-null.yaml (what differs)");
+    show::difference(&edited, &null);
+    drop_null(stage, &null).await?;
+    check(stage, "/family_name", "Miller")?;
 
     show::heading("The user in Auth0, after");
     show::user(stage.auth0.user(USER).as_ref());
@@ -47,6 +58,38 @@ async fn apply(stage: &mut Stage, manifest: &str) -> Result<()> {
     show::heading("kubectl get a0uu ann -o yaml (its status)");
     let yaml = kubectl.run(["get", UPDATE, "--output=yaml"], "").await?.ok()?;
     println!("{}", show::status_part(&yaml));
+    Ok(())
+}
+
+/// Applies a manifest whose null kubectl drops, and shows the warning.
+async fn drop_null(stage: &mut Stage, manifest: &str) -> Result<()> {
+    const EVENT: &str = "reason=NullDropped";
+    let kubectl = stage.kubectl();
+    stage.auth0.clear_log();
+    println!();
+    let warned = async || {
+        let events = kubectl.run(["get", "events", "--field-selector", EVENT, "--output=name"], "").await;
+        match events.and_then(|output| output.ok()) {
+            Ok(names) if !names.is_empty() => Ok(()),
+            Ok(_) => Err("no such event".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    };
+    step("applying it, waiting for the warning", async {
+        kubectl.apply(manifest).await?;
+        stage.wait_ready(UPDATE).await?;
+        wait_until("the warning", Duration::from_secs(20), warned).await
+    })
+    .await?;
+    if !stage.auth0.patches().is_empty() {
+        return Err(Error::Failed("a dropped null was sent".to_owned()));
+    }
+    show::heading("kubectl get events --field-selector reason=NullDropped");
+    let columns = "--output=custom-columns=TYPE:.type,REASON:.reason,MESSAGE:.message";
+    print!("{}", kubectl.run(["get", "events", "--field-selector", EVENT, columns], "").await?.ok()?);
+    show::heading("kubectl get a0uu ann -o jsonpath=… (the message of Ready)");
+    let message = "--output=jsonpath={.status.conditions[?(@.type=='Ready')].message}";
+    println!("{}", kubectl.run(["get", UPDATE, message], "").await?.ok()?);
     Ok(())
 }
 
