@@ -168,6 +168,8 @@ fn wants(object: &Auth0UserUpdate, field: &str) -> Option<Value> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn the_index_agrees_with_comparing_everybody_with_everybody(
         cards in proptest::collection::vec((card(), 0_u32..3), 1..6),

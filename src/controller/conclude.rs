@@ -20,6 +20,7 @@ const FAILURES_UNTIL_UNKNOWN: u32 = 3;
 
 /// What one pass came to.
 #[derive(Default)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Outcome {
     /// Generation of the spec that it worked on.
     pub generation: i64,
@@ -322,3 +323,6 @@ fn show(status: &mut Auth0UserUpdateStatus, user: &User, output: Output) {
         limit("user.userMetadata", &mut user.user_metadata);
     }
 }
+
+#[cfg(test)]
+mod tests;
