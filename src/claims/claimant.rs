@@ -135,11 +135,6 @@ impl Claimant {
         let changed = fields.filter(|(field, wish)| other.wishes.get(*field) != Some(wish));
         changed.map(|(field, _)| field.clone()).collect()
     }
-
-    /// Its memory of orders that it still claims.
-    pub(super) fn orders(&self) -> impl Iterator<Item = &Trigger> {
-        self.triggers.iter().filter(|entry| self.wishes.contains_key(&entry.name))
-    }
 }
 
 /// Whether only one identity of the user has this field.

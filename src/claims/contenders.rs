@@ -2,6 +2,7 @@
 
 use super::Named;
 use super::claimant::{Claimant, Rank, Wish, is_identity_scoped};
+use crate::api::Trigger;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -75,6 +76,17 @@ impl Contenders {
         let fields =
             self.0.iter().filter(move |(place, _)| of(place)).flat_map(|(_, fields)| fields.values());
         fields.flat_map(BTreeMap::values).filter(move |claimant| seen.insert(&claimant.uid)).map(Arc::as_ref)
+    }
+
+    /// What others in competing places, which are not in conflict, remember of fields that one claims.
+    pub fn twins(&self, own: &Claimant, competes: impl Fn(&Place) -> bool) -> impl Iterator<Item = &Trigger> {
+        let fields = self.0.iter().filter(move |(place, _)| competes(place)).map(|(_, fields)| fields);
+        fields
+            .flat_map(move |fields| own.wishes.keys().filter_map(|name| fields.get_key_value(name)))
+            .flat_map(|(name, twins)| {
+                let others = twins.values().filter(|twin| twin.uid != own.uid && !twin.conflicted);
+                others.flat_map(move |twin| twin.triggers.iter().filter(move |entry| entry.name == *name))
+            })
     }
 
     /// Resources that share a user with those of this tenant, and are of another one.

@@ -129,13 +129,13 @@ impl Claims {
         })
     }
 
-    /// The memory of orders that other resources of the same user hold, and that are not in conflict.
+    /// What other resources of the same user, which are not in conflict, remember of fields that this one
+    /// claims.
     #[must_use]
     pub fn memory_of_twins(&self, standpoint: &Standpoint<'_>) -> Vec<Trigger> {
         self.of_user(&standpoint.own.user_id, |contenders| {
-            let places = contenders.claimants(|place| standpoint.competes(place, false));
-            let twins = places.filter(|twin| twin.uid != standpoint.own.uid && !twin.conflicted);
-            twins.flat_map(|twin| twin.orders().cloned()).collect()
+            let twins = contenders.twins(standpoint.own, |place| standpoint.competes(place, false));
+            twins.cloned().collect()
         })
     }
 

@@ -260,13 +260,11 @@ impl Judgement<'_> {
 
     fn passing(&mut self, failure: &Failure, outcome: &Outcome) {
         let reason = failure.reason.as_str();
-        if !self.was_applied {
+        if !self.was_applied || outcome.password_pending {
             self.not_ready(failure, RECONCILING);
             if !self.was_judged() {
                 self.say(SYNCED, "Unknown", reason, &failure.message);
             }
-        } else if outcome.password_pending {
-            self.not_ready(failure, RECONCILING);
         } else if is_dependency(failure.reason) || outcome.failures >= FAILURES_UNTIL_UNKNOWN {
             self.say(SYNCED, "Unknown", reason, &failure.message);
         }
@@ -275,7 +273,7 @@ impl Judgement<'_> {
     /// Only a new Secret content can leave an applied generation judged and not ready.
     fn was_judged(&self) -> bool {
         conditions::find(self.conditions, SYNCED).is_some_and(|synced| {
-            matches!(synced.reason.as_str(), "InSync" | "NotPersisted")
+            matches!(synced.reason.as_str(), "InSync" | "NotPersisted" | "DriftFound")
                 && synced.observed_generation == Some(self.generation)
         })
     }
