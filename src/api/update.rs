@@ -135,7 +135,7 @@ pub struct Auth0UserUpdateSpec {
     /// Key of a Secret in this namespace that holds the new password. It is set once for each content of
     /// the Secret; one trailing newline is dropped. A new password ends the user's sessions. Because Auth0
     /// lifts an administrator's block when a password is set, a blocked user's password is set only where
-    /// `blocked` says what is wanted.
+    /// spec.blocked says what is wanted.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub password_secret_ref: Field<SecretKeyRef>,
 
@@ -145,8 +145,8 @@ pub struct Auth0UserUpdateSpec {
     pub blocked: Field<bool>,
 
     /// Application metadata, which the user cannot change. First-level keys are merged: keys that are not
-    /// named stay. A key with null is removed (passEmptyValues Yes); with kubectl apply name it in `clear`
-    /// instead, because kubectl drops nulls. Quote integers beyond 64 bits.
+    /// named stay. A key with null is removed (passEmptyValues Yes); kubectl apply drops nulls, so name the
+    /// key in clear there. Quote integers beyond 64 bits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::free_form_map")]
     pub app_metadata: Option<JsonMap>,
@@ -161,10 +161,10 @@ pub struct Auth0UserUpdateSpec {
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub connection: Field<String>,
 
-    /// Fields to clear in Auth0, whatever passEmptyValues says: name, givenName, familyName, nickname,
-    /// picture, email, phoneNumber, username, userMetadata, appMetadata, userMetadata.KEY or
-    /// appMetadata.KEY. The way to clear that survives every tool. userMetadata together with values in
-    /// userMetadata replaces: every other key is removed, once for each change.
+    /// Fields to clear in Auth0, whatever passEmptyValues says, and the way to clear that survives every
+    /// tool: name, givenName, familyName, nickname, picture, email, phoneNumber, username, userMetadata,
+    /// appMetadata, userMetadata.KEY or appMetadata.KEY. To replace a whole map, name it here and write the
+    /// wanted keys in it: every other key is removed, once for each change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(max = 300)))]
     #[x_kube(merge_strategy = ListMerge::Set, validation = clearable())]

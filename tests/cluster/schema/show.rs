@@ -1,8 +1,8 @@
 //! What kubectl shows: docs, columns, categories, selectors, the first status.
 
 use super::table::namespace;
-use crate::world::{object, update};
-use lab::{Kubectl, Mode, Patch};
+use crate::world::{DEADLINE, object, update};
+use lab::{Kubectl, Mode, Patch, wait_until};
 use serde_json::json;
 
 async fn printed<const N: usize>(kubectl: &Kubectl, arguments: [&str; N]) -> String {
@@ -37,6 +37,13 @@ async fn a_new_object_says_that_it_was_never_visited() {
 #[tokio::test]
 async fn every_field_of_the_spec_is_explained() {
     let kubectl = namespace("schema").await;
+    // The API server publishes the docs of a new CRD a little later than the CRD.
+    for kind in ["auth0userupdate", "auth0tenant"] {
+        let explained = wait_until("the docs", DEADLINE, async || {
+            kubectl.run(["explain", kind], "").await.and_then(|output| output.ok())
+        });
+        explained.await.unwrap();
+    }
     for (field, words) in [
         ("auth0userupdate", &["Update User card", "deleting this resource changes nothing"][..]),
         ("auth0userupdate.spec.passEmptyValues", &["Whether blank inputs clear", "Yes", "No"]),
@@ -73,6 +80,21 @@ async fn every_field_of_the_spec_is_explained() {
     }
 }
 
+/// A user of an Auth0 database, and the connection that every new tenant has.
+async fn the_wide_table_fits_a_terminal(kubectl: &Kubectl) {
+    let card = json!({
+        "userId": "auth0|507f1f77bcf86cd799439011", "connection": "Username-Password-Authentication",
+    });
+    kubectl.apply(&update("ada", card)).await.unwrap();
+    let message = "Auth0 has taken what the spec asks";
+    let ready = json!({"type": "Ready", "status": "True", "reason": "Applied", "message": message, "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    let last = json!({"time": "2026-01-01T00:00:00Z", "generation": 1, "requests": 1});
+    let status = json!({"status": {"conditions": [ready], "lastUpdate": last}});
+    kubectl.patch_status("a0uu/ada", Patch::Merge, &status).await.unwrap().ok().unwrap();
+    let wide = printed(kubectl, ["get", "a0uu", "ada", "-o", "wide"]).await;
+    assert!(wide.contains(message) && wide.lines().all(|line| line.len() <= 160), "{wide}");
+}
+
 #[tokio::test]
 async fn kubectl_get_shows_what_matters() {
     let kubectl = namespace("schema").await;
@@ -100,6 +122,7 @@ async fn kubectl_get_shows_what_matters() {
     for word in ["TENANT", "CONNECTION", "MESSAGE", "example", "People", "declare blocked"] {
         assert!(wide.contains(word), "{word}: {wide}");
     }
+    the_wide_table_fits_a_terminal(&kubectl).await;
     let category = printed(&kubectl, ["get", "auth0", "-o", "name"]).await;
     for name in ["auth0userupdate.auth0-user-operator.dev/ann", "auth0tenant.auth0-user-operator.dev/example"]
     {
