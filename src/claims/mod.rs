@@ -87,7 +87,7 @@ impl Claims {
         self.wake(affected);
     }
 
-    /// Takes over a resource of a list, all of whose resources are visited anyway.
+    /// Takes over a resource of the first list, before anything is visited.
     pub fn list(&self, object: &Auth0UserUpdate) {
         self.change(|index| index.update(object));
     }

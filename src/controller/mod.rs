@@ -269,16 +269,21 @@ where
 
 /// Feeds the claims, before the store, so that no pass knows a resource whose claims are not known.
 fn claiming(claims: Arc<Claims>, namespace: Option<String>) -> impl FnMut(&WatchResult<Auth0UserUpdate>) {
-    let mut listed = HashSet::new();
+    let (mut listed, mut is_first) = (HashSet::new(), true);
     move |event| match event {
         Ok(Event::Init) => listed.clear(),
         Ok(Event::InitApply(object)) => {
             listed.insert(object.uid().unwrap_or_default());
-            if let Ok(readable) = &object.0 {
-                claims.list(readable);
+            match &object.0 {
+                Ok(readable) if is_first => claims.list(readable),
+                Ok(readable) => claims.update(readable),
+                Err(_) => claims.remove(&object.uid().unwrap_or_default()),
             }
         }
-        Ok(Event::InitDone) => claims.retain(namespace.as_deref(), &listed),
+        Ok(Event::InitDone) => {
+            is_first = false;
+            claims.retain(namespace.as_deref(), &listed);
+        }
         Ok(Event::Apply(object)) => match &object.0 {
             Ok(readable) => claims.update(readable),
             Err(_) => claims.remove(&object.uid().unwrap_or_default()),
