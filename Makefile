@@ -22,6 +22,7 @@ GO := $(shell awk '$$1 == "go" { print $$2 }' $(MODULE)/go.mod)
 
 # With KUBEBUILDER_ASSETS, its etcd, kube-apiserver and kubectl are used.
 PROGRAMS := $(BIN)/launcher $(if $(KUBEBUILDER_ASSETS),,$(addprefix $(BIN)/,etcd kubectl kube-apiserver))
+JUDGES := $(addprefix target/gitops/,flux-judge argo-judge)
 
 .PHONY: help
 help: ## list the targets
@@ -40,7 +41,7 @@ playground: control-plane ## the same set-up, which stays until Ctrl-C
 	@$(dir $(OPERATOR))demo playground --operator $(OPERATOR)
 
 .PHONY: test
-test: control-plane ## everything that has to pass before a commit
+test: control-plane judges ## everything that has to pass before a commit
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo build --locked
@@ -67,6 +68,18 @@ $(BIN)/%: | tools
 	@started=$$SECONDS; mkdir -p $(BIN); \
 	CGO_ENABLED=0 go -C $(MODULE) build -trimpath -ldflags "$(LDFLAGS)" -o "$(CURDIR)/$@" $(PACKAGE); \
 	touch $@; echo "built $* in $$((SECONDS - started)) s"
+
+.PHONY: judges
+judges: tools $(JUDGES) ## build the programs that apply and wait as Flux and Argo CD do
+
+target/gitops/flux-judge: $(wildcard tests/gitops/flux/*.go) tests/gitops/flux/go.mod tests/gitops/flux/go.sum
+target/gitops/argo-judge: $(wildcard tests/gitops/argo/*.go) tests/gitops/argo/go.mod tests/gitops/argo/go.sum
+
+target/gitops/%-judge: | tools
+	@echo "building $*-judge (both: about 2 minutes the first time, seconds later)"
+	@started=$$SECONDS; mkdir -p $(@D); \
+	CGO_ENABLED=0 go -C tests/gitops/$* build -trimpath -ldflags "-s -w" -o "$(CURDIR)/$@" .; \
+	touch $@; echo "built $*-judge in $$((SECONDS - started)) s"
 
 # Names what is missing before anything is built.
 .PHONY: tools

@@ -105,7 +105,7 @@ async fn a_secondary_identity_is_compared_by_its_profile_data_where_there_is_any
     }
     assert_eq!(world.bodies_of("auth0|seen"), Vec::<Value>::new(), "it is there already");
     let sent = json!({"email": "unseen@second.example.com", "connection": "Second"});
-    assert_eq!(world.bodies_of("auth0|unseen"), [sent.clone()]);
+    assert_eq!(world.bodies_of("auth0|unseen"), [sent]);
 
     // What is seen is corrected; what is not seen is sent once for each value.
     let drift = |user: &mut serde_json::Map<String, Value>| {

@@ -3,20 +3,26 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says so by panicking")]
 #![allow(clippy::needless_pass_by_value, reason = "a card reads best where it is passed")]
 
+mod admission;
 mod blanks;
 mod canaries;
 mod card;
+mod claims;
 mod conditions;
 mod connections;
 mod counts;
+mod dropped;
+mod gitops;
 mod input;
 mod isolation;
 mod kills;
 mod matrix;
+mod observe;
 mod outputs;
 mod permissions;
 mod quiet;
 mod reasons;
+mod requests;
 mod schema;
 mod triggers;
 mod wakes;

@@ -179,6 +179,8 @@ func apiserverFlags(port int) []string {
 		// It waits for a ServiceAccount `default` that only a controller-manager makes.
 		"--disable-admission-plugins=ServiceAccount",
 		"--audit-policy-file=audit-policy.yaml", "--audit-log-path=audit.log",
+		// In megabytes: a log that is rotated half-way would hide what came before.
+		"--audit-log-maxsize=100000",
 	}
 }
 

@@ -40,7 +40,7 @@ async fn every_field_of_the_spec_is_explained() {
     // The API server publishes the docs of a new CRD a little later than the CRD.
     for kind in ["auth0userupdate", "auth0tenant"] {
         let explained = wait_until("the docs", DEADLINE, async || {
-            kubectl.run(["explain", kind], "").await.and_then(|output| output.ok())
+            kubectl.run(["explain", kind], "").await.and_then(lab::Output::ok)
         });
         explained.await.unwrap();
     }

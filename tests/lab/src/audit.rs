@@ -29,10 +29,10 @@ pub struct AuditEvent {
     /// The answer's status.
     #[serde(default)]
     pub response_status: ResponseStatus,
-    /// The request's body; for our own kinds, events and Secrets only.
+    /// The body of a write; for our own kinds, events and Secrets only.
     #[serde(default)]
     pub request_object: Value,
-    /// The answer's body; for our own kinds, events and Secrets only.
+    /// The answer to a write; for our own kinds, events and Secrets only.
     #[serde(default)]
     pub response_object: Value,
 }

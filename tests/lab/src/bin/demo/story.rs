@@ -69,7 +69,7 @@ async fn drop_null(stage: &mut Stage, manifest: &str) -> Result<()> {
     println!();
     let warned = async || {
         let events = kubectl.run(["get", "events", "--field-selector", EVENT, "--output=name"], "").await;
-        match events.and_then(|output| output.ok()) {
+        match events.and_then(lab::Output::ok) {
             Ok(names) if !names.is_empty() => Ok(()),
             Ok(_) => Err("no such event".to_owned()),
             Err(error) => Err(error.to_string()),

@@ -1,0 +1,136 @@
+//! A resource under a new name: for a while both are there, and nothing is sent twice.
+
+use super::{APPLIED, about, senders, uid_of, until_is, until_younger_than};
+use crate::conditions::check_every_status;
+use crate::counts::restart;
+use crate::world::{World, condition, person};
+use auth0_sandbox::{Fault, FaultKind};
+use serde_json::{Map, Value, json};
+
+/// A card with every order that must not be carried out twice.
+fn orders() -> Value {
+    let card = json!({
+        "name": "Ada", "passwordSecretRef": {"name": "ada", "key": "password"}, "verifyEmail": true,
+        "userMetadata": {"plan": "pro"}, "clear": ["userMetadata", "appMetadata"],
+    });
+    about("ada", card)
+}
+
+async fn with_unverified(name: &str) -> World {
+    let world = World::start(name).await;
+    let mut user = person("ada", "People");
+    user["email_verified"] = json!(false);
+    world.sandbox.put_user(user).unwrap();
+    world.apply_secret("ada", &json!({"password": "Correct-Horse-1"})).await;
+    world
+}
+
+fn states(object: &Value) -> Vec<(String, String)> {
+    let entries = object["status"]["triggers"].as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut states: Vec<_> =
+        entries.iter().map(|entry| (text(&entry["name"]), text(&entry["state"]))).collect();
+    states.sort();
+    states
+}
+
+/// Ready of every status that was written for a resource, in order.
+fn readiness(world: &World, name: &str) -> Vec<(String, String)> {
+    let writes = world.status_writes().into_iter().filter(|write| write.object_ref.name == name);
+    let told = writes.filter(|write| !write.request_object["status"]["conditions"].is_null());
+    told.map(|write| condition(&write.request_object, "Ready")).collect()
+}
+
+#[tokio::test]
+async fn a_rename_in_git_sends_nothing_and_is_never_seen_to_flicker() {
+    let mut world = with_unverified("rename").await;
+    world.apply_as("old", orders()).await;
+    let old = until_is(&world, "old", APPLIED).await;
+    assert_eq!(states(&old).len(), 4, "{}", old["status"]["triggers"]);
+    // Whatever others write after the clears stays.
+    let theirs = |user: &mut Map<String, Value>| {
+        user.insert("user_metadata".into(), json!({"plan": "pro", "theirs": 1}));
+        user.insert("app_metadata".into(), json!({"theirs": 1}));
+    };
+    world.sandbox.change_user("auth0|ada", theirs).unwrap();
+    let held = world.sandbox.stored_user("auth0|ada").unwrap();
+    world.sandbox.clear_log();
+    let old_writes = world.cost("old").writes;
+    until_younger_than(&world, "old").await;
+    world.apply_as("new", orders()).await;
+    let new = until_is(&world, "new", APPLIED).await;
+    assert_eq!(states(&new), states(&old), "the orders were taken over");
+    assert!(states(&new).iter().all(|(_, state)| state == "Sent"));
+    assert!(new["status"]["lastUpdate"].is_null(), "it sent nothing");
+    world.kubectl.delete("auth0userupdate/old").await.unwrap();
+    world.until_all_is_quiet().await;
+    restart(&mut world).await;
+    world.request("new", "after-all").await;
+    world.until_all_is_quiet().await;
+
+    let uid = uid_of(&world, "new").await;
+    assert!(!senders(&world).contains(&uid), "{:?}", world.bodies());
+    assert!(world.bodies_of("auth0|ada").is_empty(), "{:?}", world.bodies_of("auth0|ada"));
+    let effects = world.sandbox.effects("auth0|ada");
+    assert_eq!((effects.passwords_set, effects.mails_sent), (1, 1));
+    assert_eq!(world.sandbox.stored_user("auth0|ada").unwrap(), held);
+    let ready = readiness(&world, "new");
+    assert!(!ready.is_empty() && ready.iter().all(|ready| ready.0 == "True"), "{ready:?}");
+    assert_eq!(world.cost("old").writes, old_writes, "the old one never noticed");
+    assert_eq!(world.cost("new").events, 0);
+    check_every_status(&world);
+}
+
+#[tokio::test]
+async fn both_applied_at_once_carry_out_each_order_once() {
+    let world = with_unverified("rename-once").await;
+    world.apply_all([("one", orders()), ("two", orders())]).await;
+    let (one, two) = (until_is(&world, "one", APPLIED).await, until_is(&world, "two", APPLIED).await);
+    assert_eq!(states(&one), states(&two));
+    let effects = world.sandbox.effects("auth0|ada");
+    assert_eq!((effects.passwords_set, effects.mails_sent), (1, 1));
+    let bodies = world.bodies_of("auth0|ada");
+    let clears = bodies.iter().filter(|body| !body["app_metadata"].is_null()).count();
+    assert_eq!(clears, 1, "{bodies:?}");
+    // A new content is a new order, for both together.
+    world.apply_secret("ada", &json!({"password": "Battery-Staple-2"})).await;
+    let version = world.get("secret/ada").await["metadata"]["resourceVersion"].clone();
+    for name in ["one", "two"] {
+        let sent = |object: &Value| {
+            let entries = object["status"]["triggers"].as_array().unwrap();
+            entries
+                .iter()
+                .any(|entry| entry["secret"]["resourceVersion"] == version && entry["state"] == "Sent")
+        };
+        world.until(&format!("auth0userupdate/{name}"), "the new password", sent).await;
+    }
+    assert_eq!(world.sandbox.effects("auth0|ada").passwords_set, 2);
+    check_every_status(&world);
+}
+
+#[tokio::test]
+async fn an_order_whose_end_nobody_knows_is_left_to_whoever_began_it() {
+    let world = with_unverified("rename-begun").await;
+    let card =
+        || about("ada", json!({"passwordSecretRef": {"name": "ada", "key": "password"}, "nickname": "n"}));
+    let kind = FaultKind::Status { status: 503, body: None, headers: Vec::new(), after_effect: false };
+    world.sandbox.fault(Fault::new(kind).method("PATCH").body_key("password"));
+    let unavailable = "False/Auth0Unavailable Unknown/Auth0Unavailable Reconciling";
+    world.apply_as("old", card()).await;
+    let old = until_is(&world, "old", unavailable).await;
+    assert_eq!(states(&old), [("passwordSecretRef".to_owned(), "Sending".to_owned())]);
+    until_younger_than(&world, "old").await;
+    world.apply_as("new", card()).await;
+    let new = until_is(&world, "new", unavailable).await;
+    assert!(states(&new).is_empty(), "{:?}", states(&new));
+    world.sandbox.clear_faults();
+    until_is(&world, "old", APPLIED).await;
+    let new = until_is(&world, "new", APPLIED).await;
+    assert_eq!(states(&new), [("passwordSecretRef".to_owned(), "Sent".to_owned())]);
+    assert_eq!(world.sandbox.effects("auth0|ada").passwords_set, 1);
+    let uid = uid_of(&world, "old").await;
+    let senders = senders(&world);
+    let of_password = world.bodies().into_iter().zip(senders).filter(|(body, _)| !body["password"].is_null());
+    assert!(of_password.clone().count() >= 2 && of_password.into_iter().all(|(_, sender)| sender == uid));
+    check_every_status(&world);
+}

@@ -1,0 +1,297 @@
+//! Nulls that `kubectl apply` drops on its way to the API server: told, and never guessed at.
+
+use crate::counts::{Cost, restart};
+use crate::world::{DEADLINE, World, condition, update};
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use lab::{Mode, wait_until};
+use serde_json::{Value, json};
+
+/// Every field that a null clears, and every metadata key of these tests.
+const NAMES: [&str; 15] = [
+    "name",
+    "givenName",
+    "familyName",
+    "nickname",
+    "picture",
+    "email",
+    "phoneNumber",
+    "username",
+    "userMetadata",
+    "appMetadata",
+    "userMetadata.plan",
+    "userMetadata.theme",
+    "userMetadata.billing",
+    "appMetadata.roles",
+    "blocked",
+];
+
+fn manifest(slug: &str, mut card: Value) -> String {
+    card["userId"] = json!(format!("auth0|{slug}"));
+    card["resyncInterval"] = json!("24h");
+    update(slug, card)
+}
+
+/// The client-side `kubectl apply`, with the annotation.
+async fn apply(world: &World, slug: &str, card: Value) {
+    world.kubectl.submit(Mode::Apply, &manifest(slug, card)).await.unwrap().ok().unwrap();
+}
+
+/// Server-side apply as `GitOps` controllers do it: unlike kubectl, they leave kubectl's annotation alone.
+async fn apply_by_controller(world: &World, slug: &str, card: Value) {
+    let kubeconfig = Kubeconfig::read_from(world.plane.kubeconfig()).unwrap();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    let client = Client::try_from(config).unwrap();
+    let kind = GroupVersionKind::gvk("auth0-user-operator.dev", "v1alpha1", "Auth0UserUpdate");
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(client, &world.namespace, &ApiResource::from_gvk(&kind));
+    let manifest: Value = serde_json::from_str(&manifest(slug, card)).unwrap();
+    api.patch(slug, &PatchParams::apply("gitops").force(), &Patch::Apply(manifest)).await.unwrap();
+}
+
+fn message(object: &Value) -> &str {
+    let conditions = object["status"]["conditions"].as_array().unwrap();
+    conditions.iter().find(|entry| entry["type"] == "Ready").unwrap()["message"].as_str().unwrap()
+}
+
+/// The fields that the Ready message speaks of as not cleared.
+fn told(object: &Value) -> Vec<&'static str> {
+    // What comes before speaks of something else.
+    let Some((_, told)) = message(object).split_once("null") else { return Vec::new() };
+    let words: Vec<&str> = told.split(|letter: char| !letter.is_alphabetic() && letter != '.').collect();
+    NAMES.into_iter().filter(|name| words.contains(name)).collect()
+}
+
+/// Waits until the Ready message speaks of these fields, and says how to write it instead.
+async fn until_told(world: &World, slug: &str, fields: &[&str]) -> Value {
+    let says = |object: &Value| object["status"]["conditions"].is_array() && told(object) == fields;
+    let object = world.until(&format!("auth0userupdate/{slug}"), &fields.join(", "), says).await;
+    let (text, any) = (message(&object), !fields.is_empty());
+    for word in ["null", "clear", "--server-side"] {
+        assert_eq!(text.contains(word), any, "{word}: {text}");
+    }
+    object
+}
+
+/// Notes of the warnings `NullDropped` about a resource.
+async fn warnings(world: &World, slug: &str) -> Vec<String> {
+    let events = world.get("events.events.k8s.io").await["items"].as_array().unwrap().clone();
+    let ours =
+        events.iter().filter(|event| event["regarding"]["name"] == slug && event["reason"] == "NullDropped");
+    ours.map(|event| {
+        assert_eq!(event["type"], "Warning");
+        assert!(event["series"]["count"].is_null(), "told again: {event}");
+        event["note"].as_str().unwrap().to_owned()
+    })
+    .collect()
+}
+
+async fn until_warnings(world: &World, slug: &str, count: usize) -> Vec<String> {
+    let seen = wait_until("warnings", DEADLINE, async || {
+        let warnings = warnings(world, slug).await;
+        if warnings.len() == count { Ok(warnings) } else { Err(format!("{slug}: {warnings:?}")) }
+    });
+    seen.await.unwrap()
+}
+
+/// What is written with nulls, and the fields that are told.
+fn cases() -> Vec<(String, Value, Vec<&'static str>)> {
+    let texts =
+        ["name", "givenName", "familyName", "nickname", "picture", "email", "phoneNumber", "username"];
+    let mut cases: Vec<(Value, Vec<&'static str>)> =
+        texts.into_iter().map(|field| (json!({field: null}), vec![field])).collect();
+    cases.extend([
+        (json!({"userMetadata": {"plan": null}}), vec!["userMetadata.plan"]),
+        (
+            json!({"userMetadata": {"plan": null, "theme": null}}),
+            vec!["userMetadata.plan", "userMetadata.theme"],
+        ),
+        (json!({"userMetadata": {"plan": null, "theme": "dark"}}), vec!["userMetadata.plan"]),
+        (json!({"userMetadata": {"billing": {"plan": null}}}), vec!["userMetadata.billing"]),
+        (json!({"appMetadata": {"roles": null}}), vec!["appMetadata.roles"]),
+        (json!({"userMetadata": null}), vec!["userMetadata"]),
+        (json!({"appMetadata": null}), vec!["appMetadata"]),
+        (
+            json!({"name": null, "email": null, "appMetadata": {"roles": null}}),
+            vec!["name", "email", "appMetadata.roles"],
+        ),
+        // Nothing that a null could clear.
+        (json!({"blocked": null, "connection": null, "clientId": null, "passwordSecretRef": null}), vec![]),
+        (json!({"emailVerified": null, "resyncInterval": null}), vec![]),
+        // The empty map is an order, and so is the empty text.
+        (json!({"nickname": ""}), vec![]),
+    ]);
+    cases.into_iter().enumerate().map(|(index, (card, told))| (format!("d{index}"), card, told)).collect()
+}
+
+#[tokio::test]
+async fn every_dropped_null_is_told_once_and_clears_nothing() {
+    let world = World::start("dropped").await;
+    let cases = cases();
+    for (slug, ..) in &cases {
+        world.add_person(slug);
+    }
+    let manifests: Vec<String> = cases.iter().map(|(slug, card, _)| manifest(slug, card.clone())).collect();
+    world.kubectl.apply(&manifests.join("\n---\n")).await.unwrap();
+    for (slug, card, fields) in &cases {
+        let object = until_told(&world, slug, fields).await;
+        let ready = ("True".to_owned(), "Applied".to_owned());
+        assert_eq!(condition(&object, "Ready"), ready, "{slug} {card}");
+        assert_eq!(condition(&object, "Synced").1, "InSync", "{slug} {card}");
+        let warnings = until_warnings(&world, slug, usize::from(!fields.is_empty())).await;
+        assert!(warnings.iter().all(|note| fields.iter().all(|field| note.contains(field))), "{warnings:?}");
+        let sent = world.bodies_of(&format!("auth0|{slug}"));
+        let wanted = if card["nickname"] == "" { vec![json!({"nickname": null})] } else { vec![] };
+        assert_eq!(sent, wanted, "{slug} {card}");
+        let spec = object["spec"].to_string();
+        assert!(!spec.contains("null"), "this kubectl drops no nulls: {spec}");
+    }
+}
+
+#[tokio::test]
+async fn under_no_a_dropped_null_is_what_the_person_wants() {
+    let world = World::start("dropped-no").await;
+    let cases = cases();
+    let card = |card: &Value| {
+        let mut card = card.clone();
+        card["passEmptyValues"] = json!("No");
+        card
+    };
+    for (slug, ..) in &cases {
+        world.add_person(slug);
+    }
+    let manifests: Vec<String> = cases.iter().map(|(slug, own, _)| manifest(slug, card(own))).collect();
+    world.kubectl.apply(&manifests.join("\n---\n")).await.unwrap();
+    for (slug, ..) in &cases {
+        until_told(&world, slug, &[]).await;
+        world.until_applied(slug).await;
+    }
+    world.until_all_is_quiet().await;
+    assert_eq!(world.bodies().len(), 1, "the sign only: {:?}", world.bodies());
+    for (slug, ..) in &cases {
+        until_warnings(&world, slug, 0).await;
+    }
+}
+
+#[tokio::test]
+async fn an_edit_repairs_it() {
+    let world = World::start("dropped-edit").await;
+    world.add_person("ada");
+    apply(&world, "ada", json!({"name": null, "userMetadata": {"plan": null}})).await;
+    until_told(&world, "ada", &["name", "userMetadata.plan"]).await;
+    assert!(world.bodies().is_empty());
+    apply(&world, "ada", json!({"name": "", "clear": ["userMetadata.plan"]})).await;
+    let object = until_told(&world, "ada", &[]).await;
+    assert_eq!(world.bodies(), [json!({"name": null, "user_metadata": {"plan": null}})]);
+    assert_eq!(object["status"]["user"]["userMetadata"], json!({"theme": "dark"}));
+    until_warnings(&world, "ada", 1).await;
+
+    // A field that clear names is cleared, whatever became of its null.
+    apply(&world, "ada", json!({"nickname": null, "userMetadata": {"theme": null}, "clear": ["nickname", "userMetadata.theme"]}))
+        .await;
+    until_told(&world, "ada", &[]).await;
+    assert_eq!(world.bodies()[1..], [json!({"nickname": null, "user_metadata": {"theme": null}})]);
+    until_warnings(&world, "ada", 1).await;
+    // Dropped again is told again.
+    apply(&world, "ada", json!({"name": null})).await;
+    until_told(&world, "ada", &["name"]).await;
+    until_warnings(&world, "ada", 2).await;
+    // Under No it is no blank that was meant to clear.
+    apply(&world, "ada", json!({"name": null, "passEmptyValues": "No"})).await;
+    until_told(&world, "ada", &[]).await;
+    assert_eq!(world.bodies().len(), 2);
+}
+
+#[tokio::test]
+async fn a_change_of_the_annotation_alone_changes_what_is_said_and_nothing_else() {
+    let mut world = World::start("dropped-note").await;
+    world.add_person("ada");
+    apply(&world, "ada", json!({"nickname": "ada"})).await;
+    let plain = world.until_applied("ada").await;
+    until_told(&world, "ada", &[]).await;
+    let steps: [(Value, &[&str], usize); 4] = [
+        (json!({"nickname": "ada", "name": null}), &["name"], 1),
+        (json!({"nickname": "ada", "name": null, "email": null}), &["name", "email"], 1),
+        // One less is repaired in part, and told as it is now.
+        (json!({"nickname": "ada", "email": null}), &["email"], 1),
+        (json!({"nickname": "ada"}), &[], 0),
+    ];
+    for (card, fields, events) in steps {
+        let before = world.cost("ada");
+        apply(&world, "ada", card).await;
+        let object = until_told(&world, "ada", fields).await;
+        assert_eq!(object["metadata"]["generation"], 1);
+        world.until_cost("ada", before, Cost { requests: 0, writes: 1, events }).await;
+        assert_eq!(object["status"]["lastUpdate"], plain["status"]["lastUpdate"]);
+        let moved = |object: &Value| object["status"]["conditions"][0]["lastTransitionTime"].clone();
+        assert_eq!(moved(&object), moved(&plain));
+    }
+    let before = world.cost("ada");
+    apply(&world, "ada", json!({"nickname": "ada", "name": null})).await;
+    until_told(&world, "ada", &["name"]).await;
+    world.until_cost("ada", before, Cost { requests: 0, writes: 1, events: 1 }).await;
+
+    // It stays said, once, over looks and restarts; a change of it while nobody looked is noticed.
+    let before = world.cost("ada");
+    world.look_for_tenant("ada").await;
+    restart(&mut world).await;
+    world.until_all_is_quiet().await;
+    world.until_cost("ada", before, Cost { requests: 2, writes: 0, events: 0 }).await;
+    world.operator.kill().await.unwrap();
+    apply(&world, "ada", json!({"nickname": "ada"})).await;
+    restart(&mut world).await;
+    until_told(&world, "ada", &[]).await;
+    world.until_cost("ada", before, Cost { requests: 2, writes: 1, events: 0 }).await;
+}
+
+#[tokio::test]
+async fn it_is_said_beside_a_failure_too() {
+    let world = World::start("dropped-no-use").await;
+    for slug in ["ada", "taken"] {
+        world.add_person(slug);
+    }
+    apply(&world, "ada", json!({"email": "taken@example.com", "nickname": null})).await;
+    let object = until_told(&world, "ada", &["nickname"]).await;
+    assert_eq!(condition(&object, "Ready").1, "AlreadyExists");
+    let alone = message(&object).to_owned();
+    apply(&world, "ada", json!({"email": "taken@example.com"})).await;
+    let object = until_told(&world, "ada", &[]).await;
+    assert!(alone.starts_with(message(&object)), "{alone}: {}", message(&object));
+    assert_eq!(world.bodies().len(), 1);
+    // The refusal is told without it when it is found again.
+    apply(&world, "ada", json!({"email": "taken@example.com", "nickname": null})).await;
+    until_told(&world, "ada", &["nickname"]).await;
+    world.look_for_tenant("ada").await;
+    let object = until_told(&world, "ada", &["nickname"]).await;
+    assert_eq!(message(&object), alone);
+}
+
+#[tokio::test]
+async fn a_stale_annotation_clears_nothing_after_a_switch_to_server_side_apply() {
+    let world = World::start("dropped-stale").await;
+    for slug in ["ada", "bea"] {
+        world.add_person(slug);
+        apply(&world, slug, json!({"name": null, "nickname": null, "userMetadata": {"plan": null}})).await;
+        until_told(&world, slug, &["name", "nickname", "userMetadata.plan"]).await;
+    }
+    // The annotation stays, so what the `{}` beside it means is not known.
+    apply_by_controller(&world, "ada", json!({"name": "Ada", "userMetadata": {}})).await;
+    until_told(&world, "ada", &["nickname", "userMetadata.plan"]).await;
+    world.look_for_tenant("ada").await;
+    assert_eq!(world.bodies_of("auth0|ada"), [json!({"name": "Ada"})]);
+    let user = world.sandbox.user("auth0|ada").unwrap();
+    assert_eq!(user["user_metadata"], json!({"theme": "dark", "plan": "free"}));
+    // A null that arrives is an order.
+    let nulls = json!({"name": "Ada", "nickname": null, "userMetadata": {"plan": null}});
+    apply_by_controller(&world, "ada", nulls).await;
+    until_told(&world, "ada", &[]).await;
+    let bodies = world.bodies_of("auth0|ada");
+    assert_eq!(bodies[1..], [json!({"nickname": null, "user_metadata": {"plan": null}})]);
+
+    // kubectl keeps its annotation up to date when it changes over, so what is left are orders.
+    let output = world.kubectl.submit(Mode::ServerSideApply, &manifest("bea", json!({"nickname": ""}))).await;
+    output.unwrap().ok().unwrap();
+    until_told(&world, "bea", &[]).await;
+    assert_eq!(world.bodies_of("auth0|bea"), [json!({"nickname": null})]);
+}
