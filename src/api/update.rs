@@ -164,7 +164,8 @@ pub struct Auth0UserUpdateSpec {
     /// Fields to clear in Auth0, whatever passEmptyValues says, and the way to clear that survives every
     /// tool: name, givenName, familyName, nickname, picture, email, phoneNumber, username, userMetadata,
     /// appMetadata, userMetadata.KEY or appMetadata.KEY. To replace a whole map, name it here and write the
-    /// wanted keys in it: every other key is removed, once for each change.
+    /// wanted keys in it: every other key is removed, once for each change. A text or a key cannot have a value and
+    /// be named here, so a patch that adds its name removes its value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(max = 300)))]
     #[x_kube(merge_strategy = ListMerge::Set, validation = clearable())]

@@ -51,35 +51,41 @@ pub(super) fn version(object: &Auth0UserUpdate) -> u64 {
 }
 
 impl Claimant {
-    /// What a resource claims; `None` where it claims nothing.
+    /// What a resource claims; `None` where it claims nothing. The consent of a tenant of another namespace
+    /// cannot be had yet, so a resource that names one claims nothing.
     #[must_use]
     pub fn of(object: &Auth0UserUpdate) -> Option<Self> {
         let (metadata, spec) = (&object.metadata, &object.spec);
-        if spec.mode == Some(Mode::Observe) || metadata.deletion_timestamp.is_some() {
+        let namespace = metadata.namespace.clone().unwrap_or_default();
+        let tenant = spec.tenant_ref.namespace.as_deref().filter(|namespace| !namespace.is_empty());
+        if spec.mode == Some(Mode::Observe)
+            || metadata.deletion_timestamp.is_some()
+            || tenant.is_some_and(|tenant| tenant != namespace)
+        {
             return None;
         }
-        let namespace = metadata.namespace.clone().unwrap_or_default();
         let desired = Desired::declared(spec, object.last_applied_spec().as_ref());
-        let status = object.status.clone().unwrap_or_default();
+        let status = object.status.as_ref();
+        let triggers = status.map_or(&[][..], |status| &status.triggers);
         let mut wishes = wishes(&desired);
         if let Some(secret) = &desired.password {
             let name = Attribute::Password.spec_name();
-            let known = status.triggers.iter().find(|entry| entry.name == name);
+            let known = triggers.iter().find(|entry| entry.name == name);
             let secret = [namespace.clone(), secret.name.clone(), secret.key.clone()];
             let digest = known.map(|entry| entry.digest.clone());
             wishes.insert(name.to_owned(), Wish::Password { secret, digest });
         }
-        let ready = status.conditions.iter().find(|condition| condition.type_ == "Ready");
-        let tenant = spec.tenant_ref.namespace.clone().filter(|namespace| !namespace.is_empty());
+        let mut conditions = status.into_iter().flat_map(|status| &status.conditions);
+        let ready = conditions.find(|condition| condition.type_ == "Ready");
         Some(Self {
             uid: metadata.uid.clone().unwrap_or_default(),
             version: version(object),
             user_id: spec.user_id.clone(),
-            tenant: (tenant.unwrap_or_else(|| namespace.clone()), spec.tenant_ref.name.clone()),
+            tenant: (namespace.clone(), spec.tenant_ref.name.clone()),
             connection: desired.connection,
             wishes,
             conflicted: ready.is_some_and(|ready| ready.reason == Reason::ManagementConflict.as_str()),
-            triggers: status.triggers,
+            triggers: triggers.to_vec(),
             rank: Rank {
                 created: metadata.creation_timestamp.as_ref().map(|time| time.0),
                 namespace,
@@ -97,6 +103,12 @@ impl Claimant {
         self
     }
 
+    /// Whether anything that it wants is carried out once only.
+    pub(super) fn gives_orders(&self) -> bool {
+        let mails = self.wishes.contains_key(Attribute::VerifyEmail.spec_name());
+        mails || self.wishes.values().any(|wish| matches!(wish, Wish::Whole(_) | Wish::Password { .. }))
+    }
+
     /// What it wants of a field, be it through an order for the whole map.
     pub(super) fn wish_for(&self, field: &str) -> Option<Cow<'_, Wish>> {
         if let Some(wish) = self.wishes.get(field) {
@@ -109,13 +121,21 @@ impl Claimant {
         }
     }
 
+    /// Whether a younger claimant of this field owns nothing through it, as long as this one is there.
+    pub(super) fn covers(&self, younger: &Self, field: &str) -> bool {
+        match (self.wishes.get(field), younger.wishes.get(field)) {
+            (Some(Wish::Whole(held)), Some(Wish::Whole(theirs))) => held.is_subset(theirs),
+            _ => true,
+        }
+    }
+
     /// Whether another claimant wants the same of this field.
     pub(super) fn agrees(&self, other: &Self, field: &str) -> bool {
         let (Some(own), Some(theirs)) = (self.wish_for(field), other.wish_for(field)) else { return true };
         match (own.as_ref(), theirs.as_ref()) {
             (Wish::Value(own), Wish::Value(theirs)) => same_wish(field, own, theirs),
-            // Key by key is compared elsewhere.
-            (Wish::Whole(own), Wish::Whole(theirs)) => own == theirs,
+            // Each key is compared for itself.
+            (Wish::Whole(_), Wish::Whole(_)) => true,
             (
                 Wish::Password { secret, digest: own_digest },
                 Wish::Password { secret: their_secret, digest },

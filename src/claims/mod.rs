@@ -9,7 +9,7 @@ mod contenders;
 mod tests;
 
 pub use claimant::Claimant;
-pub use contenders::Conflict;
+pub use contenders::{Conflict, Rival};
 
 use crate::api::{Auth0UserUpdate, Trigger};
 use contenders::{Contenders, Place};
@@ -52,13 +52,16 @@ pub struct Claims {
 struct Index {
     claimants: HashMap<String, Arc<Claimant>>,
     users: HashMap<String, Subject>,
+    /// Who is to be told at the end of a list.
+    affected_by_list: HashSet<Named>,
 }
 
 /// One Auth0 user id, of whatever tenant.
 #[derive(Default)]
 struct Subject {
     contenders: Contenders,
-    turn: Arc<Turn<()>>,
+    /// By tenant host.
+    turns: HashMap<String, Arc<Turn<()>>>,
 }
 
 impl Claims {
@@ -71,52 +74,54 @@ impl Claims {
 
     /// Takes over a resource as it stands. An older version than the known one changes nothing.
     pub fn update(&self, object: &Auth0UserUpdate) {
-        let affected = self.change(|index| index.update(object));
+        let affected = self.with_index(|index| index.update(object));
         self.wake(affected);
     }
 
     /// Takes over what a pass has written, before the watch tells it. A resource that is gone stays gone.
     pub fn note(&self, object: &Auth0UserUpdate) {
         let uid = object.metadata.uid.as_deref().unwrap_or_default();
-        let affected =
-            self.change(
-                |index| {
-                    if index.claimants.contains_key(uid) { index.update(object) } else { Vec::new() }
-                },
-            );
+        let affected = self.with_index(|index| {
+            if index.claimants.contains_key(uid) { index.update(object) } else { HashSet::new() }
+        });
         self.wake(affected);
     }
 
-    /// Takes over a resource of the first list, before anything is visited.
+    /// Takes over a resource of a list. Whom that affects is told once, at the end of the list.
     pub fn list(&self, object: &Auth0UserUpdate) {
-        self.change(|index| index.update(object));
+        self.with_index(|index| {
+            let affected = index.update(object);
+            index.affected_by_list.extend(affected);
+        });
     }
 
     /// Drops the claims of a resource that is gone.
     pub fn remove(&self, uid: &str) {
-        let affected = self.change(|index| index.replace(uid, None));
+        let affected = self.with_index(|index| index.replace(uid, None));
         self.wake(affected);
     }
 
-    /// After a list: drops the claims of resources of the listed namespaces that are not in it.
+    /// At the end of a list: drops the claims of resources of the listed namespaces that are not in it.
     pub fn retain(&self, namespace: Option<&str>, listed: &HashSet<String>) {
-        let affected = self.change(|index| {
+        let affected = self.with_index(|index| {
             let is_gone = |claimant: &&Arc<Claimant>| {
                 namespace.is_none_or(|namespace| claimant.rank.namespace == namespace)
                     && !listed.contains(&claimant.uid)
             };
             let gone: Vec<_> = index.claimants.values().filter(is_gone).map(|c| c.uid.clone()).collect();
-            gone.iter().flat_map(|uid| index.replace(uid, None)).collect()
+            let mut affected = std::mem::take(&mut index.affected_by_list);
+            affected.extend(gone.iter().flat_map(|uid| index.replace(uid, None)));
+            affected
         });
         self.wake(affected);
     }
 
-    /// Wakes resources that a tenant's coming or going may put in or out of conflict: those of users whom
-    /// resources of other tenants manage as well.
-    pub fn wake_neighbours(&self, namespace: &str, tenant: &str) {
-        let affected = self.change(|index| {
+    /// Wakes resources that the coming or going of a tenant, or of any, may put in or out of conflict: those
+    /// of users whom resources of other tenants manage as well.
+    pub fn wake_neighbours(&self, of: Option<&Named>) {
+        let affected = self.with_index(|index| {
             let subjects = index.users.values().filter(|subject| subject.contenders.places() > 1);
-            subjects.flat_map(|subject| subject.contenders.neighbours_of(namespace, tenant)).collect()
+            subjects.flat_map(|subject| subject.contenders.neighbours(of)).collect()
         });
         self.wake(affected);
     }
@@ -129,8 +134,16 @@ impl Claims {
         })
     }
 
-    /// What other resources of the same user, which are not in conflict, remember of fields that this one
-    /// claims.
+    /// Everything older that competes for the fields of which anything older wants something else: what
+    /// [`Claims::conflicts`] may depend on.
+    #[must_use]
+    pub fn rivals(&self, standpoint: &Standpoint<'_>) -> Vec<Rival> {
+        self.of_user(&standpoint.own.user_id, |contenders| {
+            contenders.rivals(standpoint.own, |place, scoped| standpoint.competes(place, scoped))
+        })
+    }
+
+    /// What other resources of the same user remember of orders that this one gives too.
     #[must_use]
     pub fn memory_of_twins(&self, standpoint: &Standpoint<'_>) -> Vec<Trigger> {
         self.of_user(&standpoint.own.user_id, |contenders| {
@@ -139,23 +152,29 @@ impl Claims {
         })
     }
 
-    /// One resource of a user at a time, so that each sees what the one before it has sent. `None` where
-    /// nobody claims anything of the user.
-    pub async fn turn(&self, user_id: &str) -> Option<OwnedMutexGuard<()>> {
-        let turn = self.change(|index| index.users.get(user_id).map(|subject| Arc::clone(&subject.turn)))?;
+    /// One resource of a user at a time, so that each sees which orders the one before it has carried out.
+    /// `None` for a resource that gives none.
+    pub async fn turn(&self, own: &Claimant, host: &str) -> Option<OwnedMutexGuard<()>> {
+        if !own.gives_orders() {
+            return None;
+        }
+        let turn = self.with_index(|index| {
+            let subject = index.users.get_mut(&own.user_id)?;
+            Some(Arc::clone(subject.turns.entry(host.to_owned()).or_default()))
+        })?;
         Some(turn.lock_owned().await)
     }
 
     fn of_user<T: Default>(&self, user_id: &str, read: impl FnOnce(&Contenders) -> T) -> T {
-        self.change(|index| index.users.get(user_id).map(|subject| read(&subject.contenders)))
+        self.with_index(|index| index.users.get(user_id).map(|subject| read(&subject.contenders)))
             .unwrap_or_default()
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Index) -> T) -> T {
-        change(&mut self.index.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with_index<T>(&self, work: impl FnOnce(&mut Index) -> T) -> T {
+        work(&mut self.index.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn wake(&self, affected: Vec<Named>) {
+    fn wake(&self, affected: HashSet<Named>) {
         if affected.is_empty() {
             return;
         }
@@ -168,17 +187,16 @@ impl Claims {
 
 impl Index {
     /// Answers with the resources whose owners changed.
-    fn update(&mut self, object: &Auth0UserUpdate) -> Vec<Named> {
-        let uid = object.metadata.uid.clone().unwrap_or_default();
-        let claimant = Claimant::of(object);
-        let known = self.claimants.get(&uid).map_or(0, |known| known.version);
+    fn update(&mut self, object: &Auth0UserUpdate) -> HashSet<Named> {
+        let uid = object.metadata.uid.as_deref().unwrap_or_default();
+        let known = self.claimants.get(uid).map_or(0, |known| known.version);
         if known > claimant::version(object) {
-            return Vec::new();
+            return HashSet::new();
         }
-        self.replace(&uid, claimant)
+        self.replace(uid, Claimant::of(object))
     }
 
-    fn replace(&mut self, uid: &str, next: Option<Claimant>) -> Vec<Named> {
+    fn replace(&mut self, uid: &str, next: Option<Claimant>) -> HashSet<Named> {
         let before = self.claimants.remove(uid);
         let mut affected = HashSet::new();
         if let Some(before) = &before
@@ -197,7 +215,7 @@ impl Index {
         } else if let Some(before) = &before {
             self.drop_if_unclaimed(&before.user_id);
         }
-        affected.into_iter().collect()
+        affected
     }
 
     fn drop_if_unclaimed(&mut self, user_id: &str) {

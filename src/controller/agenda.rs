@@ -74,10 +74,11 @@ impl Agenda {
         self.due = wait.map(|wait| Instant::now() + wait);
     }
 
-    /// Remembers what this look was about, so that only a change of it wakes the resource.
-    pub fn take_note(&mut self, object: &Auth0UserUpdate, around: &Circumstances) {
+    /// Remembers what this look was about, so that only a change of it wakes the resource. `rivals` is the
+    /// mark of those that it was judged by.
+    pub fn take_note(&mut self, object: &Auth0UserUpdate, around: &Circumstances, rivals: String) {
         self.tenant = Some(around.tenant_mark());
-        self.rivals = Some(around.rivals.mark.clone());
+        self.rivals = Some(rivals);
         self.assume_sent = gate::assume_sent(object);
         self.secret_unavailable = matches!(around.secret, SecretState::Unavailable(_));
         if let SecretState::At(version) = &around.secret {
@@ -112,9 +113,11 @@ impl Agenda {
         (!known.is_empty()).then_some(known)
     }
 
-    /// Remembers which unfinished orders are this process's own.
+    /// Remembers which unfinished orders are this process's own, after a pass that touched any.
     pub fn own(&mut self, entries: &Entries) {
-        self.begun = entries.begun().map(str::to_owned).collect();
+        if !entries.is_empty() {
+            self.begun = entries.begun().map(str::to_owned).collect();
+        }
     }
 
     /// How long to sleep; `None` where only a change brings the resource back.

@@ -1,7 +1,6 @@
 //! conclude: what a pass did → the status to publish. Pure.
 
 use super::conditions::{self, READY, RECONCILING, STALLED, SYNCED, Saying};
-use super::dropped;
 use super::entries::Entries;
 use super::execute::Refusal;
 use crate::api::{Auth0UserUpdateStatus, IgnoredField, LastUpdate, Mode, NotPersisted, Output, RefusedField};
@@ -168,7 +167,7 @@ fn earlier_message(previous: &Auth0UserUpdateStatus, reason: Reason) -> String {
     let ready = conditions::find(&previous.conditions, READY);
     ready.filter(|ready| ready.reason == reason.as_str()).map_or_else(
         || format!("Auth0 refused a part earlier ({reason}, see status.refusedFields); it is tried again after a change, and ever more rarely without one"),
-        |ready| dropped::without_note(&ready.message).to_owned(),
+        |ready| ready.message.clone(),
     )
 }
 
@@ -186,7 +185,7 @@ fn judge(
     } else if let Some(part) = worst_part(previous, outcome) {
         judgement.partly(&part, outcome);
     } else if let Some(plan) = &outcome.plan {
-        judgement.observed(plan);
+        judgement.observed(plan, &next.not_persisted);
     } else {
         judgement.applied(&next.not_persisted);
     }
@@ -202,6 +201,12 @@ struct Judgement<'a> {
 impl Judgement<'_> {
     fn applied(&mut self, not_persisted: &[NotPersisted]) {
         self.say(READY, "True", Reason::Applied.as_str(), "Auth0 has taken what the spec asks");
+        self.held(not_persisted);
+        self.abnormal(None, Reason::Applied, "");
+    }
+
+    /// Nothing is left to send.
+    fn held(&mut self, not_persisted: &[NotPersisted]) {
         if not_persisted.is_empty() {
             self.say(SYNCED, "True", "InSync", "the user is as the spec asks");
         } else {
@@ -212,13 +217,12 @@ impl Judgement<'_> {
             );
             self.say(SYNCED, "False", "NotPersisted", &message);
         }
-        self.abnormal(None, Reason::Applied, "");
     }
 
-    fn observed(&mut self, plan: &[String]) {
+    fn observed(&mut self, plan: &[String], not_persisted: &[NotPersisted]) {
         self.say(READY, "True", Reason::Observed.as_str(), "compared with Auth0; mode Observe sends nothing");
         if plan.is_empty() {
-            self.say(SYNCED, "True", "InSync", "the user is as the spec asks");
+            self.held(not_persisted);
         } else {
             let message = format!("mode Apply would send: {}", plan.join(", "));
             self.say(SYNCED, "False", "DriftFound", &message);
@@ -265,7 +269,10 @@ impl Judgement<'_> {
             if !self.was_judged() {
                 self.say(SYNCED, "Unknown", reason, &failure.message);
             }
-        } else if is_dependency(failure.reason) || outcome.failures >= FAILURES_UNTIL_UNKNOWN {
+        } else if is_dependency(failure.reason)
+            || outcome.failures >= FAILURES_UNTIL_UNKNOWN
+            || self.says_paused()
+        {
             self.say(SYNCED, "Unknown", reason, &failure.message);
         }
     }
@@ -276,6 +283,12 @@ impl Judgement<'_> {
             matches!(synced.reason.as_str(), "InSync" | "NotPersisted" | "DriftFound")
                 && synced.observed_generation == Some(self.generation)
         })
+    }
+
+    /// The pause is over, whatever comes next.
+    fn says_paused(&self) -> bool {
+        conditions::find(self.conditions, SYNCED)
+            .is_some_and(|synced| synced.reason == Reason::Paused.as_str())
     }
 
     fn not_ready(&mut self, failure: &Failure, abnormal: &str) {

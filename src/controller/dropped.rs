@@ -8,8 +8,7 @@ use crate::api::Auth0UserUpdate;
 use crate::plan::dropped_nulls;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-const BEGINNING: &str = "kubectl apply dropped the null of ";
-const ENDING: &str = ", so it is not cleared: list it in spec.clear, or use kubectl apply --server-side";
+const BEGINNING: &str = "kubectl apply dropped ";
 /// More names than these make a message no clearer.
 const MOST_NAMES: usize = 10;
 
@@ -23,6 +22,13 @@ pub fn note(message: &str) -> Option<&str> {
 #[must_use]
 pub fn without_note(message: &str) -> &str {
     message.find(BEGINNING).map_or(message, |start| message[..start].trim_end_matches("; "))
+}
+
+/// Takes the note out of the Ready condition.
+pub fn untell(conditions: &mut [Condition]) {
+    for ready in conditions.iter_mut().filter(|condition| condition.type_ == READY) {
+        ready.message.truncate(without_note(&ready.message).len());
+    }
 }
 
 /// Brings the note in the Ready condition up to date.
@@ -43,16 +49,22 @@ pub fn is_told(object: &Auth0UserUpdate) -> bool {
 }
 
 fn noted(message: &str, object: &Auth0UserUpdate) -> String {
-    let message = without_note(message);
-    let fields =
-        object.last_applied_spec().map_or_else(Vec::new, |applied| dropped_nulls(&object.spec, &applied));
-    if fields.is_empty() {
-        return message.to_owned();
+    let dropped =
+        object.last_applied_spec().map(|applied| dropped_nulls(&object.spec, &applied)).unwrap_or_default();
+    let blanks = names(&dropped.blanks).map(|fields| {
+        format!("{BEGINNING}the null of {fields}, so it is not cleared: list it in spec.clear, or use kubectl apply --server-side")
+    });
+    let values = names(&dropped.values).map(|fields| {
+        format!("{BEGINNING}a null inside {fields}, so it is not sent: use kubectl apply --server-side")
+    });
+    let message = without_note(message).to_owned();
+    Some(message).into_iter().chain(blanks).chain(values).collect::<Vec<_>>().join("; ")
+}
+
+fn names(fields: &[String]) -> Option<String> {
+    let named = fields.get(..MOST_NAMES).unwrap_or(fields).join(", ");
+    match fields.len().saturating_sub(MOST_NAMES) {
+        0 => (!fields.is_empty()).then_some(named),
+        more => Some(format!("{named} and {more} more")),
     }
-    let more = fields.len().saturating_sub(MOST_NAMES);
-    let mut names = fields[..fields.len() - more].join(", ");
-    if more > 0 {
-        names = format!("{names} and {more} more");
-    }
-    format!("{message}; {BEGINNING}{names}{ENDING}")
 }

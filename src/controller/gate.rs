@@ -117,7 +117,8 @@ pub fn begin(object: &Auth0UserUpdate, around: &Circumstances, agenda: &mut Agen
     };
 }
 
-/// Applied and in sync, or refused for good, with no order under way: nothing that a mere restart of the operator would change.
+/// Applied and in sync, or refused for good, or in a conflict that lasts, with no order under way: nothing
+/// that a mere restart of the operator would change.
 fn is_settled(object: &Auth0UserUpdate, contested: bool) -> bool {
     let generation = object.metadata.generation.unwrap_or_default();
     let Some(status) = &object.status else { return false };

@@ -30,7 +30,10 @@ impl Updates {
         forgives: bool,
         agenda: &mut Agenda,
     ) -> Option<Duration> {
-        let _turn = self.rivals.claims.turn(&object.spec.user_id).await;
+        let _turn = match &around.tenant {
+            Ok(tenant) => self.rivals.turn(object, &tenant.host).await,
+            Err(_) => None,
+        };
         let mut ledger = Ledger::new(self.api(object), object.clone());
         match ledger.reload().await {
             Ok(()) => {}
@@ -74,31 +77,32 @@ impl Updates {
         let started = Instant::now();
         let mut looked = self.observe_and_execute(&fresh, around, outcome, agenda, &mut ledger).await;
         report(&fresh, &looked.outcome, started);
-        self.rivals.claims.note(ledger.object());
         if looked.anew {
+            self.rivals.claims.note(ledger.object());
             return Some(ANEW);
         }
-        if looked.outcome.user.is_some() {
-            agenda.own(&looked.outcome.entries);
-        }
+        agenda.own(&looked.outcome.entries);
         let resync = schedule::resync_or_default(&fresh.spec);
         if looked.outcome.interrupted {
-            // The next look judges the rest, so nothing is noted as judged.
             agenda.due = Some(Instant::now() + ANEW);
-            let published = self.publish(&mut ledger, Some(&looked.outcome)).await;
-            agenda.keep_unwritten(&published, &looked.outcome.entries);
-            return None;
+        } else {
+            agenda.look_again(&mut looked.outcome, &before, looked.retry_after, resync);
         }
-        agenda.look_again(&mut looked.outcome, &before, looked.retry_after, resync);
         let published = self.publish(&mut ledger, Some(&looked.outcome)).await;
         agenda.keep_unwritten(&published, &looked.outcome.entries);
+        // Before the turn ends, so that the next one knows.
+        self.rivals.claims.note(ledger.object());
+        if looked.outcome.interrupted {
+            // The next look judges the rest, so nothing is noted as judged.
+            return None;
+        }
         if let Err(failure) = published {
             self.unpublished(&fresh, &failure, agenda).await;
             return None;
         }
         agenda.unpublished = 0;
         agenda.told_unwritable = false;
-        agenda.take_note(&fresh, around);
+        agenda.take_note(&fresh, around, looked.rivals.unwrap_or_else(|| around.rivals.mark.clone()));
         agenda.try_again(&ledger.status(), &looked.outcome, resync);
         None
     }
@@ -129,11 +133,14 @@ impl Updates {
         let password =
             password::observe(object, &desired, &around.secret, &memory, &user, &self.secrets, &self.key)
                 .await;
+        // Taken with the judgement: what comes and goes before it must not be noted as judged.
+        let rivals = Some(self.rivals.standing(object, &tenant.host).mark);
         if let Some(target) = &target {
             let digest =
                 password::digest(&password, &memory, &self.key, &tenant.host, &object.spec.user_id, target);
             if let Err(failure) = self.rivals.judge(object, &tenant.host, &user, target, digest) {
-                return Looked::refused(Outcome { user: Some(user), ..outcome }, failure);
+                let refused = Looked::refused(Outcome { user: Some(user), ..outcome }, failure);
+                return Looked { rivals, ..refused };
             }
         }
         let correlation_id = format!("{}/{}", object.uid().unwrap_or_default(), outcome.generation);
@@ -148,13 +155,13 @@ impl Updates {
         };
         let execution = if outcome.mode == Mode::Observe {
             let (execution, fields) = preview(&pass, user, memory);
-            outcome.plan = Some(fields);
+            outcome.plan = matches!(execution.end, End::Complete).then_some(fields);
             execution
         } else {
             execute(&pass, user, memory, ledger).await
         };
         outcome.password_pending &= !execution.settled(Group::Password);
-        Looked::executed(outcome, execution, tenant)
+        Looked { rivals, ..Looked::executed(outcome, execution, tenant) }
     }
 
     async fn dependencies<'a>(
@@ -179,16 +186,23 @@ struct Looked {
     outcome: Outcome,
     retry_after: Option<Duration>,
     anew: bool,
+    /// The mark of the rivals that it was judged by.
+    rivals: Option<String>,
 }
 
 impl Looked {
     fn refused(outcome: Outcome, failure: Failure) -> Self {
-        Self { outcome: Outcome { failure: Some(failure), ..outcome }, retry_after: None, anew: false }
+        Self {
+            outcome: Outcome { failure: Some(failure), ..outcome },
+            retry_after: None,
+            anew: false,
+            rivals: None,
+        }
     }
 
     fn failed(outcome: Outcome, error: auth0::Error) -> Self {
         let outcome = Outcome { failure: Some(error.failure), ..outcome };
-        Self { outcome, retry_after: error.retry_after, anew: false }
+        Self { outcome, retry_after: error.retry_after, anew: false, rivals: None }
     }
 
     fn executed(outcome: Outcome, execution: Execution, tenant: &Tenant) -> Self {
@@ -212,7 +226,7 @@ impl Looked {
             not_persisted: execution.not_persisted,
             ..outcome
         };
-        Self { outcome, retry_after, anew }
+        Self { outcome, retry_after, anew, rivals: None }
     }
 }
 

@@ -267,27 +267,24 @@ where
     }
 }
 
-/// Feeds the claims, before the store, so that no pass knows a resource whose claims are not known.
+/// Feeds the claims, before the store, so that no pass knows a resource whose claims are not known. One that
+/// no longer decodes keeps the claims that it had.
 fn claiming(claims: Arc<Claims>, namespace: Option<String>) -> impl FnMut(&WatchResult<Auth0UserUpdate>) {
-    let (mut listed, mut is_first) = (HashSet::new(), true);
+    let mut listed = HashSet::new();
     move |event| match event {
         Ok(Event::Init) => listed.clear(),
         Ok(Event::InitApply(object)) => {
             listed.insert(object.uid().unwrap_or_default());
-            match &object.0 {
-                Ok(readable) if is_first => claims.list(readable),
-                Ok(readable) => claims.update(readable),
-                Err(_) => claims.remove(&object.uid().unwrap_or_default()),
+            if let Ok(readable) = &object.0 {
+                claims.list(readable);
             }
         }
-        Ok(Event::InitDone) => {
-            is_first = false;
-            claims.retain(namespace.as_deref(), &listed);
+        Ok(Event::InitDone) => claims.retain(namespace.as_deref(), &listed),
+        Ok(Event::Apply(object)) => {
+            if let Ok(readable) = &object.0 {
+                claims.update(readable);
+            }
         }
-        Ok(Event::Apply(object)) => match &object.0 {
-            Ok(readable) => claims.update(readable),
-            Err(_) => claims.remove(&object.uid().unwrap_or_default()),
-        },
         Ok(Event::Delete(object)) => claims.remove(&object.uid().unwrap_or_default()),
         Err(_) => {}
     }
@@ -352,8 +349,9 @@ async fn wake_users_of_tenants(
     wake_updates: &UnboundedSender<ObjectRef<Guarded<Auth0UserUpdate>>>,
 ) {
     while let Some(tenant) = changed.recv().await {
-        if let Changed::One(namespace, name) = &tenant {
-            claims.wake_neighbours(namespace, name);
+        match &tenant {
+            Changed::One(namespace, name) => claims.wake_neighbours(Some(&(namespace.clone(), name.clone()))),
+            Changed::Anything => claims.wake_neighbours(None),
         }
         wake(&tenant, updates, wake_updates, |update| Some(&update.spec.tenant_ref.name));
     }

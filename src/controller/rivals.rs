@@ -2,10 +2,11 @@
 
 use super::tenants::Directory;
 use crate::api::{Auth0UserUpdate, Trigger};
-use crate::claims::{Claimant, Claims, Conflict, Standpoint};
+use crate::claims::{Claimant, Claims, Conflict, Rival, Standpoint};
 use crate::reason::{Failure, Reason};
 use crate::user::{Target, User};
 use std::sync::Arc;
+use tokio::sync::OwnedMutexGuard;
 
 /// More fields than these make a message no clearer.
 const MOST_FIELDS: usize = 10;
@@ -24,7 +25,7 @@ pub struct Rivals {
 pub struct Standing {
     /// Changes where the resource has to be judged again.
     pub mark: String,
-    /// Whether somebody does, identities aside.
+    /// Whether somebody does, where connections of different names are different identities.
     pub contested: bool,
 }
 
@@ -36,13 +37,16 @@ impl Rivals {
         let connection = object.spec.connection.value().map(String::as_str).filter(|name| !name.is_empty());
         let certain = self.conflicts(&own, host, &|other| other == connection);
         // A password that nobody has read and an identity that nobody has looked up may be anything.
-        let unknown = Some(String::new());
-        let possible = self.conflicts(&own.with_password(unknown), host, &|_| true);
-        let mark = possible.iter().map(|conflict| {
-            let digest = conflict.digest.as_deref().unwrap_or_default();
-            format!("{} {} {digest}\n", conflict.field, conflict.owner)
+        let own = own.with_password(Some(String::new()));
+        let possible = self.from(&own, host, &|_| true, |standpoint| {
+            self.claims.rivals(standpoint).iter().map(line).collect()
         });
-        Standing { mark: mark.collect(), contested: !certain.is_empty() }
+        Standing { mark: possible, contested: !certain.is_empty() }
+    }
+
+    /// Waits for a resource's turn among those of its user, where that matters.
+    pub async fn turn(&self, object: &Auth0UserUpdate, host: &str) -> Option<OwnedMutexGuard<()>> {
+        self.claims.turn(&Claimant::of(object)?, host).await
     }
 
     /// Judges a resource by the user as observed. `password` is the digest of the declared password.
@@ -82,14 +86,7 @@ impl Rivals {
     #[must_use]
     pub fn twins(&self, object: &Auth0UserUpdate, host: &str) -> Vec<Trigger> {
         let Some(own) = Claimant::of(object) else { return Vec::new() };
-        let host_of = |namespace: &str, name: &str| self.tenants.host(namespace, name);
-        let anywhere = |_: Option<&str>| true;
-        self.claims.memory_of_twins(&Standpoint {
-            own: &own,
-            host,
-            host_of: &host_of,
-            same_identity: &anywhere,
-        })
+        self.from(&own, host, &|_| true, |standpoint| self.claims.memory_of_twins(standpoint))
     }
 
     fn conflicts(
@@ -98,7 +95,22 @@ impl Rivals {
         host: &str,
         same_identity: &dyn Fn(Option<&str>) -> bool,
     ) -> Vec<Conflict> {
-        let host_of = |namespace: &str, name: &str| self.tenants.host(namespace, name);
-        self.claims.conflicts(&Standpoint { own, host, host_of: &host_of, same_identity })
+        self.from(own, host, same_identity, |standpoint| self.claims.conflicts(standpoint))
     }
+
+    fn from<T>(
+        &self,
+        own: &Claimant,
+        host: &str,
+        same_identity: &dyn Fn(Option<&str>) -> bool,
+        view: impl FnOnce(&Standpoint<'_>) -> T,
+    ) -> T {
+        let host_of = |namespace: &str, name: &str| self.tenants.host(namespace, name);
+        view(&Standpoint { own, host, host_of: &host_of, same_identity })
+    }
+}
+
+fn line(rival: &Rival) -> String {
+    let Rival { field, name, connection, digest, agrees } = rival;
+    format!("{field} {name} {connection:?} {digest:?} {agrees}\n")
 }

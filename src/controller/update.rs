@@ -195,8 +195,12 @@ impl Updates {
     ) -> Result<(), Failure> {
         for _ in 0..PUBLISH_ATTEMPTS {
             let previous = ledger.status();
-            let mut next = outcome
-                .map_or_else(|| previous.clone(), |outcome| conclude(&previous, outcome, Timestamp::now()));
+            let mut plain = previous.clone();
+            dropped::untell(&mut plain.conditions);
+            let mut next = match outcome {
+                Some(outcome) => conclude(&plain, outcome, Timestamp::now()),
+                None => plain,
+            };
             dropped::tell(&mut next.conditions, ledger.object());
             if next == previous {
                 return Ok(());

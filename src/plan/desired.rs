@@ -220,7 +220,11 @@ impl Reader<'_> {
             Some(Whole::Replace) => keys.retain(|_, value| value.is_some()),
             None => keys.extend(cleared_keys(self.spec, attribute).map(|key| (key.to_owned(), None))),
         }
-        let metadata = Metadata { whole, keys, held: held.keys };
+        let mut held = held.keys;
+        held.retain(|key| {
+            whole == Some(Whole::Replace) && cleared_keys(self.spec, attribute).all(|cleared| cleared != key)
+        });
+        let metadata = Metadata { whole, keys, held };
         (metadata.whole.is_some() || !metadata.keys.is_empty()).then_some(metadata)
     }
 }
@@ -358,5 +362,19 @@ mod tests {
         assert_eq!(desired.metadata.get(&Attribute::UserMetadata), None);
         let app: Vec<_> = desired.metadata[&Attribute::AppMetadata].keys.keys().collect();
         assert_eq!(app, ["seat"]);
+    }
+
+    #[test]
+    fn a_replace_spares_the_key_of_a_dropped_null_unless_clear_names_it() {
+        let applied = json!({"userMetadata": {"plan": null, "seats": 1}});
+        let held = |clear: Value| {
+            let spec = json!({"tenantRef": {"name": "t"}, "userId": "auth0|1", "passEmptyValues": "Yes",
+                              "userMetadata": {"seats": 1}, "clear": clear});
+            let spec = serde_json::from_value(spec).unwrap();
+            let desired = Desired::read(&spec, applied.as_object()).unwrap();
+            desired.metadata[&Attribute::UserMetadata].spares("plan")
+        };
+        assert!(held(json!(["userMetadata"])));
+        assert!(!held(json!(["userMetadata", "userMetadata.plan"])));
     }
 }

@@ -33,34 +33,46 @@ pub fn held(applied: Option<&Value>, live: &JsonMap) -> Held {
     Held { whole: live.is_empty() && (null_map || !keys.is_empty()), keys }
 }
 
-/// Fields that were meant to be cleared and are not, because kubectl dropped their null: spec fields and
-/// first-level metadata keys, such as `name` or `userMetadata.plan`. `applied` is the `spec` that kubectl
-/// last applied. None where blanks do not clear, and none that `clear` names.
+/// What is not sent because kubectl dropped a null: spec fields and first-level metadata keys, such as `name`
+/// or `userMetadata.plan`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DroppedNulls {
+    /// Meant to be cleared.
+    pub blanks: Vec<String>,
+    /// Metadata keys whose value holds nulls, which are part of it.
+    pub values: Vec<String>,
+}
+
+/// Compares a spec with the `spec` that kubectl last applied. No blanks where they would not clear, and
+/// nothing that `clear` names.
 #[must_use]
-pub fn dropped_nulls(spec: &Auth0UserUpdateSpec, applied: &JsonMap) -> Vec<String> {
-    if spec.pass_empty_values == PassEmptyValues::No {
-        return Vec::new();
-    }
-    let mut fields: Vec<String> = texts(spec)
-        .into_iter()
-        .map(|(attribute, field)| (attribute.spec_name(), field))
-        .filter(|(name, field)| field.is_absent() && applied.get(*name).is_some_and(Value::is_null))
-        .map(|(name, _)| name.to_owned())
-        .collect();
+pub fn dropped_nulls(spec: &Auth0UserUpdateSpec, applied: &JsonMap) -> DroppedNulls {
+    let is_null = |field: &&str| applied.get(*field).is_some_and(Value::is_null);
+    let texts = texts(spec).into_iter().filter(|(_, field)| field.is_absent());
+    let texts = texts.map(|(attribute, _)| attribute.spec_name()).filter(is_null);
+    let mut dropped = DroppedNulls { blanks: texts.map(str::to_owned).collect(), values: Vec::new() };
     for (attribute, live) in maps(spec) {
         let (name, empty) = (attribute.spec_name(), JsonMap::new());
         let live = live.unwrap_or(&empty);
-        let held = held(applied.get(name), live);
         if live.is_empty() && spec.clear.iter().any(|cleared| cleared == name) {
             continue;
         }
+        let held = held(applied.get(name), live);
         if held.whole && held.keys.is_empty() {
-            fields.push(name.to_owned());
+            dropped.blanks.push(name.to_owned());
         }
-        fields.extend(held.keys.iter().map(|key| format!("{name}.{key}")));
+        for key in held.keys {
+            let is_blank = applied.get(name).and_then(|map| map.get(&key)).is_some_and(Value::is_null);
+            let fields = if is_blank { &mut dropped.blanks } else { &mut dropped.values };
+            fields.push(format!("{name}.{key}"));
+        }
     }
-    fields.retain(|field| !spec.clear.contains(field));
-    fields
+    if spec.pass_empty_values == PassEmptyValues::No {
+        dropped.blanks.clear();
+    }
+    dropped.blanks.retain(|field| !spec.clear.contains(field));
+    dropped.values.retain(|field| !spec.clear.contains(field));
+    dropped
 }
 
 fn dropped(applied: &Value, live: Option<&Value>) -> bool {
@@ -111,5 +123,18 @@ mod tests {
         let held = held_of(&applied, live);
         assert_eq!(held.keys, ["billing".to_owned(), "seats".to_owned()].into());
         assert!(!held.whole);
+    }
+
+    #[test]
+    fn a_null_inside_a_value_is_told_under_both_answers_and_a_blank_where_it_would_clear() {
+        let applied =
+            json!({"name": null, "userMetadata": {"plan": null, "billing": {"plan": null, "n": 1}}});
+        for (answer, blanks) in [("Yes", &["name", "userMetadata.plan"][..]), ("No", &[])] {
+            let spec = json!({"tenantRef": {"name": "t"}, "userId": "auth0|1", "passEmptyValues": answer,
+                              "userMetadata": {"billing": {"n": 1}}});
+            let dropped = dropped_nulls(&serde_json::from_value(spec).unwrap(), applied.as_object().unwrap());
+            assert_eq!(dropped.blanks, blanks, "{answer}");
+            assert_eq!(dropped.values, ["userMetadata.billing"], "{answer}");
+        }
     }
 }

@@ -42,13 +42,20 @@ impl Memory {
         }
     }
 
-    /// What another resource remembers of the same order.
-    fn twin(&self, order: &Order<'_>, key: &TriggerKey) -> Option<&Trigger> {
+    /// What another resource remembers of the same order. Who remembers another value knows what came in
+    /// between, and the other may not: then only a memory that is about the Secret as it stands counts.
+    fn twin(&self, order: &Order<'_>, key: &TriggerKey, recall: &Recall<'_>) -> Option<&Trigger> {
+        let is_current = |twin: &Trigger| {
+            matches!(recall, Recall::Nothing)
+                || order.attribute == Attribute::VerifyEmail
+                || (order.attribute == Attribute::Password && twin.secret.as_ref() == order.secret)
+        };
         let is_same = |twin: &&Trigger| {
             twin.name == order.attribute.spec_name()
                 && twin.digest == order.digest
                 && twin.key_id == key.id()
                 && twin.user_created_at.as_deref() == order.user_created_at
+                && is_current(twin)
         };
         let mut twins = self.twins.iter().filter(is_same);
         twins.clone().find(|twin| twin.state == TriggerState::Sent).or_else(|| twins.next())
@@ -101,8 +108,9 @@ impl Order<'_> {
     pub fn decide(&self, memory: &Memory, key: &TriggerKey) -> Decision {
         let found = match self.recall(memory, key) {
             Ok(Recall::Same(found)) => found,
-            Ok(Recall::Nothing | Recall::Another)
-                if let Some(decision) = memory.twin(self, key).and_then(|twin| self.follow(twin, key)) =>
+            Ok(recall @ (Recall::Nothing | Recall::Another))
+                if let Some(decision) =
+                    memory.twin(self, key, &recall).and_then(|twin| self.follow(twin, key)) =>
             {
                 return decision;
             }

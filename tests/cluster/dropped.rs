@@ -22,10 +22,13 @@ const NAMES: [&str; 15] = [
     "appMetadata",
     "userMetadata.plan",
     "userMetadata.theme",
-    "userMetadata.billing",
+    NESTED,
     "appMetadata.roles",
     "blocked",
 ];
+
+/// A metadata key whose value holds the null: no blank, but a part of the value.
+const NESTED: &str = "userMetadata.billing";
 
 fn manifest(slug: &str, mut card: Value) -> String {
     card["userId"] = json!(format!("auth0|{slug}"));
@@ -67,9 +70,11 @@ fn told(object: &Value) -> Vec<&'static str> {
 async fn until_told(world: &World, slug: &str, fields: &[&str]) -> Value {
     let says = |object: &Value| object["status"]["conditions"].is_array() && told(object) == fields;
     let object = world.until(&format!("auth0userupdate/{slug}"), &fields.join(", "), says).await;
-    let (text, any) = (message(&object), !fields.is_empty());
-    for word in ["null", "clear", "--server-side"] {
-        assert_eq!(text.contains(word), any, "{word}: {text}");
+    let (text, blanks) = (message(&object), fields.iter().any(|field| *field != NESTED));
+    for (word, is_there) in
+        [("null", !fields.is_empty()), ("spec.clear", blanks), ("--server-side", !fields.is_empty())]
+    {
+        assert_eq!(text.contains(word), is_there, "{word}: {text}");
     }
     object
 }
@@ -108,7 +113,12 @@ fn cases() -> Vec<(String, Value, Vec<&'static str>)> {
             vec!["userMetadata.plan", "userMetadata.theme"],
         ),
         (json!({"userMetadata": {"plan": null, "theme": "dark"}}), vec!["userMetadata.plan"]),
-        (json!({"userMetadata": {"billing": {"plan": null}}}), vec!["userMetadata.billing"]),
+        (json!({"userMetadata": {"billing": {"plan": null}}}), vec![NESTED]),
+        (json!({"userMetadata": {"billing": {"plan": null, "seats": 3}}}), vec![NESTED]),
+        (
+            json!({"userMetadata": {"plan": null, "billing": {"plan": null, "seats": 3}}}),
+            vec!["userMetadata.plan", NESTED],
+        ),
         (json!({"appMetadata": {"roles": null}}), vec!["appMetadata.roles"]),
         (json!({"userMetadata": null}), vec!["userMetadata"]),
         (json!({"appMetadata": null}), vec!["appMetadata"]),
@@ -150,7 +160,7 @@ async fn every_dropped_null_is_told_once_and_clears_nothing() {
 }
 
 #[tokio::test]
-async fn under_no_a_dropped_null_is_what_the_person_wants() {
+async fn under_no_a_dropped_blank_is_what_the_person_wants_and_a_dropped_value_is_told() {
     let world = World::start("dropped-no").await;
     let cases = cases();
     let card = |card: &Value| {
@@ -163,14 +173,17 @@ async fn under_no_a_dropped_null_is_what_the_person_wants() {
     }
     let manifests: Vec<String> = cases.iter().map(|(slug, own, _)| manifest(slug, card(own))).collect();
     world.kubectl.apply(&manifests.join("\n---\n")).await.unwrap();
-    for (slug, ..) in &cases {
-        until_told(&world, slug, &[]).await;
+    let told_of = |fields: &[&'static str]| -> Vec<&str> {
+        fields.iter().copied().filter(|field| *field == NESTED).collect()
+    };
+    for (slug, _, fields) in &cases {
+        until_told(&world, slug, &told_of(fields)).await;
         world.until_applied(slug).await;
     }
     world.until_all_is_quiet().await;
     assert_eq!(world.bodies().len(), 1, "the sign only: {:?}", world.bodies());
-    for (slug, ..) in &cases {
-        until_warnings(&world, slug, 0).await;
+    for (slug, _, fields) in &cases {
+        until_warnings(&world, slug, told_of(fields).len()).await;
     }
 }
 

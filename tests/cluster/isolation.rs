@@ -197,6 +197,8 @@ async fn a_good_object_beside_a_bad_one_is_updated_after_a_restart_too() {
     let mut operator = cluster.operator().await;
     cluster.apply("bad", json!({"blocked": "maybe"})).await;
     cluster.until(&operator, "bad", "Ready", "False", "InvalidRequest").await;
+    // The event comes after the status.
+    cluster.until_warned_once("bad", "spec.blocked").await;
     let told = cluster.status_writes("bad").len();
     operator.kill().await.unwrap();
     operator.restart().await.unwrap();

@@ -216,3 +216,15 @@ async fn what_auth0_refused_is_planned_again_and_not_sent() {
     assert_eq!(world.bodies().len(), 1);
     check_every_status(&world);
 }
+
+#[tokio::test]
+async fn what_cannot_be_planned_leaves_the_last_plan() {
+    let world = World::start("observe-unplanned").await;
+    world.add_person("ada");
+    let object = until_seen(&world, "ada", "Observe", json!({"email": "new@example.com"}), DRIFTED).await;
+    assert_eq!(names(&object["status"]["plan"]), ["email"]);
+    let unknown = json!({"email": "new@example.com", "connection": "Peopel"});
+    let row = "False/UnknownConnection False/Refused Stalled";
+    let object = until_seen(&world, "ada", "Observe", unknown, row).await;
+    assert_eq!(names(&object["status"]["plan"]), ["email"]);
+}

@@ -107,6 +107,10 @@ async fn a_request_a_pause_an_observation_a_conflict_and_a_dropped_null_cost_wha
     let before = world.cost("ida");
     apply(&null).await;
     situation("a dropped null, only in the annotation", cost(0, 1, 1), before).await;
+    assert!(world.sandbox.login("auth0|ida"));
+    let before = world.cost("ida");
+    world.look_for_tenant("ida").await;
+    situation("two looks after a login, while that is told", cost(2, 0, 0), before).await;
     let before = world.cost("ida");
     apply(&card).await;
     situation("the null is gone", cost(0, 1, 0), before).await;
@@ -118,6 +122,6 @@ async fn a_request_a_pause_an_observation_a_conflict_and_a_dropped_null_cost_wha
     situation("a younger rival (its own look)", cost(1, 0, 0), before).await;
 
     for (what, cost) in table {
-        println!("{what:<42}{:>3} requests{:>3} writes{:>3} events", cost.requests, cost.writes, cost.events);
+        println!("{what:<46}{:>3} requests{:>3} writes{:>3} events", cost.requests, cost.writes, cost.events);
     }
 }

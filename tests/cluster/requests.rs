@@ -286,3 +286,23 @@ async fn a_resync_corrects_drift_and_0s_never_does() {
         assert!(world.calls_of(slug).is_empty(), "{slug} looked");
     }
 }
+
+#[tokio::test]
+async fn a_pause_that_ends_in_an_outage_is_over() {
+    let world = World::start("pause-outage").await;
+    world.add_person("ada");
+    world.apply_for("ada", json!({"name": "Ada"})).await;
+    world.until_applied("ada").await;
+    let synced = async |word: &str| {
+        let says = |object: &Value| condition(object, "Synced").1 == word;
+        world.until("auth0userupdate/ada", word, says).await
+    };
+    world.run(["annotate", "auth0userupdate/ada", &format!("{PAUSED}=true")]).await;
+    synced("Paused").await;
+    world.sandbox.fault(unavailable());
+    world.run(["annotate", "auth0userupdate/ada", &format!("{PAUSED}-")]).await;
+    let object = synced("Auth0Unavailable").await;
+    assert_eq!(condition(&object, "Ready"), ("True".into(), "Applied".into()));
+    world.sandbox.clear_faults();
+    synced("InSync").await;
+}

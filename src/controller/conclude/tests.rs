@@ -120,6 +120,21 @@ fn check(status: &Auth0UserUpdateStatus) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+#[test]
+fn observing_does_not_hide_what_auth0_does_not_hold() {
+    let entry = NotPersisted { field: "name".to_owned(), digest: String::new() };
+    let outcome = Outcome {
+        generation: 1,
+        mode: Mode::Observe,
+        plan: Some(Vec::new()),
+        not_persisted: Some(vec![entry]),
+        ..Outcome::default()
+    };
+    let status = conclude(&Auth0UserUpdateStatus::default(), &outcome, Timestamp::from_second(1).unwrap());
+    let synced = conditions::find(&status.conditions, SYNCED).unwrap();
+    assert_eq!((synced.status.as_str(), synced.reason.as_str()), ("False", "NotPersisted"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -1,6 +1,6 @@
 //! A resource under a new name: for a while both are there, and nothing is sent twice.
 
-use super::{APPLIED, about, senders, uid_of, until_is, until_younger_than};
+use super::{APPLIED, about, senders, uid_of, until_conflict, until_is, until_younger_than};
 use crate::conditions::check_every_status;
 use crate::counts::restart;
 use crate::world::{World, condition, person};
@@ -94,15 +94,8 @@ async fn both_applied_at_once_carry_out_each_order_once() {
     assert_eq!(clears, 1, "{bodies:?}");
     // A new content is a new order, for both together.
     world.apply_secret("ada", &json!({"password": "Battery-Staple-2"})).await;
-    let version = world.get("secret/ada").await["metadata"]["resourceVersion"].clone();
     for name in ["one", "two"] {
-        let sent = |object: &Value| {
-            let entries = object["status"]["triggers"].as_array().unwrap();
-            entries
-                .iter()
-                .any(|entry| entry["secret"]["resourceVersion"] == version && entry["state"] == "Sent")
-        };
-        world.until(&format!("auth0userupdate/{name}"), "the new password", sent).await;
+        until_sent(&world, name).await;
     }
     assert_eq!(world.sandbox.effects("auth0|ada").passwords_set, 2);
     check_every_status(&world);
@@ -132,5 +125,61 @@ async fn an_order_whose_end_nobody_knows_is_left_to_whoever_began_it() {
     let senders = senders(&world);
     let of_password = world.bodies().into_iter().zip(senders).filter(|(body, _)| !body["password"].is_null());
     assert!(of_password.clone().count() >= 2 && of_password.into_iter().all(|(_, sender)| sender == uid));
+    check_every_status(&world);
+}
+
+const PAUSED: &str = "auth0-user-operator.dev/paused=true";
+
+fn password_card(extra: Value) -> Value {
+    let mut card = about("ada", json!({"passwordSecretRef": {"name": "ada", "key": "password"}}));
+    for (field, value) in extra.as_object().unwrap() {
+        card[field] = value.clone();
+    }
+    card
+}
+
+/// Waits until the resource remembers the Secret as it stands as sent.
+async fn until_sent(world: &World, name: &str) {
+    let version = world.get("secret/ada").await["metadata"]["resourceVersion"].clone();
+    let sent = |object: &Value| {
+        let entries = object["status"]["triggers"].as_array().cloned().unwrap_or_default();
+        entries.iter().any(|entry| entry["secret"]["resourceVersion"] == version && entry["state"] == "Sent")
+    };
+    world.until(&format!("auth0userupdate/{name}"), "the password sent", sent).await;
+}
+
+#[tokio::test]
+async fn a_twin_that_slept_through_a_rotation_is_not_believed() {
+    let world = with_unverified("rename-slept").await;
+    world.apply_as("sleeper", password_card(json!({}))).await;
+    until_sent(&world, "sleeper").await;
+    world.apply_as("awake", password_card(json!({}))).await;
+    until_sent(&world, "awake").await;
+    world.run(["annotate", "auth0userupdate/sleeper", PAUSED]).await;
+    until_is(&world, "sleeper", "True/Applied Unknown/Paused").await;
+    for (set, password) in [(2, "Battery-Staple-2"), (3, "Correct-Horse-1")] {
+        world.apply_secret("ada", &json!({"password": password})).await;
+        until_sent(&world, "awake").await;
+        assert_eq!(world.sandbox.effects("auth0|ada").passwords_set, set, "{password}");
+    }
+    check_every_status(&world);
+}
+
+#[tokio::test]
+async fn a_rename_during_a_conflict_sends_no_password_twice() {
+    let world = with_unverified("rename-conflict").await;
+    world.apply_as("owner", about("ada", json!({"nickname": "n"}))).await;
+    until_is(&world, "owner", APPLIED).await;
+    until_younger_than(&world, "owner").await;
+    world.apply_as("old", password_card(json!({"name": "Mine"}))).await;
+    until_is(&world, "old", APPLIED).await;
+    world.apply_as("owner", about("ada", json!({"nickname": "n", "name": "Owner"}))).await;
+    until_conflict(&world, "old", "owner").await;
+    world.apply_as("new", password_card(json!({"name": "Mine"}))).await;
+    until_conflict(&world, "new", "owner").await;
+    world.apply_as("owner", about("ada", json!({"nickname": "n"}))).await;
+    until_is(&world, "old", APPLIED).await;
+    until_is(&world, "new", APPLIED).await;
+    assert_eq!(world.sandbox.effects("auth0|ada").passwords_set, 1);
     check_every_status(&world);
 }

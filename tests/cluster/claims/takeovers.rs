@@ -203,3 +203,52 @@ async fn claims_of_an_identity_meet_those_of_the_same_identity_only() {
         "{CONFLICT}"
     );
 }
+
+#[tokio::test]
+async fn whoever_turns_to_another_identity_lets_go_of_this_one() {
+    let world = World::start("claims-moved").await;
+    world.sandbox.put_connection(Connection::database("Staff"));
+    for slug in ["moved", "behind"] {
+        world.sandbox.put_user(linked(slug)).unwrap();
+    }
+    let email = |slug: &str, connection: Option<&str>, email: &str| {
+        let mut card = about(slug, json!({"email": format!("{email}@{slug}.example.com")}));
+        if let Some(connection) = connection {
+            card["connection"] = json!(connection);
+        }
+        card
+    };
+    world.apply_as("z-moved", email("moved", Some("People"), "one")).await;
+    world.apply_as("z-behind", email("behind", Some("Staff"), "one")).await;
+    until_is(&world, "z-moved", APPLIED).await;
+    until_is(&world, "z-behind", APPLIED).await;
+    until_younger_than(&world, "z-behind").await;
+    world.apply_as("y-behind", email("behind", None, "two")).await;
+    until_is(&world, "y-behind", APPLIED).await;
+    until_younger_than(&world, "y-behind").await;
+    world.apply_as("a-moved", email("moved", None, "two")).await;
+    world.apply_as("a-behind", email("behind", Some("People"), "three")).await;
+    until_conflict(&world, "a-moved", "z-moved").await;
+    // The oldest of all has another identity and is not in the way.
+    until_conflict(&world, "a-behind", "y-behind").await;
+
+    world.apply_as("z-moved", email("moved", Some("Staff"), "one")).await;
+    world.kubectl.delete("auth0userupdate/y-behind").await.unwrap();
+    until_is(&world, "a-moved", APPLIED).await;
+    until_is(&world, "a-behind", APPLIED).await;
+    assert_eq!(world.sandbox.user("auth0|moved").unwrap()["email"], "two@moved.example.com");
+    assert_eq!(world.sandbox.user("auth0|behind").unwrap()["email"], "three@behind.example.com");
+    check_every_status(&world);
+}
+
+#[tokio::test]
+async fn who_names_a_tenant_of_another_namespace_owns_nothing() {
+    let world = World::start("claims-stranger").await;
+    world.add_person("ada");
+    let stranger = json!({"name": "Stranger", "tenantRef": {"name": "example", "namespace": "elsewhere"}});
+    world.apply_as("stranger", about("ada", stranger)).await;
+    world.until_reason("auth0userupdate/stranger", "TenantNotAllowed").await;
+    until_younger_than(&world, "stranger").await;
+    world.apply_as("own", about("ada", json!({"name": "Own"}))).await;
+    until_is(&world, "own", APPLIED).await;
+}

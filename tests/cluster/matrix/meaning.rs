@@ -64,7 +64,7 @@ pub struct Outcome {
     pub user: Map<String, Value>,
     /// Names in `status.ignoredFields`.
     pub ignored: Vec<&'static str>,
-    /// Fields and first-level keys of which Ready's message says that kubectl dropped their null.
+    /// Fields and first-level keys of which Ready's message says that kubectl dropped a null.
     pub told: BTreeSet<String>,
     /// Ready's reason.
     pub reason: &'static str,
@@ -82,12 +82,9 @@ pub fn meaning(
         bodies: Vec::new(),
         user: user.clone(),
         ignored: Vec::new(),
-        told: BTreeSet::new(),
+        told: told(field, stored, yes),
         reason: "Applied",
     };
-    if yes {
-        outcome.told = told(field, stored);
-    }
     if contradicts(field, stored) {
         outcome.reason = "InvalidRequest";
         return outcome;
@@ -142,11 +139,16 @@ fn form(field: &Field, stored: &Stored) -> Form {
     }
 }
 
-/// Nulls that were meant to clear and arrived nowhere. `clear` makes up for them.
-fn told(field: &Field, stored: &Stored) -> BTreeSet<String> {
+/// Nulls that were meant to clear, under Yes, and arrived nowhere; and under both those that were part of a
+/// value. `clear` makes up for them.
+fn told(field: &Field, stored: &Stored, yes: bool) -> BTreeSet<String> {
     let cleared = form(field, stored) == Form::Listed;
-    let names =
-        stored.dropped.iter().filter(|name| field.kind.can_be_cleared() && !cleared && !stored.clears(name));
+    let is_value = |name: &str| {
+        let key = name.split_once('.').map_or("", |(_, key)| key);
+        stored.value.as_ref().is_some_and(|value| value.get(key).is_some())
+    };
+    let names = stored.dropped.iter().filter(|name| yes || is_value(name));
+    let names = names.filter(|name| field.kind.can_be_cleared() && !cleared && !stored.clears(name));
     names.cloned().collect()
 }
 

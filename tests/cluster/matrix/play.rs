@@ -82,14 +82,16 @@ async fn until_told(world: &World, sender: &Sender<'_>, cells: &[Cell]) -> (Obje
     seen
 }
 
-/// The fields of which the Ready message says that kubectl dropped their null.
+/// The fields of which the Ready message says that kubectl dropped their null, or one inside.
 fn says(object: &Value) -> BTreeSet<String> {
     let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
     let mut ready = conditions.filter(|condition| condition["type"] == "Ready");
     let message = ready.next().and_then(|ready| ready["message"].as_str()).unwrap_or_default();
-    let Some((_, dropped)) = message.split_once("dropped the null of ") else { return BTreeSet::new() };
-    let words = dropped.split_whitespace().map_while(|word| word.strip_suffix(','));
-    words.map(str::to_owned).collect()
+    let notes = message.split("kubectl apply dropped ").skip(1).flat_map(|note| {
+        let names = note.trim_start_matches("the null of ").trim_start_matches("a null inside ");
+        names.split_whitespace().map_while(|word| word.strip_suffix(','))
+    });
+    notes.map(str::to_owned).collect()
 }
 
 /// The name of the resource of each event `NullDropped`.
