@@ -58,8 +58,7 @@ pub struct Auth0TenantSpec {
     #[schemars(length(max = 255))]
     pub custom_domain: Option<String>,
 
-    /// Namespaces whose Auth0UserUpdates may use this tenant; a single * for all. Default: only its own. Other
-    /// namespaces are not available yet.
+    /// Namespaces whose Auth0UserUpdates may use this tenant; a single * for all. Its own always may.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), inner(length(min = 1, max = 63)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
@@ -70,6 +69,15 @@ pub struct Auth0TenantSpec {
     /// operator only slows down where Auth0 answers 429.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
+}
+
+impl Auth0Tenant {
+    /// Whether resources of this namespace may use the tenant.
+    #[must_use]
+    pub fn allows(&self, namespace: &str) -> bool {
+        self.metadata.namespace.as_deref() == Some(namespace)
+            || self.spec.allowed_namespaces.iter().any(|allowed| allowed == "*" || allowed == namespace)
+    }
 }
 
 /// Names the Secret that holds the credentials.

@@ -245,11 +245,20 @@ pub struct TenantRef {
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
 
-    /// Namespace of the Auth0Tenant, if it is another one. Not available yet: another namespace reports
-    /// TenantNotAllowed.
+    /// Namespace of the Auth0Tenant, if it is another one. That tenant has to list this namespace in
+    /// spec.allowedNamespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub namespace: Option<String>,
+}
+
+impl TenantRef {
+    /// Namespace and name of the tenant, for a resource of the namespace `own`.
+    #[must_use]
+    pub fn resolve(&self, own: &str) -> (String, String) {
+        let namespace = self.namespace.as_deref().filter(|namespace| !namespace.is_empty());
+        (namespace.unwrap_or(own).to_owned(), self.name.clone())
+    }
 }
 
 /// Names one key of a Secret in the resource's own namespace.

@@ -51,17 +51,12 @@ pub(super) fn version(object: &Auth0UserUpdate) -> u64 {
 }
 
 impl Claimant {
-    /// What a resource claims; `None` where it claims nothing. The consent of a tenant of another namespace
-    /// cannot be had yet, so a resource that names one claims nothing.
+    /// What a resource claims, given its tenant's consent; `None` where it claims nothing.
     #[must_use]
     pub fn of(object: &Auth0UserUpdate) -> Option<Self> {
         let (metadata, spec) = (&object.metadata, &object.spec);
         let namespace = metadata.namespace.clone().unwrap_or_default();
-        let tenant = spec.tenant_ref.namespace.as_deref().filter(|namespace| !namespace.is_empty());
-        if spec.mode == Some(Mode::Observe)
-            || metadata.deletion_timestamp.is_some()
-            || tenant.is_some_and(|tenant| tenant != namespace)
-        {
+        if spec.mode == Some(Mode::Observe) || metadata.deletion_timestamp.is_some() {
             return None;
         }
         let desired = Desired::declared(spec, object.last_applied_spec().as_ref());
@@ -81,7 +76,7 @@ impl Claimant {
             uid: metadata.uid.clone().unwrap_or_default(),
             version: version(object),
             user_id: spec.user_id.clone(),
-            tenant: (namespace.clone(), spec.tenant_ref.name.clone()),
+            tenant: spec.tenant_ref.resolve(&namespace),
             connection: desired.connection,
             wishes,
             conflicted: ready.is_some_and(|ready| ready.reason == Reason::ManagementConflict.as_str()),

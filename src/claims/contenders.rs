@@ -12,13 +12,19 @@ use std::sync::Arc;
 pub(super) struct Place {
     /// Namespace and name of the tenant.
     pub tenant: Named,
+    /// Their own namespace, on which the tenant's consent depends.
+    pub namespace: String,
     /// `spec.connection`.
     pub connection: Option<String>,
 }
 
 impl Place {
     fn of(claimant: &Claimant) -> Self {
-        Self { tenant: claimant.tenant.clone(), connection: claimant.connection.clone() }
+        Self {
+            tenant: claimant.tenant.clone(),
+            namespace: claimant.rank.namespace.clone(),
+            connection: claimant.connection.clone(),
+        }
     }
 }
 

@@ -27,16 +27,16 @@ pub struct Standpoint<'a> {
     pub own: &'a Claimant,
     /// Host of its tenant, with its port.
     pub host: &'a str,
-    /// Host of a tenant by namespace and name; `None` where there is no such tenant.
-    pub host_of: &'a dyn Fn(&str, &str) -> Option<String>,
+    /// Host of a tenant for resources of a namespace; `None` where they have no such tenant, or not its
+    /// consent.
+    pub host_of: &'a dyn Fn(&Named, &str) -> Option<String>,
     /// Whether a resource that names this connection, or none, acts on the identity of this one.
     pub same_identity: &'a dyn Fn(Option<&str>) -> bool,
 }
 
 impl Standpoint<'_> {
     fn competes(&self, place: &Place, identity_scoped: bool) -> bool {
-        let (namespace, tenant) = &place.tenant;
-        (self.host_of)(namespace, tenant).as_deref() == Some(self.host)
+        (self.host_of)(&place.tenant, &place.namespace).as_deref() == Some(self.host)
             && (!identity_scoped || (self.same_identity)(place.connection.as_deref()))
     }
 }

@@ -38,7 +38,10 @@ fn from<T>(
     view: impl FnOnce(&Standpoint<'_>) -> T,
 ) -> T {
     let own = Claimant::of(object).unwrap();
-    let host_of = |_: &str, tenant: &str| Some(format!("{tenant}.example.com"));
+    // The one consent that is missing.
+    let host_of = |(namespace, tenant): &Named, of: &str| {
+        (namespace == "n" || of != "n").then(|| format!("{tenant}.example.com"))
+    };
     view(&Standpoint { own: &own, host: "t.example.com", host_of: &host_of, same_identity })
 }
 
@@ -132,11 +135,12 @@ fn an_older_version_changes_nothing_and_what_is_gone_stays_gone() {
 }
 
 #[test]
-fn a_tenant_of_another_namespace_gives_no_claim() {
-    let stranger = json!({"name": "A", "tenantRef": {"name": "t", "namespace": "other"}});
-    assert!(Claimant::of(&resource("stranger", 1, &stranger)).is_none());
-    let own = json!({"name": "A", "tenantRef": {"name": "t", "namespace": "n"}});
-    assert!(Claimant::of(&resource("own", 1, &own)).is_some());
+fn without_the_tenants_consent_there_is_no_claim() {
+    let stranger = resource("old", 1, &json!({"name": "A", "tenantRef": {"name": "t", "namespace": "m"}}));
+    let own = resource("young", 2, &json!({"name": "B"}));
+    assert_eq!(conflicts(&claims_of([&stranger, &own]), &own), []);
+    let friend = resource("old", 1, &json!({"name": "A", "tenantRef": {"name": "t", "namespace": "n"}}));
+    assert_eq!(conflicts(&claims_of([&friend, &own]), &own), [pair("name", "old")]);
 }
 
 #[test]

@@ -84,6 +84,8 @@ struct Shared {
     rivals: Rivals,
     /// How many first lists are still to come.
     missing_lists: watch::Sender<usize>,
+    /// Told of changed tenants, whichever namespace they are in: one for each scope.
+    tenant_changes: Vec<UnboundedSender<Changed>>,
 }
 
 /// One watched namespace, or all.
@@ -91,12 +93,15 @@ struct Scope {
     namespace: Option<String>,
     tenants: Store<Guarded<Auth0Tenant>>,
     tenants_writer: Writer<Guarded<Auth0Tenant>>,
+    changed_tenants: UnboundedReceiver<Changed>,
 }
 
 impl Scope {
-    fn new(namespace: Option<String>) -> Self {
+    /// Answers with the scope and with where it is told of changed tenants.
+    fn new(namespace: Option<String>) -> (Self, UnboundedSender<Changed>) {
         let (tenants, tenants_writer) = reflector::store();
-        Self { namespace, tenants, tenants_writer }
+        let (tenant_changes, changed_tenants) = unbounded_channel();
+        (Self { namespace, tenants, tenants_writer, changed_tenants }, tenant_changes)
     }
 }
 
@@ -112,9 +117,9 @@ pub async fn run(
         key = trigger_key::obtain(&client, &settings.operator_namespace) => Arc::new(key),
         () = shutdown.clone() => return,
     };
-    let scopes: Vec<Scope> = match settings.namespaces.as_slice() {
-        [] => vec![Scope::new(None)],
-        namespaces => namespaces.iter().cloned().map(Some).map(Scope::new).collect(),
+    let (scopes, tenant_changes): (Vec<Scope>, Vec<_>) = match settings.namespaces.as_slice() {
+        [] => [None].into_iter().map(Scope::new).unzip(),
+        namespaces => namespaces.iter().cloned().map(Some).map(Scope::new).unzip(),
     };
     let rivals = Rivals {
         claims: Arc::default(),
@@ -123,6 +128,7 @@ pub async fn run(
     let shared = Shared {
         rivals,
         missing_lists: watch::channel(2 * scopes.len()).0,
+        tenant_changes,
         clients: Arc::new(Clients::new(http, settings.allowed)),
         key,
         client,
@@ -140,14 +146,14 @@ async fn run_in(
     shutdown: impl Future<Output = ()> + Clone + Send + Sync + 'static,
 ) {
     let (secret_changes, changed_secrets) = unbounded_channel();
-    let (tenant_changes, changed_tenants) = unbounded_channel();
     let (told_tenants, tenants_listed) = watch::channel(None);
     let (wake_tenants, woken_tenants) = unbounded_channel();
     let (wake_updates, woken_updates) = unbounded_channel();
     let secrets = Arc::new(Secrets::new(shared.client.clone(), secret_changes));
     let (tenant_agendas, update_agendas) = (Arc::<Agendas>::default(), Arc::<Agendas>::default());
 
-    let Scope { namespace, tenants: tenant_store, tenants_writer } = scope;
+    let Scope { namespace, tenants: tenant_store, tenants_writer, changed_tenants } = scope;
+    let tenant_changes = shared.tenant_changes.clone();
     let woken_rivals = shared.rivals.claims.subscribe();
     let mut count = first_list(&shared.missing_lists);
     let mut agendas = keeping(Arc::clone(&tenant_agendas));
@@ -316,7 +322,7 @@ where
 }
 
 /// Told after the store holds the change.
-fn tell(changes: &UnboundedSender<Changed>, event: &WatchResult<Auth0Tenant>) {
+fn tell(everybody: &[UnboundedSender<Changed>], event: &WatchResult<Auth0Tenant>) {
     let change = match event {
         Ok(Event::Apply(object) | Event::Delete(object)) => {
             Changed::One(object.namespace().unwrap_or_default(), object.name_any())
@@ -324,7 +330,9 @@ fn tell(changes: &UnboundedSender<Changed>, event: &WatchResult<Auth0Tenant>) {
         Ok(Event::InitDone) => Changed::Anything,
         Ok(Event::Init | Event::InitApply(_)) | Err(_) => return,
     };
-    let _ = changes.send(change);
+    for changes in everybody {
+        let _ = changes.send(change.clone());
+    }
 }
 
 async fn wake_users_of_secrets(
@@ -335,9 +343,11 @@ async fn wake_users_of_secrets(
     wake_updates: &UnboundedSender<ObjectRef<Guarded<Auth0UserUpdate>>>,
 ) {
     while let Some(secret) = changed.recv().await {
-        wake(&secret, tenants, wake_tenants, |tenant| Some(&tenant.spec.credentials_secret_ref.name));
+        wake(&secret, tenants, wake_tenants, |tenant| {
+            Some((tenant.namespace()?, tenant.spec.credentials_secret_ref.name.clone()))
+        });
         wake(&secret, updates, wake_updates, |update| {
-            update.spec.password_secret_ref.value().map(|reference| &reference.name)
+            Some((update.namespace()?, update.spec.password_secret_ref.value()?.name.clone()))
         });
     }
 }
@@ -353,7 +363,9 @@ async fn wake_users_of_tenants(
             Changed::One(namespace, name) => claims.wake_neighbours(Some(&(namespace.clone(), name.clone()))),
             Changed::Anything => claims.wake_neighbours(None),
         }
-        wake(&tenant, updates, wake_updates, |update| Some(&update.spec.tenant_ref.name));
+        wake(&tenant, updates, wake_updates, |update| {
+            Some(update.spec.tenant_ref.resolve(&update.namespace()?))
+        });
     }
 }
 
@@ -366,12 +378,12 @@ async fn wake_rivals(
     }
 }
 
-/// Wakes the objects that refer to what changed in their namespace.
+/// Wakes the objects that refer to what changed.
 fn wake<K>(
     changed: &Changed,
     store: &Store<Guarded<K>>,
     wake: &UnboundedSender<ObjectRef<Guarded<K>>>,
-    refers: impl Fn(&K) -> Option<&String>,
+    refers: impl Fn(&K) -> Option<Named>,
 ) where
     K: kube::Resource<DynamicType = ()> + Clone + 'static,
 {
@@ -379,7 +391,7 @@ fn wake<K>(
         let Ok(readable) = &object.0 else { continue };
         let concerned = match changed {
             Changed::One(namespace, name) => {
-                object.namespace().as_ref() == Some(namespace) && refers(readable) == Some(name)
+                refers(readable).is_some_and(|(its, one)| its == *namespace && one == *name)
             }
             Changed::Anything => refers(readable).is_some(),
         };

@@ -2,7 +2,7 @@
 
 use super::tenants::Directory;
 use crate::api::{Auth0UserUpdate, Trigger};
-use crate::claims::{Claimant, Claims, Conflict, Rival, Standpoint};
+use crate::claims::{Claimant, Claims, Conflict, Named, Rival, Standpoint};
 use crate::reason::{Failure, Reason};
 use crate::user::{Target, User};
 use std::sync::Arc;
@@ -105,7 +105,7 @@ impl Rivals {
         same_identity: &dyn Fn(Option<&str>) -> bool,
         view: impl FnOnce(&Standpoint<'_>) -> T,
     ) -> T {
-        let host_of = |namespace: &str, name: &str| self.tenants.host(namespace, name);
+        let host_of = |tenant: &Named, namespace: &str| self.tenants.host(tenant, namespace);
         view(&Standpoint { own, host, host_of: &host_of, same_identity })
     }
 }

@@ -4,6 +4,7 @@ use super::conditions::{self, READY};
 use super::secrets::{Content, Secrets};
 use crate::api::{Auth0Tenant, ConnectionChoice, SecretVersion, TenantRef};
 use crate::auth0::{self, AllowedDomains, Credentials};
+use crate::claims::Named;
 use crate::reason::{Failure, Reason, Standing};
 use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
@@ -50,38 +51,46 @@ impl Directory {
         self.0.iter().find_map(|store| store.get(&reference))
     }
 
-    /// Host of a tenant, with its port.
+    /// Host of a tenant, with its port, for resources of the namespace `of`; `None` without its consent.
     #[must_use]
-    pub fn host(&self, namespace: &str, name: &str) -> Option<String> {
-        self.get(namespace, name)?.0.as_ref().ok().map(|tenant| tenant.spec.domain.clone())
+    pub fn host(&self, (namespace, name): &Named, of: &str) -> Option<String> {
+        let object = self.get(namespace, name)?;
+        let tenant = object.0.as_ref().ok().filter(|tenant| tenant.allows(of))?;
+        Some(tenant.spec.domain.clone())
     }
 }
 
-/// Finds the tenant that a resource of this namespace refers to.
+/// Finds the tenant that a resource of the namespace `own` refers to.
 ///
 /// # Errors
 /// `TenantNotAllowed`, `TenantNotFound`, `TenantNotReady`, or the tenant's own reason where it is stalled.
-pub fn resolve(tenants: &Directory, namespace: &str, reference: &TenantRef) -> Result<Tenant, Failure> {
-    let name = &reference.name;
-    if reference.namespace.as_deref().is_some_and(|other| !other.is_empty() && other != namespace) {
-        return Err(Failure::new(
-            Reason::TenantNotAllowed,
-            format!(
-                "tenantRef names another namespace, which is not available yet: create the Auth0Tenant {name} in this namespace"
-            ),
-        ));
-    }
-    let object = tenants.get(namespace, name).ok_or_else(|| {
-        Failure::new(
-            Reason::TenantNotFound,
-            format!("the Auth0Tenant {name} is not in this namespace: create it"),
+pub fn resolve(tenants: &Directory, own: &str, reference: &TenantRef) -> Result<Tenant, Failure> {
+    let (namespace, name) = reference.resolve(own);
+    let (title, place) = if namespace == own {
+        (name.clone(), "this namespace".to_owned())
+    } else {
+        (
+            format!("{namespace}/{name}"),
+            format!("the namespace {namespace}, as far as the operator watches it"),
         )
+    };
+    let name = &title;
+    let object = tenants.get(&namespace, &reference.name).ok_or_else(|| {
+        Failure::new(Reason::TenantNotFound, format!("the Auth0Tenant {name} is not in {place}: create it"))
     })?;
     let not_ready = |why: &str| {
         Failure::new(Reason::TenantNotReady, format!("the Auth0Tenant {name} is not ready: {why}"))
     };
     let tenant =
         object.0.as_ref().map_err(|_| not_ready("it cannot be read by this version of the operator"))?;
+    if !tenant.allows(own) {
+        return Err(Failure::new(
+            Reason::TenantNotAllowed,
+            format!(
+                "the Auth0Tenant {name} does not allow this namespace: add {own} to its spec.allowedNamespaces"
+            ),
+        ));
+    }
     let status = tenant.status.as_ref().ok_or_else(|| not_ready("it was not visited yet"))?;
     let generation = tenant.metadata.generation.unwrap_or_default();
     if status.observed_generation != Some(generation) {

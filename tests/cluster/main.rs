@@ -10,6 +10,7 @@ mod card;
 mod claims;
 mod conditions;
 mod connections;
+mod consent;
 mod counts;
 mod dropped;
 mod gitops;

@@ -240,15 +240,3 @@ async fn whoever_turns_to_another_identity_lets_go_of_this_one() {
     assert_eq!(world.sandbox.user("auth0|behind").unwrap()["email"], "three@behind.example.com");
     check_every_status(&world);
 }
-
-#[tokio::test]
-async fn who_names_a_tenant_of_another_namespace_owns_nothing() {
-    let world = World::start("claims-stranger").await;
-    world.add_person("ada");
-    let stranger = json!({"name": "Stranger", "tenantRef": {"name": "example", "namespace": "elsewhere"}});
-    world.apply_as("stranger", about("ada", stranger)).await;
-    world.until_reason("auth0userupdate/stranger", "TenantNotAllowed").await;
-    until_younger_than(&world, "stranger").await;
-    world.apply_as("own", about("ada", json!({"name": "Own"}))).await;
-    until_is(&world, "own", APPLIED).await;
-}
