@@ -191,14 +191,26 @@ pub struct Auth0UserUpdateSpec {
 }
 
 impl Auth0UserUpdate {
-    /// The `spec` that kubectl last applied, nulls included; `None` where it held none.
+    /// The `spec` that kubectl last applied, where it held nulls.
     #[must_use]
-    pub fn last_applied_spec(&self) -> Option<JsonMap> {
-        let annotations = self.metadata.annotations.as_ref()?;
-        let text = annotations.get(LAST_APPLIED_ANNOTATION).filter(|text| text.contains("null"))?;
-        let mut manifest: JsonMap = serde_json::from_str(text).ok()?;
-        serde_json::from_value(manifest.remove("spec")?).ok()
+    pub fn last_applied_nulls(&self) -> Option<JsonMap> {
+        self.annotation_of_kubectl().filter(|text| text.contains("null")).and_then(spec_of)
     }
+
+    /// The `spec` that kubectl last applied.
+    #[must_use]
+    pub fn last_applied(&self) -> Option<JsonMap> {
+        self.annotation_of_kubectl().and_then(spec_of)
+    }
+
+    fn annotation_of_kubectl(&self) -> Option<&str> {
+        self.metadata.annotations.as_ref()?.get(LAST_APPLIED_ANNOTATION).map(String::as_str)
+    }
+}
+
+fn spec_of(manifest: &str) -> Option<JsonMap> {
+    let mut manifest: JsonMap = serde_json::from_str(manifest).ok()?;
+    serde_json::from_value(manifest.remove("spec")?).ok()
 }
 
 /// A pattern with a sentence: a schema pattern would answer with the regular expression alone.

@@ -4,6 +4,7 @@ use super::conclude::Outcome;
 use super::conditions;
 use super::entries::{Entries, is_begun};
 use super::gate::{self, Circumstances, SecretState};
+use super::leftover;
 use super::schedule;
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, RefusedField, SecretVersion, Trigger};
 use crate::plan::Group;
@@ -17,6 +18,9 @@ use tokio::time::Instant;
 /// Longer than a change that was begun elsewhere can take from the moment its beginning is seen: 10 s for
 /// the answer to that write, 12 s for the change.
 const IN_FLIGHT: Duration = Duration::from_secs(25);
+
+/// The requests of one `kubectl apply` follow each other within milliseconds. After so long none will come.
+const KUBECTL: Duration = Duration::from_secs(10);
 
 /// What is remembered of one resource while the process lives.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +53,8 @@ pub struct Agenda {
     pub secret_unavailable: bool,
     /// What a pass learned of orders and could not write down.
     pub unwritten: Entries,
+    /// A generation that kubectl seems to be changing still, and when it was first seen.
+    pub unsettled: Option<(i64, Instant)>,
     /// An order that somebody else began, and when it was first seen.
     pub foreign: Option<(String, Instant)>,
     /// When to try refused groups again.
@@ -99,6 +105,19 @@ impl Agenda {
         let (digest, seen) = known.unwrap_or_else(|| (order.digest.clone(), now));
         self.foreign = Some((digest, seen));
         (seen + IN_FLIGHT).checked_duration_since(now).filter(|rest| !rest.is_zero())
+    }
+
+    /// How long to wait because kubectl may not be done with this object. Once it is late, what is left of its
+    /// old maps is taken out: nobody asks for it.
+    pub fn wait_for_kubectl(&mut self, object: &mut Auth0UserUpdate, now: Instant) -> Option<Duration> {
+        if !leftover::forget(object) {
+            self.unsettled = None;
+            return None;
+        }
+        let generation = object.metadata.generation.unwrap_or_default();
+        let known = self.unsettled.filter(|(seen, _)| *seen == generation);
+        let (_, seen) = *self.unsettled.insert(known.unwrap_or((generation, now)));
+        (seen + KUBECTL).checked_duration_since(now).filter(|rest| !rest.is_zero())
     }
 
     /// Keeps what a pass learned where its status could not be written.

@@ -50,7 +50,7 @@ pub fn is_told(object: &Auth0UserUpdate) -> bool {
 
 fn noted(message: &str, object: &Auth0UserUpdate) -> String {
     let dropped =
-        object.last_applied_spec().map(|applied| dropped_nulls(&object.spec, &applied)).unwrap_or_default();
+        object.last_applied_nulls().map(|applied| dropped_nulls(&object.spec, &applied)).unwrap_or_default();
     let blanks = names(&dropped.blanks).map(|fields| {
         format!("{BEGINNING}the null of {fields}, so it is not cleared: list it in spec.clear, or use kubectl apply --server-side")
     });

@@ -4,6 +4,7 @@
 
 use super::agenda::Agenda;
 use super::conditions::{self, READY, SYNCED};
+use super::dropped;
 use super::entries::is_begun;
 use super::rivals;
 use super::schedule;
@@ -160,9 +161,12 @@ pub fn decide(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda,
     if password_changed(object, &around.secret, agenda) {
         return Wake::LookIfPasswordChanged;
     }
+    // What kubectl's annotation says of a map decides what the map means.
+    let reads_otherwise = (object.spec.user_metadata.is_some() || object.spec.app_metadata.is_some())
+        && !dropped::is_told(object);
     let rivals_changed =
         around.tenant.is_ok() && agenda.rivals.as_ref().is_some_and(|mark| *mark != around.rivals.mark);
-    if rivals_changed || agenda.due.is_some_and(|due| due <= now) {
+    if reads_otherwise || rivals_changed || agenda.due.is_some_and(|due| due <= now) {
         return Wake::Look { forgives: false };
     }
     Wake::Sleep

@@ -43,9 +43,12 @@ impl Updates {
                 return Some(schedule::backoff(agenda.failures, None));
             }
         }
-        let fresh = ledger.object().clone();
+        let mut fresh = ledger.object().clone();
         if fresh.metadata.generation != object.metadata.generation || gate::is_paused(&fresh) {
             return Some(ANEW);
+        }
+        if let Some(wait) = agenda.wait_for_kubectl(&mut fresh, Instant::now()) {
+            return Some(wait);
         }
         // The cache was behind: somebody, perhaps this process, has looked already.
         if gate::decide(&fresh, around, agenda, Instant::now()) == Wake::Sleep {
@@ -171,7 +174,7 @@ impl Updates {
     ) -> Result<(Desired, &'a Tenant, Arc<auth0::Client>), Failure> {
         schedule::resync_interval(object.spec.resync_interval.value().map(String::as_str))
             .map_err(|message| Failure::new(Reason::InvalidRequest, message))?;
-        let desired = Desired::read(&object.spec, object.last_applied_spec().as_ref())?;
+        let desired = Desired::read(&object.spec, object.last_applied_nulls().as_ref())?;
         let tenant = around.tenant.as_ref().map_err(Clone::clone)?;
         let resource = tenant.object.0.as_ref().map_err(|_| {
             Failure::new(Reason::TenantNotReady, "the tenant cannot be read by this version of the operator")

@@ -10,6 +10,7 @@ mod execute;
 mod gate;
 mod kubernetes;
 mod ledger;
+mod leftover;
 mod listed;
 mod look;
 mod password;

@@ -27,6 +27,9 @@ const NAMES: [&str; 15] = [
     "blocked",
 ];
 
+/// What `kubectl apply` remembers.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 /// A metadata key whose value holds the null: no blank, but a part of the value.
 const NESTED: &str = "userMetadata.billing";
 
@@ -43,14 +46,19 @@ async fn apply(world: &World, slug: &str, card: Value) {
 
 /// Server-side apply as `GitOps` controllers do it: unlike kubectl, they leave kubectl's annotation alone.
 async fn apply_by_controller(world: &World, slug: &str, card: Value) {
+    patch_as(world, slug, "gitops", &manifest(slug, card)).await;
+}
+
+/// One server-side apply by a field manager.
+async fn patch_as(world: &World, slug: &str, manager: &str, manifest: &str) {
     let kubeconfig = Kubeconfig::read_from(world.plane.kubeconfig()).unwrap();
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
     let client = Client::try_from(config).unwrap();
     let kind = GroupVersionKind::gvk("auth0-user-operator.dev", "v1alpha1", "Auth0UserUpdate");
     let api: Api<DynamicObject> =
         Api::namespaced_with(client, &world.namespace, &ApiResource::from_gvk(&kind));
-    let manifest: Value = serde_json::from_str(&manifest(slug, card)).unwrap();
-    api.patch(slug, &PatchParams::apply("gitops").force(), &Patch::Apply(manifest)).await.unwrap();
+    let manifest: Value = serde_json::from_str(manifest).unwrap();
+    api.patch(slug, &PatchParams::apply(manager).force(), &Patch::Apply(manifest)).await.unwrap();
 }
 
 fn message(object: &Value) -> &str {
@@ -307,4 +315,62 @@ async fn a_stale_annotation_clears_nothing_after_a_switch_to_server_side_apply()
     output.unwrap().ok().unwrap();
     until_told(&world, "bea", &[]).await;
     assert_eq!(world.bodies_of("auth0|bea"), [json!({"nickname": null})]);
+}
+
+/// kubectl needs several requests for it: what is left of the old map must not be taken for an order meanwhile.
+#[tokio::test]
+async fn while_kubectl_changes_over_to_server_side_apply_nothing_is_cleared() {
+    let world = World::start("dropped-over").await;
+    let slugs: Vec<String> = (0..30).map(|number| format!("over{number}")).collect();
+    let card = json!({"nickname": null, "userMetadata": {"plan": null}});
+    let all = |card: &Value| {
+        slugs.iter().map(|slug| manifest(slug, card.clone())).collect::<Vec<_>>().join("\n---\n")
+    };
+    slugs.iter().for_each(|slug| world.add_person(slug));
+    world.kubectl.apply(&all(&card)).await.unwrap();
+    for slug in &slugs {
+        until_told(&world, slug, &["nickname", "userMetadata.plan"]).await;
+    }
+    let changed = all(&json!({"nickname": ""}));
+    world.kubectl.submit(Mode::ServerSideApply, &changed).await.unwrap().ok().unwrap();
+    for slug in &slugs {
+        until_told(&world, slug, &[]).await;
+        world.until_applied(slug).await;
+        assert_eq!(world.bodies_of(&format!("auth0|{slug}")), [json!({"nickname": null})], "{slug}");
+    }
+}
+
+#[tokio::test]
+async fn a_kubectl_that_dies_between_its_requests_clears_nothing() {
+    let world = World::start("dropped-died").await;
+    world.add_person("ada");
+    apply(&world, "ada", json!({"nickname": null, "userMetadata": {"plan": null}})).await;
+    until_told(&world, "ada", &["nickname", "userMetadata.plan"]).await;
+    // The first two of kubectl's four requests.
+    let next = manifest("ada", json!({"nickname": ""}));
+    patch_as(&world, "ada", "kubectl", &next).await;
+    let annotation = json!({
+        "apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0UserUpdate",
+        "metadata": {"name": "ada", "annotations": {LAST_APPLIED: next}},
+    });
+    patch_as(&world, "ada", "kubectl-last-applied", &annotation.to_string()).await;
+    let object = until_told(&world, "ada", &[]).await;
+    assert_eq!(object["spec"]["userMetadata"], json!({}), "it is there still");
+    let generation = object["metadata"]["generation"].clone();
+    let seen = |object: &Value| object["status"]["observedGeneration"] == generation;
+    world.until("auth0userupdate/ada", "the end of patience", seen).await;
+    world.look_for_tenant("ada").await;
+    assert_eq!(world.bodies_of("auth0|ada"), [json!({"nickname": null})]);
+}
+
+#[tokio::test]
+async fn a_map_whose_null_is_gone_from_the_annotation_is_an_order_at_once() {
+    let world = World::start("dropped-order").await;
+    world.add_person("ada");
+    apply(&world, "ada", json!({"userMetadata": {"plan": null}})).await;
+    until_told(&world, "ada", &["userMetadata.plan"]).await;
+    // For the API server nothing changes but the annotation.
+    apply(&world, "ada", json!({"userMetadata": {}})).await;
+    until_told(&world, "ada", &[]).await;
+    assert_eq!(world.bodies_of("auth0|ada"), [json!({"user_metadata": {}})]);
 }

@@ -92,8 +92,16 @@ async fn an_answer_that_is_none_is_tried_again_and_nothing_is_sent_twice_that_ar
         let path = format!("/api/v2/users/auth0%7C{slug}");
         world.sandbox.fault(Fault::new(kind).method("PATCH").path(&path).times(1));
     }
-    let cards = nothings().into_iter().map(|(slug, ..)| (slug, card_of(slug, &json!({"name": "canary"}))));
-    world.apply_all(cards.collect::<Vec<_>>()).await;
+    // A cut connection takes along whatever else is under way on it.
+    let (cuts, others): (Vec<_>, Vec<_>) =
+        nothings().into_iter().map(|(slug, ..)| slug).partition(|slug| slug.starts_with("cut"));
+    let card = |slug: &'static str| (slug, card_of(slug, &json!({"name": "canary"})));
+    world.apply_all(others.into_iter().map(card)).await;
+    world.until_all("Ready=True", is_ready).await;
+    for slug in cuts {
+        world.apply_all([card(slug)]).await;
+        world.until_all("Ready=True", is_ready).await;
+    }
     let objects = world.until_all("Ready=True", is_ready).await;
     let said: Vec<Value> = world.status_writes().into_iter().map(|event| event.response_object).collect();
     for (slug, _, arrived) in nothings() {
