@@ -326,7 +326,9 @@ async fn while_kubectl_changes_over_to_server_side_apply_nothing_is_cleared() {
     let all = |card: &Value| {
         slugs.iter().map(|slug| manifest(slug, card.clone())).collect::<Vec<_>>().join("\n---\n")
     };
-    slugs.iter().for_each(|slug| world.add_person(slug));
+    for slug in &slugs {
+        world.add_person(slug);
+    }
     world.kubectl.apply(&all(&card)).await.unwrap();
     for slug in &slugs {
         until_told(&world, slug, &["nickname", "userMetadata.plan"]).await;
