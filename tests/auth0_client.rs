@@ -4,7 +4,9 @@
 
 use auth0_sandbox::{Connection, Fault, FaultKind, Options, Sandbox, Seed};
 use auth0_user_operator::api::{Auth0UserUpdateSpec, SecretVersion};
-use auth0_user_operator::auth0::{Client, Credentials, Effect, Error, http_builder, http_client};
+use auth0_user_operator::auth0::{
+    Client, Credentials, Effect, Error, Proof, SigningKey, http_builder, http_client,
+};
 use auth0_user_operator::plan::{Body, Desired, Memory, Password, Progress, Situation, TriggerKey, plan};
 use auth0_user_operator::reason::Reason;
 use auth0_user_operator::user::User;
@@ -32,7 +34,7 @@ fn client(sandbox: &Sandbox, id: &str, set: impl Fn(ClientBuilder) -> ClientBuil
 }
 
 fn credentials(id: &str) -> Credentials {
-    Credentials { client_id: id.to_owned(), client_secret: format!("{id}-secret").into() }
+    Credentials { client_id: id.to_owned(), proof: Proof::Secret(format!("{id}-secret").into()) }
 }
 
 fn status(status: u16, body: Option<Value>) -> FaultKind {
@@ -297,4 +299,60 @@ async fn an_own_authority_is_trusted_through_ssl_cert_file() {
         .unwrap();
     assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stdout));
     assert_eq!(requests(&sandbox, USERS), 1);
+}
+
+fn key() -> rcgen::KeyPair {
+    rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap()
+}
+
+/// A client that proves itself by this key.
+fn keyed(sandbox: &Sandbox, pem: &str, algorithm: Option<&str>) -> Client {
+    let root = reqwest::Certificate::from_pem(sandbox.ca_pem().as_bytes()).unwrap();
+    let http = http_builder().tls_certs_only([root]).no_proxy().build().unwrap();
+    let proof = Proof::Key(SigningKey::new(pem, algorithm).unwrap());
+    Client::new(http, &sandbox.domain(), Credentials { client_id: "keyed".to_owned(), proof }).unwrap()
+}
+
+#[tokio::test]
+async fn a_private_key_proves_the_client_in_each_algorithm_as_often_as_needed() {
+    let (sandbox, _) = sandbox().await;
+    let key = key();
+    for algorithm in ["RS256", "RS384", "PS256"] {
+        sandbox.put_client(auth0_sandbox::Client::with_key("keyed", &key.public_key_pem(), algorithm));
+        let client = keyed(&sandbox, &key.serialize_pem(), Some(algorithm));
+        for _ in 0..3 {
+            client.user(ANN).await.unwrap();
+            client.forget_token().await;
+        }
+    }
+    assert_eq!(requests(&sandbox, "/oauth/token"), 9, "each assertion is a new one");
+    sandbox.put_client(auth0_sandbox::Client::with_key("keyed", &key.public_key_pem(), "RS256"));
+    keyed(&sandbox, &key.serialize_pem(), None).user(ANN).await.unwrap();
+}
+
+#[tokio::test]
+async fn another_key_and_another_algorithm_are_refused_once() {
+    let (sandbox, _) = sandbox().await;
+    let (key, other) = (key(), key());
+    sandbox.put_client(auth0_sandbox::Client::with_key("keyed", &key.public_key_pem(), "RS256"));
+    for (pem, algorithm) in [(other.serialize_pem(), "RS256"), (key.serialize_pem(), "PS256")] {
+        let before = requests(&sandbox, "/oauth/token");
+        let error = keyed(&sandbox, &pem, Some(algorithm)).user(ANN).await.unwrap_err();
+        says(&error, Reason::AuthenticationFailed, Effect::None);
+        assert_eq!(requests(&sandbox, "/oauth/token"), before + 1);
+    }
+}
+
+#[tokio::test]
+async fn an_assertion_is_dated_by_the_servers_clock() {
+    let (sandbox, _) = sandbox().await;
+    let key = key();
+    sandbox.put_client(auth0_sandbox::Client::with_key("keyed", &key.public_key_pem(), "RS256"));
+    sandbox.advance_clock(Duration::from_hours(1));
+    let client = keyed(&sandbox, &key.serialize_pem(), None);
+    client.user(ANN).await.unwrap();
+    assert_eq!(requests(&sandbox, "/oauth/token"), 2, "the first answer tells the time");
+    client.forget_token().await;
+    client.user(ANN).await.unwrap();
+    assert_eq!(requests(&sandbox, "/oauth/token"), 3, "which is remembered");
 }

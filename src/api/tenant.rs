@@ -49,13 +49,14 @@ pub struct Auth0TenantSpec {
     pub domain: String,
 
     /// Secret in this namespace with the keys clientId and clientSecret of a machine-to-machine
-    /// application. An optional key domain must equal spec.domain. The key privateKey (private_key_jwt) is
-    /// not available yet and reports AuthenticationFailed.
+    /// application, or clientId and privateKey (private_key_jwt: an RSA key in PEM; a key signingAlgorithm
+    /// may say RS384 or PS256 instead of RS256). An optional key domain must equal spec.domain.
     pub credentials_secret_ref: CredentialsSecretRef,
 
-    /// Custom domain that links in mails should use. Not available yet: setting it reports InvalidRequest.
+    /// Custom domain that links in mails should use, for example login.example.com.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
+    #[x_kube(validation = matches("^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$", "customDomain must be a host name in lower case such as login.example.com"))]
     pub custom_domain: Option<String>,
 
     /// Namespaces whose Auth0UserUpdates may use this tenant; a single * for all. Its own always may.

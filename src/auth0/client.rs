@@ -1,5 +1,6 @@
 //! The calls that the operator makes.
 
+use super::assertion::SigningKey;
 use super::classify::{Refusal, Verdict, classify};
 use super::connections::{Connections, PAGE, Page};
 use super::domain::Authority;
@@ -45,8 +46,16 @@ const MOST_PAGES: usize = 100;
 pub struct Credentials {
     /// Id of a machine-to-machine application.
     pub client_id: String,
-    /// Its secret.
-    pub client_secret: SecretString,
+    /// What only this application has.
+    pub proof: Proof,
+}
+
+/// How an application proves that it is the one.
+pub enum Proof {
+    /// By its secret.
+    Secret(SecretString),
+    /// By signing with its private key (`private_key_jwt`).
+    Key(SigningKey),
 }
 
 /// The Management API of one tenant, called with one set of credentials.
@@ -55,6 +64,8 @@ pub struct Client {
     /// `https://` and the tenant's domain.
     origin: String,
     tokens: Tokens,
+    /// The header `auth0-custom-domain`.
+    custom_domain: Option<HeaderValue>,
     budget: Mutex<Option<Budget>>,
 }
 
@@ -64,6 +75,7 @@ struct Call<'a> {
     template: &'static str,
     body: Option<&'a Body>,
     correlation: Option<HeaderValue>,
+    custom_domain: Option<&'a HeaderValue>,
 }
 
 impl Client {
@@ -83,8 +95,20 @@ impl Client {
         if endpoint.host_str() != Some(authority.host()) {
             return Err(refuse());
         }
-        let tokens = Tokens::new(http.clone(), endpoint, format!("{origin}/api/v2/"), credentials);
-        Ok(Self { http, origin, tokens, budget: Mutex::default() })
+        let tokens = Tokens::new(http.clone(), endpoint, &origin, credentials);
+        Ok(Self { http, origin, tokens, custom_domain: None, budget: Mutex::default() })
+    }
+
+    /// Lets the links in mails that a change causes use this domain (Auth0: "Custom domains", the header
+    /// `auth0-custom-domain`).
+    ///
+    /// # Errors
+    /// `InvalidRequest` where it does not fit into a header.
+    pub fn with_custom_domain(mut self, domain: Option<&str>) -> Result<Self, Failure> {
+        let header = domain.filter(|domain| !domain.is_empty()).map(HeaderValue::from_str).transpose();
+        self.custom_domain = header
+            .map_err(|_| Failure::new(Reason::InvalidRequest, "customDomain is not a domain: correct it"))?;
+        Ok(self)
     }
 
     /// Reads a user: `GET /api/v2/users/{id}`, which is immediately consistent.
@@ -110,6 +134,7 @@ impl Client {
             method: Method::PATCH,
             body: Some(body),
             correlation: correlation(correlation_id),
+            custom_domain: self.custom_domain.as_ref(),
             ..Call::get(self.user_url(id)?, USER)
         };
         let answer = tokio::time::timeout(CHANGE_DEADLINE, self.call(&call))
@@ -193,6 +218,9 @@ impl Client {
         if let Some(correlation) = &call.correlation {
             request = request.header("x-correlation-id", correlation);
         }
+        if let Some(domain) = call.custom_domain {
+            request = request.header("auth0-custom-domain", domain);
+        }
         if let Some(body) = &call.body {
             request =
                 request.header(CONTENT_TYPE, "application/json").body(body.bytes().expose_secret().to_vec());
@@ -222,7 +250,7 @@ impl Client {
 
 impl Call<'_> {
     fn get(url: Url, template: &'static str) -> Self {
-        Self { method: Method::GET, url, template, body: None, correlation: None }
+        Self { method: Method::GET, url, template, body: None, correlation: None, custom_domain: None }
     }
 }
 
@@ -272,7 +300,7 @@ mod tests {
     use super::*;
 
     fn client(domain: &str) -> Result<Client, Failure> {
-        let credentials = Credentials { client_id: "id".to_owned(), client_secret: "secret".into() };
+        let credentials = Credentials { client_id: "id".to_owned(), proof: Proof::Secret("secret".into()) };
         Client::new(reqwest::Client::new(), domain, credentials)
     }
 

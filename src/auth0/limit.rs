@@ -59,6 +59,11 @@ fn since_answer(headers: &HeaderMap, second: i64) -> Option<Duration> {
     Some(Duration::from_secs(u64::try_from(wait).unwrap_or_default()))
 }
 
+/// The second of the server's clock at which it answered.
+pub(super) fn server_second(headers: &HeaderMap) -> Option<i64> {
+    date(headers, DATE)
+}
+
 fn date(headers: &HeaderMap, name: impl AsHeaderName) -> Option<i64> {
     let text = headers.get(name)?.to_str().ok()?;
     rfc2822::parse(text).ok().map(|date| Timestamp::from(date).as_second())

@@ -3,6 +3,7 @@
 //! Every call is made once. The one exception is a token that Auth0 no longer accepts: it is renewed and
 //! the call repeated, because an answer of 401 had no effect.
 
+mod assertion;
 mod classify;
 mod client;
 mod connections;
@@ -13,7 +14,8 @@ mod limit;
 mod text;
 mod token;
 
-pub use client::{Client, Credentials};
+pub use assertion::SigningKey;
+pub use client::{Client, Credentials, Proof};
 pub use connections::Connections;
 pub use domain::AllowedDomains;
 pub use error::{Effect, Error};

@@ -1,16 +1,17 @@
 //! The access token: had with the client credentials, kept until shortly before it expires.
 
-use super::client::Credentials;
+use super::assertion::Clock;
+use super::client::{Credentials, Proof};
 use super::error::{Effect, Error};
 use super::{http, limit, text};
-use crate::reason::Reason;
+use crate::reason::{Failure, Reason};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +21,9 @@ use tokio::time::Instant;
 use url::Url;
 
 const TEMPLATE: &str = "/oauth/token";
+
+/// RFC 7523, section 2.2.
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Longest time before its expiry at which a token is renewed. Shorter-lived ones: a tenth of their life.
 const LEEWAY: Duration = Duration::from_mins(1);
@@ -43,8 +47,10 @@ pub(super) struct Token {
 pub(super) struct Tokens {
     http: Client,
     endpoint: Url,
-    audience: String,
+    /// `https://` and the tenant's domain.
+    origin: String,
     credentials: Credentials,
+    clock: Clock,
     last: Mutex<Last>,
     /// Fetches that have ended.
     fetches: AtomicU64,
@@ -75,9 +81,10 @@ struct Denied {
 }
 
 impl Tokens {
-    pub(super) fn new(http: Client, endpoint: Url, audience: String, credentials: Credentials) -> Self {
+    pub(super) fn new(http: Client, endpoint: Url, origin: &str, credentials: Credentials) -> Self {
         let (last, fetches) = (Mutex::default(), AtomicU64::new(0));
-        Self { http, endpoint, audience, credentials, last, fetches }
+        let origin = origin.to_owned();
+        Self { http, endpoint, origin, credentials, clock: Clock::default(), last, fetches }
     }
 
     /// The current token, fetched on need. `refused`: one that Auth0 no longer takes.
@@ -113,24 +120,54 @@ impl Tokens {
         last.token = last.token.take().filter(|token| token.obtained_at.elapsed() < age);
     }
 
+    /// Asks for a token, and once more where an assertion was dated by a clock that is off.
     async fn fetch(&self) -> Result<Token, Error> {
+        let (granted, was_off) = self.ask().await;
+        if granted.is_err() && was_off { self.ask().await.0 } else { granted }
+    }
+
+    /// Answers with the token, and whether the assertion was dated wrongly.
+    async fn ask(&self) -> (Result<Token, Error>, bool) {
         let started = Instant::now();
-        let secret = self.credentials.client_secret.expose_secret();
-        let form = json!({
-            "grant_type": "client_credentials",
-            "client_id": self.credentials.client_id,
-            "client_secret": secret,
-            "audience": self.audience,
-        });
+        let (form, proof) = match self.form() {
+            Ok(form) => form,
+            Err(failure) => return (Err(Error::unsent(failure.reason, failure.message)), false),
+        };
         let request = self.http.post(self.endpoint.clone()).header(CONTENT_TYPE, "application/json");
-        let answer =
-            http::send(request.body(form.to_string()), TEMPLATE).await.map_err(Error::without_effect)?;
-        if answer.status.is_success() {
-            return Token::read(&answer.body, started).ok_or_else(|| {
+        let answer = match http::send(request.body(form.to_string()), TEMPLATE).await {
+            Ok(answer) => answer,
+            Err(error) => return (Err(error.without_effect()), false),
+        };
+        let was_off = self.clock.correct(&answer.headers) && matches!(self.credentials.proof, Proof::Key(_));
+        let granted = if answer.status.is_success() {
+            Token::read(&answer.body, started).ok_or_else(|| {
                 Error::unavailable(Effect::None, "the token endpoint's answer holds no usable token")
-            });
-        }
-        Err(denied(&answer, secret))
+            })
+        } else {
+            Err(denied(&answer, proof.expose_secret()))
+        };
+        (granted, was_off)
+    }
+
+    /// The request's body, and the proof that it holds.
+    fn form(&self) -> Result<(Value, SecretString), Failure> {
+        let id = &self.credentials.client_id;
+        let mut form = json!({
+            "grant_type": "client_credentials", "client_id": id, "audience": format!("{}/api/v2/", self.origin),
+        });
+        let proof = match &self.credentials.proof {
+            Proof::Secret(secret) => {
+                form["client_secret"] = secret.expose_secret().into();
+                secret.clone()
+            }
+            Proof::Key(key) => {
+                let assertion = key.assertion(id, &format!("{}/", self.origin), self.clock.now())?;
+                form["client_assertion_type"] = ASSERTION_TYPE.into();
+                form["client_assertion"] = assertion.expose_secret().into();
+                assertion
+            }
+        };
+        Ok((form, proof))
     }
 }
 
@@ -144,7 +181,7 @@ fn denied(answer: &http::Answer, secret: &str) -> Error {
                 said = said.replace(secret, "\u{2026}");
             }
             let message = format!(
-                "Auth0 refuses the tenant's credentials ({}); check clientId and clientSecret, and that the application may use the Management API",
+                "Auth0 refuses the tenant's credentials ({}); check clientId and clientSecret, or privateKey, and that the application may use the Management API",
                 text::quote(said.trim_matches([':', ' ']))
             );
             Error::new(Reason::AuthenticationFailed, Effect::None, message)

@@ -141,13 +141,6 @@ impl Tenants {
     }
 
     async fn look(&self, tenant: &Auth0Tenant) -> Result<Findings, Failed> {
-        if tenant.spec.custom_domain.as_ref().is_some_and(|domain| !domain.is_empty()) {
-            return Err(Failure::new(
-                Reason::InvalidRequest,
-                "customDomain is not available yet: remove it, or mails would carry another domain than asked",
-            )
-            .into());
-        }
         let content = read_credentials(tenant, &self.secrets).await?;
         let client = self.clients.with_credentials(tenant, &content)?;
         let scopes = client.scopes().await?;

@@ -3,7 +3,7 @@
 use super::conditions::{self, READY};
 use super::secrets::{Content, Secrets};
 use crate::api::{Auth0Tenant, ConnectionChoice, SecretVersion, TenantRef};
-use crate::auth0::{self, AllowedDomains, Credentials};
+use crate::auth0::{self, AllowedDomains, Credentials, Proof, SigningKey};
 use crate::claims::Named;
 use crate::reason::{Failure, Reason, Standing};
 use kube::ResourceExt as _;
@@ -17,8 +17,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Clients {
     http: reqwest::Client,
     allowed: AllowedDomains,
-    by_tenant: Mutex<HashMap<String, (SecretVersion, Arc<auth0::Client>)>>,
+    by_tenant: Mutex<HashMap<String, (MadeWith, Arc<auth0::Client>)>>,
 }
+
+/// What a client was made with: this content of the Secret, and this custom domain.
+type MadeWith = (SecretVersion, Option<String>);
 
 /// A tenant that can be called.
 #[derive(Clone)]
@@ -151,16 +154,20 @@ impl Clients {
             return Ok(client);
         }
         let credentials = credentials(content, domain)?;
-        let client = Arc::new(auth0::Client::new(self.http.clone(), domain, credentials)?);
+        let custom_domain = tenant.spec.custom_domain.clone();
+        let client = auth0::Client::new(self.http.clone(), domain, credentials)?
+            .with_custom_domain(custom_domain.as_deref())?;
+        let client = Arc::new(client);
+        let made_with = (content.version.clone(), custom_domain);
         let mut clients = self.by_tenant.lock().unwrap_or_else(PoisonError::into_inner);
-        clients.insert(tenant.uid().unwrap_or_default(), (content.version.clone(), Arc::clone(&client)));
+        clients.insert(tenant.uid().unwrap_or_default(), (made_with, Arc::clone(&client)));
         Ok(client)
     }
 
     fn known(&self, tenant: &Auth0Tenant, version: &SecretVersion) -> Option<Arc<auth0::Client>> {
         let clients = self.by_tenant.lock().unwrap_or_else(PoisonError::into_inner);
-        let (made_with, client) = clients.get(&tenant.uid().unwrap_or_default())?;
-        (made_with == version).then(|| Arc::clone(client))
+        let ((secret, custom_domain), client) = clients.get(&tenant.uid().unwrap_or_default())?;
+        (secret == version && *custom_domain == tenant.spec.custom_domain).then(|| Arc::clone(client))
     }
 
     /// The client that resources of a Ready tenant use. Reads the Secret only where no client was made yet.
@@ -187,18 +194,12 @@ pub async fn read_credentials(tenant: &Auth0Tenant, secrets: &Secrets) -> Result
     secrets.read(&namespace, name).await?.ok_or_else(|| {
         Failure::new(
             Reason::SecretNotFound,
-            format!("the Secret {name} is not in this namespace: create it with the keys clientId and clientSecret"),
+            format!("the Secret {name} is not in this namespace: create it with the keys clientId and clientSecret, or clientId and privateKey"),
         )
     })
 }
 
 fn credentials(content: &Content, domain: &str) -> Result<Credentials, Failure> {
-    if content.get("privateKey").is_some() {
-        return Err(Failure::new(
-            Reason::AuthenticationFailed,
-            "the Secret holds privateKey, but private_key_jwt is not available yet: use clientSecret",
-        ));
-    }
     if let Some(named) = content.get("domain")
         && trimmed(named.expose_secret()) != Some(domain)
     {
@@ -218,10 +219,22 @@ fn credentials(content: &Content, domain: &str) -> Result<Credentials, Failure> 
             )
         })
     };
-    Ok(Credentials {
-        client_id: text("clientId")?.to_owned(),
-        client_secret: SecretString::from(text("clientSecret")?),
-    })
+    let client_id = text("clientId")?.to_owned();
+    let has = |key: &str| content.get(key).is_some();
+    let proof = match (has("privateKey"), has("clientSecret")) {
+        (true, true) => {
+            return Err(Failure::new(
+                Reason::AuthenticationFailed,
+                "the Secret holds both clientSecret and privateKey: remove the one that the application does not use",
+            ));
+        }
+        (true, false) => {
+            let algorithm = has("signingAlgorithm").then(|| text("signingAlgorithm")).transpose()?;
+            Proof::Key(SigningKey::new(text("privateKey")?, algorithm)?)
+        }
+        (false, _) => Proof::Secret(SecretString::from(text("clientSecret")?)),
+    };
+    Ok(Credentials { client_id, proof })
 }
 
 /// Editors and `echo` leave a newline behind.

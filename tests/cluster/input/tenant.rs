@@ -2,7 +2,8 @@
 
 use super::{assert_stalled, assert_waits};
 use crate::world::{CLIENT_SECRET, SCOPES, World, condition, object, person};
-use auth0_sandbox::Client;
+use auth0_sandbox::{Client, Exchange};
+use lab::Patch;
 use serde_json::{Value, json};
 
 /// The Secret `NAME` and the tenant `NAME` with these fields beside the usual ones.
@@ -87,7 +88,13 @@ async fn credentials_that_cannot_be_right_stall_tenant_and_resources_until_the_s
             "keyed",
             json!({"clientId": "operator", "privateKey": key}),
             "AuthenticationFailed",
-            &["privateKey", "not available yet", "clientSecret"],
+            &["privateKey", "RSA key in PEM", "registered"],
+        ),
+        (
+            "both",
+            json!({"clientId": "operator", "clientSecret": CLIENT_SECRET, "privateKey": key}),
+            "AuthenticationFailed",
+            &["both clientSecret and privateKey", "remove the one"],
         ),
         (
             "hollow",
@@ -164,18 +171,60 @@ async fn a_domain_that_is_not_allowed_is_never_called() {
 }
 
 #[tokio::test]
-async fn a_custom_domain_is_refused_until_it_is_removed() {
+async fn a_custom_domain_goes_with_every_change_and_a_new_one_at_once() {
     let world = World::without_tenant("tenant").await;
-    apply_tenant(&world, "custom", &good(), &json!({"customDomain": "login.example.com"})).await;
+    let domains = || -> Vec<Option<String>> {
+        let domain = |call: &Exchange| call.header("auth0-custom-domain").map(str::to_owned);
+        world.sandbox.patches().iter().map(domain).collect()
+    };
+    let known = ["login.example.com", "id.example.com"].map(str::to_owned);
+    world.sandbox.change_rules(|rules| rules.custom_domains = known.into());
     apply_update(&world, "custom").await;
-    let words = &["customDomain", "not available yet", "remove it"];
-    let tenant = world.until_reason("a0ut/custom", "InvalidRequest").await;
-    assert_stalled("tenant", &tenant, "InvalidRequest", words);
-    let object = world.until_reason("a0uu/custom", "InvalidRequest").await;
-    assert_stalled("resource", &object, "InvalidRequest", words);
-    assert_eq!(world.sandbox.log().len(), 0);
-    apply_tenant(&world, "custom", &good(), &json!({"customDomain": ""})).await;
-    assert_recovered(&world, "custom").await;
+    let mut expected = Vec::new();
+    for (domain, nickname) in [("login.example.com", "one"), ("id.example.com", "two"), ("", "three")] {
+        if domain.is_empty() {
+            // With several, Auth0 wants to be told which.
+            world.sandbox.change_rules(|rules| rules.custom_domains.truncate(1));
+        }
+        apply_tenant(&world, "custom", &good(), &json!({"customDomain": domain})).await;
+        let generation = world.get("a0ut/custom").await["metadata"]["generation"].clone();
+        let seen = |tenant: &Value| tenant["status"]["observedGeneration"] == generation;
+        world.until("a0ut/custom", "the new domain", seen).await;
+        world.until_ready("a0ut/custom").await;
+        world.until_ready("a0uu/custom").await;
+        let card = json!({"userId": "auth0|custom", "tenantRef": {"name": "custom"}, "nickname": nickname, "name": "X"});
+        world.apply_as("custom", card).await;
+        let held = |object: &Value| object["status"]["user"]["nickname"] == nickname;
+        world.until("a0uu/custom", nickname, held).await;
+        if expected.is_empty() {
+            expected.push(Some(domain.to_owned()));
+        }
+        expected.push((!domain.is_empty()).then(|| domain.to_owned()));
+        assert_eq!(domains(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_changes_over_to_a_private_key_without_a_restart() {
+    let world = World::without_tenant("tenant").await;
+    apply_tenant(&world, "keyed", &good(), &json!({})).await;
+    apply_update(&world, "keyed").await;
+    assert_recovered(&world, "keyed").await;
+    let key = rcgen::KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+    world.sandbox.put_client(Client::with_key("keyed", &key.public_key_pem(), "PS256"));
+    let texts = json!({"clientId": "keyed", "privateKey": key.serialize_pem(), "signingAlgorithm": "PS256"});
+    let credentials = json!({"data": {"clientSecret": null}, "stringData": texts});
+    world.kubectl.patch("secret/keyed", Patch::Merge, &credentials).await.unwrap().ok().unwrap();
+    let version = world.get("secret/keyed").await["metadata"]["resourceVersion"].clone();
+    let taken = |tenant: &Value| tenant["status"]["credentials"]["resourceVersion"] == version;
+    world.until("a0ut/keyed", "the key taken", taken).await;
+    world.sandbox.clear_log();
+    let card = json!({"userId": "auth0|keyed", "tenantRef": {"name": "keyed"}, "name": "Y"});
+    world.apply_as("keyed", card).await;
+    let held = |object: &Value| object["status"]["user"]["name"] == "Y";
+    world.until("a0uu/keyed", "the new name", held).await;
+    assert_eq!(world.bodies(), [json!({"name": "Y"})]);
+    assert!(!world.operator.log().unwrap().contains("PRIVATE KEY"));
 }
 
 #[tokio::test]

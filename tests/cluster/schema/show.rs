@@ -58,11 +58,14 @@ async fn every_field_of_the_spec_is_explained() {
         ("auth0userupdate.spec.resyncInterval", &["Default 1h", "0s"]),
         ("auth0userupdate.spec.mode", &["Apply (default)", "status.plan"]),
         ("auth0userupdate.spec.output", &["Full (default)", "None"]),
-        ("auth0userupdate.spec.tenantRef.namespace", &["Not available yet", "TenantNotAllowed"]),
+        ("auth0userupdate.spec.tenantRef.namespace", &["spec.allowedNamespaces"]),
         ("auth0userupdate.status.triggers", &["must not be sent twice"]),
         ("auth0tenant.spec.domain", &["canonical domain", "Immutable"]),
-        ("auth0tenant.spec.credentialsSecretRef", &["clientId", "clientSecret", "not available yet"]),
-        ("auth0tenant.spec.customDomain", &["Not available yet"]),
+        (
+            "auth0tenant.spec.credentialsSecretRef",
+            &["clientId", "clientSecret", "privateKey", "signingAlgorithm"],
+        ),
+        ("auth0tenant.spec.customDomain", &["links in mails"]),
         ("auth0tenant.spec.rateLimit", &["Default 60"]),
     ] {
         // kubectl wraps for the terminal.

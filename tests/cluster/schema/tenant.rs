@@ -74,6 +74,7 @@ async fn the_other_fields_of_a_tenant_have_bounds() {
         ),
         ("credentialsSecretRef", "a".into(), &["spec.credentialsSecretRef"]),
         ("customDomain", "x".repeat(256).into(), &["spec.customDomain", "Too long"]),
+        ("customDomain", "https://login.example.com".into(), &["customDomain must be a host name"]),
         ("rateLimit", json!({"requestsPerMinute": 0}), &["requestsPerMinute", "greater than or equal to 1"]),
         (
             "rateLimit",

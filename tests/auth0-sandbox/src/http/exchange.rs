@@ -26,7 +26,7 @@ enum Spoilt {
 pub(super) async fn exchange(shared: &Shared, received: Received) -> Option<Response<Payload>> {
     if received.path.starts_with(admin::PREFIX) {
         let answer = admin::answer(&mut shared.lock(), &received);
-        return Some(sent(&answer, &Spoilt::No, None));
+        return Some(sent(&answer, &Spoilt::No, http_date(signed(shared.lock().clock.seconds()))));
     }
     let (sequence, hits) = arrive(&mut shared.lock(), &received);
     wait(&hits, false).await;
@@ -62,19 +62,20 @@ async fn wait(hits: &Hits, after: bool) {
     }
 }
 
-/// Answers and records; the date is set only where a fault falsifies it.
+/// Answers and records; the date is that of the stand-in's clock, or of the wrong one that a fault asks for.
 fn decide(
     state: &mut State,
     received: &Received,
     hits: &Hits,
     sequence: u64,
-) -> (Option<Answer>, Spoilt, Option<String>) {
+) -> (Option<Answer>, Spoilt, String) {
     let (mut outcome, spoilt, effect) = outcome(state, received, hits);
-    let mut date = None;
+    let now = signed(state.clock.seconds());
+    let mut date = http_date(now);
     for kind in &hits.added {
         match (kind, &mut outcome) {
             (FaultKind::WrongClock { seconds }, Some(answer)) => {
-                date = Some(http_date(signed(state.clock.seconds()) + seconds));
+                date = http_date(now + seconds);
                 skew(answer, *seconds);
             }
             (FaultKind::NoRateHeaders, Some(answer)) => {
@@ -151,7 +152,7 @@ fn skew(answer: &mut Answer, seconds: i64) {
     }
 }
 
-fn sent(answer: &Answer, spoilt: &Spoilt, date: Option<String>) -> Response<Payload> {
+fn sent(answer: &Answer, spoilt: &Spoilt, date: String) -> Response<Payload> {
     let html = || b"<html><body>A proxy's page</body></html>".to_vec();
     let plain = answer.body.as_ref().map_or_else(html, |body| body.to_string().into_bytes());
     let plain = if matches!(answer.status, 204 | 304) { Vec::new() } else { plain };
@@ -166,12 +167,10 @@ fn sent(answer: &Answer, spoilt: &Spoilt, date: Option<String>) -> Response<Payl
             Payload::whole(json!({ "padding": "x".repeat(5 << 20) }).to_string().into_bytes())
         }
     };
-    let mut builder = Response::builder().status(answer.status).header("content-type", content_type);
+    let builder = Response::builder().status(answer.status).header("content-type", content_type);
+    let mut builder = builder.header("date", date);
     if matches!(spoilt, Spoilt::Truncated { .. }) {
         builder = builder.header("content-length", length);
-    }
-    if let Some(date) = date {
-        builder = builder.header("date", date);
     }
     for (name, value) in &answer.headers {
         builder = builder.header(name, value);

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
@@ -57,19 +57,28 @@ async fn respond(
     shared: Shared,
     cut: &Notify,
 ) -> Result<Response<Payload>, Infallible> {
-    let Some(response) = exchange::exchange(&shared, received(request).await).await else {
+    let response = match received(request).await {
+        Some(received) => exchange::exchange(&shared, received).await,
+        None => None,
+    };
+    let Some(response) = response else {
         cut.notify_one();
         return std::future::pending().await;
     };
     Ok(response)
 }
 
-async fn received(request: Request<Incoming>) -> Received {
+/// A request, or `None` where its sender went away before it was whole: Auth0 never acts on half a body.
+async fn received(request: Request<Incoming>) -> Option<Received> {
     let (head, body) = request.into_parts();
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-    let bytes = Limited::new(body, MEGABYTE).collect().await.ok().map(http_body_util::Collected::to_bytes);
+    let bytes = match Limited::new(body, MEGABYTE).collect().await {
+        Ok(body) => Some(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => None,
+        Err(_) => return None,
+    };
     let over_http2 = head.version == Version::HTTP_2;
-    Received { method: head.method.to_string(), path, headers, over_http2, bytes }
+    Some(Received { method: head.method.to_string(), path, headers, over_http2, bytes })
 }
