@@ -2,7 +2,7 @@
 
 use super::Named;
 use super::claimant::{Claimant, Rank, Wish, is_identity_scoped};
-use crate::api::Trigger;
+use crate::api::{Trigger, TriggerState};
 use crate::plan::Attribute;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -99,17 +99,21 @@ impl Contenders {
         fields.flat_map(BTreeMap::values).filter(move |claimant| seen.insert(&claimant.uid)).map(Arc::as_ref)
     }
 
-    /// What others in competing places remember of fields that one claims. Orders that are forgotten once
-    /// nobody gives them count only while their resource is not in conflict.
+    /// What others in competing places remember of fields that one claims. One that is in conflict goes on
+    /// with nothing, and of what it carried out only that counts which is never forgotten.
     pub fn twins(&self, own: &Claimant, competes: impl Fn(&Place) -> bool) -> impl Iterator<Item = &Trigger> {
         let fields = self.0.iter().filter(move |(place, _)| competes(place)).map(|(_, fields)| fields);
         fields
             .flat_map(move |fields| own.wishes.keys().filter_map(|name| fields.get_key_value(name)))
             .flat_map(move |(name, twins)| {
                 let lasts = name == Attribute::Password.spec_name();
-                let others =
-                    twins.values().filter(move |twin| twin.uid != own.uid && (lasts || !twin.conflicted));
-                others.flat_map(move |twin| twin.triggers.iter().filter(move |entry| entry.name == *name))
+                let others = twins.values().filter(|twin| twin.uid != own.uid);
+                let counts = move |twin: &Claimant, entry: &Trigger| {
+                    !twin.conflicted || (lasts && entry.state == TriggerState::Sent)
+                };
+                others.flat_map(move |twin| {
+                    twin.triggers.iter().filter(move |entry| entry.name == *name && counts(twin, entry))
+                })
             })
     }
 

@@ -13,6 +13,9 @@ const KUBECTL: [&str; 2] = ["kubectl-client-side-apply", "kubectl"];
 
 /// Takes such maps out of a spec, whose `managedFields` must be there. Answers whether there were any.
 pub fn forget(object: &mut Auth0UserUpdate) -> bool {
+    if object.spec.user_metadata.is_none() && object.spec.app_metadata.is_none() {
+        return false;
+    }
     let Some(applied) = object.last_applied() else { return false };
     let owners = object.metadata.managed_fields.as_deref().unwrap_or_default();
     let is_left = |name: &str| {

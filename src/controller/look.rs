@@ -7,6 +7,7 @@ use super::entries::Entries;
 use super::execute::{End, Execution, Pass, execute, preview};
 use super::gate::{self, Circumstances, Wake};
 use super::ledger::{Ledger, Unwritten};
+use super::leftover;
 use super::password;
 use super::schedule;
 use super::tenants::Tenant;
@@ -57,7 +58,11 @@ impl Updates {
         if let Some(known) = agenda.unwritten_onto(&ledger.status().triggers) {
             match ledger.write(&known).await {
                 Ok(()) => agenda.unwritten = Entries::default(),
-                Err(_) => return Some(ANEW),
+                Err(Unwritten::Failed(failure)) => {
+                    self.unpublished(&fresh, &failure, agenda).await;
+                    return None;
+                }
+                Err(Unwritten::Changed | Unwritten::Gone) => return Some(ANEW),
             }
         }
         let before = ledger.status();
@@ -81,7 +86,7 @@ impl Updates {
         let mut looked = self.observe_and_execute(&fresh, around, outcome, agenda, &mut ledger).await;
         report(&fresh, &looked.outcome, started);
         if looked.anew {
-            self.rivals.claims.note(ledger.object());
+            self.note(&ledger);
             return Some(ANEW);
         }
         agenda.own(&looked.outcome.entries);
@@ -94,7 +99,7 @@ impl Updates {
         let published = self.publish(&mut ledger, Some(&looked.outcome)).await;
         agenda.keep_unwritten(&published, &looked.outcome.entries);
         // Before the turn ends, so that the next one knows.
-        self.rivals.claims.note(ledger.object());
+        self.note(&ledger);
         if looked.outcome.interrupted {
             // The next look judges the rest, so nothing is noted as judged.
             return None;
@@ -108,6 +113,13 @@ impl Updates {
         agenda.take_note(&fresh, around, looked.rivals.unwrap_or_else(|| around.rivals.mark.clone()));
         agenda.try_again(&ledger.status(), &looked.outcome, resync);
         None
+    }
+
+    /// Lets the claims know what was written.
+    fn note(&self, ledger: &Ledger) {
+        let mut object = ledger.object().clone();
+        leftover::forget(&mut object);
+        self.rivals.claims.note(&object);
     }
 
     async fn observe_and_execute(

@@ -158,7 +158,7 @@ async fn run_in(
     let woken_rivals = shared.rivals.claims.subscribe();
     let mut count = first_list(&shared.missing_lists);
     let mut agendas = keeping(Arc::clone(&tenant_agendas));
-    let tenants = objects::<Auth0Tenant>(&shared.client, namespace.as_deref())
+    let tenants = objects::<Auth0Tenant>(&shared.client, namespace.as_deref(), |_| {})
         .inspect(move |event| agendas(event))
         .reflect(tenants_writer)
         .inspect(move |event| {
@@ -172,7 +172,10 @@ async fn run_in(
     let mut count = first_list(&shared.missing_lists);
     let mut agendas = keeping(Arc::clone(&update_agendas));
     let mut claims = claiming(Arc::clone(&shared.rivals.claims), namespace.clone());
-    let updates = objects::<Auth0UserUpdate>(&shared.client, namespace.as_deref())
+    let forget = |object: &mut Auth0UserUpdate| {
+        leftover::forget(object);
+    };
+    let updates = objects::<Auth0UserUpdate>(&shared.client, namespace.as_deref(), forget)
         .inspect(move |event| {
             agendas(event);
             claims(event);
@@ -297,8 +300,13 @@ fn claiming(claims: Arc<Claims>, namespace: Option<String>) -> impl FnMut(&Watch
     }
 }
 
-/// The watch of one kind. Objects that do not decode are in it too, as such.
-fn objects<K>(client: &Client, namespace: Option<&str>) -> impl Stream<Item = WatchResult<K>> + Send + use<K>
+/// The watch of one kind. Objects that do not decode are in it too, as such; `prepare` sees those that do while
+/// they have their `managedFields`, which are not kept.
+fn objects<K>(
+    client: &Client,
+    namespace: Option<&str>,
+    prepare: fn(&mut K),
+) -> impl Stream<Item = WatchResult<K>> + Send + use<K>
 where
     K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
         + Clone
@@ -314,7 +322,12 @@ where
     };
     watcher(api, watcher::Config::default().timeout(WATCH_SECONDS))
         .default_backoff()
-        .modify(|object| object.meta_mut().managed_fields = None)
+        .modify(move |object| {
+            if let Ok(readable) = &mut object.0 {
+                prepare(readable);
+            }
+            object.meta_mut().managed_fields = None;
+        })
         .inspect(|event| {
             if let Err(error) = event {
                 tracing::warn!(%error, kind = %K::kind(&()), "the watch broke; it is begun anew");

@@ -104,7 +104,7 @@ impl Updates {
         }
         let next = match wake {
             Wake::Look { forgives } => {
-                let anew = self.look(object, &around, forgives, &mut agenda).await;
+                let anew = Box::pin(self.look(object, &around, forgives, &mut agenda)).await;
                 anew.or_else(|| agenda.rest(Instant::now()))
             }
             Wake::LookIfPasswordChanged | Wake::Sleep => {

@@ -42,13 +42,14 @@ impl Memory {
         }
     }
 
-    /// What another resource remembers of the same order. Who remembers another value knows what came in
-    /// between, and the other may not: then only a memory that is about the Secret as it stands counts.
+    /// What another resource remembers of the same order. Who remembers another value may know what came in
+    /// between: then only a password counts that was set after that one.
     fn twin(&self, order: &Order<'_>, key: &TriggerKey, recall: &Recall<'_>) -> Option<&Trigger> {
+        let own = self.trigger(order.attribute.spec_name()).and_then(|own| own.last_password_reset.clone());
         let is_current = |twin: &Trigger| {
             matches!(recall, Recall::Nothing)
                 || order.attribute == Attribute::VerifyEmail
-                || (order.attribute == Attribute::Password && twin.secret.as_ref() == order.secret)
+                || (order.attribute == Attribute::Password && twin.last_password_reset > own)
         };
         let is_same = |twin: &&Trigger| {
             twin.name == order.attribute.spec_name()
@@ -134,8 +135,14 @@ impl Order<'_> {
 
     /// Decides on an order that another resource has given already.
     fn follow(&self, twin: &Trigger, key: &TriggerKey) -> Option<Decision> {
+        // It is as old as the twin's, or it would seem to know more.
+        let adopted = || Trigger {
+            last_password_reset: twin.last_password_reset.clone(),
+            ..self.entry(TriggerState::Sent, key)
+        };
         match twin.state {
-            TriggerState::Sent => Some(Decision::Record(self.entry(TriggerState::Sent, key))),
+            TriggerState::Sent => Some(Decision::Record(adopted())),
+            TriggerState::Sending if self.was_set_since(twin) => Some(Decision::Record(adopted())),
             TriggerState::Sending | TriggerState::Resending => Some(Decision::Hold(Failure::new(
                 Reason::Auth0Unavailable,
                 format!(
@@ -150,15 +157,17 @@ impl Order<'_> {
     /// Decides on an order whose sending was begun and whose end is not known.
     fn resume(&self, found: &Trigger, key: &TriggerKey) -> Decision {
         let mails = self.attribute == Attribute::VerifyEmail;
-        let arrived = if self.attribute == Attribute::Password {
-            found.last_password_reset.as_deref() != self.last_password_reset
-        } else {
-            mails && found.state == TriggerState::Resending
-        };
+        let arrived = self.was_set_since(found) || (mails && found.state == TriggerState::Resending);
         if arrived {
             return Decision::Record(self.entry(TriggerState::Sent, key));
         }
         self.send(if mails { TriggerState::Resending } else { TriggerState::Sending }, key, true)
+    }
+
+    /// Whether a password was set after this entry was written.
+    fn was_set_since(&self, entry: &Trigger) -> bool {
+        self.attribute == Attribute::Password
+            && entry.last_password_reset.as_deref() != self.last_password_reset
     }
 
     fn recall<'a>(&self, memory: &'a Memory, key: &TriggerKey) -> Result<Recall<'a>, Failure> {

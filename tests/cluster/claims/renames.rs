@@ -183,3 +183,39 @@ async fn a_rename_during_a_conflict_sends_no_password_twice() {
     assert_eq!(world.sandbox.effects("auth0|ada").passwords_set, 1);
     check_every_status(&world);
 }
+
+#[tokio::test]
+async fn what_a_resource_in_conflict_has_begun_keeps_nobody_waiting() {
+    let world = with_unverified("rename-stuck").await;
+    world.apply_as("owner", about("ada", json!({"nickname": "n"}))).await;
+    until_is(&world, "owner", APPLIED).await;
+    until_younger_than(&world, "owner").await;
+    let kind = FaultKind::Status { status: 503, body: None, headers: Vec::new(), after_effect: false };
+    world.sandbox.fault(Fault::new(kind).method("PATCH").body_key("password"));
+    world.apply_as("old", password_card(json!({"name": "Mine"}))).await;
+    let begun = |object: &Value| states(object).iter().any(|(_, state)| state == "Sending");
+    world.until("auth0userupdate/old", "an order begun", begun).await;
+    world.apply_as("owner", about("ada", json!({"nickname": "n", "name": "Owner"}))).await;
+    until_conflict(&world, "old", "owner").await;
+    world.sandbox.clear_faults();
+    world.apply_as("new", password_card(json!({}))).await;
+    until_is(&world, "new", APPLIED).await;
+    assert_eq!(world.sandbox.effects("auth0|ada").passwords_set, 1);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_only_labelled_after_a_rotation_sends_nothing_twice() {
+    let world = with_unverified("rename-label").await;
+    for name in ["sleeper", "awake"] {
+        world.apply_as(name, password_card(json!({}))).await;
+        until_sent(&world, name).await;
+    }
+    world.run(["annotate", "auth0userupdate/sleeper", PAUSED]).await;
+    until_is(&world, "sleeper", "True/Applied Unknown/Paused").await;
+    world.apply_secret("ada", &json!({"password": "Battery-Staple-2"})).await;
+    until_sent(&world, "awake").await;
+    world.run(["label", "secret/ada", "team=people"]).await;
+    world.run(["annotate", "auth0userupdate/sleeper", "auth0-user-operator.dev/paused-"]).await;
+    until_is(&world, "sleeper", APPLIED).await;
+    assert_eq!(world.sandbox.effects("auth0|ada").passwords_set, 2);
+}
