@@ -13,20 +13,31 @@ const KUBECTL: [&str; 2] = ["kubectl-client-side-apply", "kubectl"];
 
 /// Takes such maps out of a spec, whose `managedFields` must be there. Answers whether there were any.
 pub fn forget(object: &mut Auth0UserUpdate) -> bool {
-    if object.spec.user_metadata.is_none() && object.spec.app_metadata.is_none() {
-        return false;
-    }
-    let Some(applied) = object.last_applied() else { return false };
-    let owners = object.metadata.managed_fields.as_deref().unwrap_or_default();
-    let is_left = |name: &str| {
-        let mut owners = owners.iter().filter(|entry| owns(entry, name)).peekable();
-        !applied.contains_key(name) && owners.peek().is_some() && owners.all(is_kubectl)
-    };
-    let (user, app) = (is_left("userMetadata"), is_left("appMetadata"));
-    let spec = &mut object.spec;
-    let user = spec.user_metadata.take_if(|_| user).is_some();
-    let app = spec.app_metadata.take_if(|_| app).is_some();
+    let [user, app] = left(object);
+    object.spec.user_metadata.take_if(|_| user);
+    object.spec.app_metadata.take_if(|_| app);
     user || app
+}
+
+/// Whether there are any.
+#[must_use]
+pub fn is_there(object: &Auth0UserUpdate) -> bool {
+    left(object).contains(&true)
+}
+
+/// Of `userMetadata` and `appMetadata`.
+fn left(object: &Auth0UserUpdate) -> [bool; 2] {
+    let spec = &object.spec;
+    let live = [("userMetadata", &spec.user_metadata), ("appMetadata", &spec.app_metadata)];
+    if live.iter().all(|(_, map)| map.is_none()) {
+        return [false; 2];
+    }
+    let Some(applied) = object.last_applied() else { return [false; 2] };
+    let owners = object.metadata.managed_fields.as_deref().unwrap_or_default();
+    live.map(|(name, map)| {
+        let mut owners = owners.iter().filter(|entry| owns(entry, name)).peekable();
+        map.is_some() && !applied.contains_key(name) && owners.peek().is_some() && owners.all(is_kubectl)
+    })
 }
 
 fn owns(entry: &ManagedFieldsEntry, name: &str) -> bool {

@@ -117,9 +117,14 @@ impl Updates {
 
     /// Lets the claims know what was written.
     fn note(&self, ledger: &Ledger) {
-        let mut object = ledger.object().clone();
-        leftover::forget(&mut object);
-        self.rivals.claims.note(&object);
+        let object = ledger.object();
+        if leftover::is_there(object) {
+            let mut object = object.clone();
+            leftover::forget(&mut object);
+            self.rivals.claims.note(&object);
+        } else {
+            self.rivals.claims.note(object);
+        }
     }
 
     async fn observe_and_execute(

@@ -22,10 +22,11 @@ mod tenants;
 mod trigger_key;
 mod undecodable;
 mod update;
+mod wakes;
 
 use crate::api::{Auth0Tenant, Auth0UserUpdate};
 use crate::auth0::AllowedDomains;
-use crate::claims::{Claims, Named};
+use crate::claims::Claims;
 use crate::plan::TriggerKey;
 use agenda::Agendas;
 use futures::future::{join, join_all};
@@ -36,7 +37,7 @@ use kube::{Client, Resource as _, ResourceExt as _};
 use kube_runtime::WatchStreamExt as _;
 use kube_runtime::controller::{self, Action, Controller};
 use kube_runtime::reflector::store::Writer;
-use kube_runtime::reflector::{self, ObjectRef, Store};
+use kube_runtime::reflector::{self, Store};
 use kube_runtime::watcher::{self, Event, watcher};
 use listed::Listed;
 use rivals::Rivals;
@@ -155,6 +156,7 @@ async fn run_in(
 
     let Scope { namespace, tenants: tenant_store, tenants_writer, changed_tenants } = scope;
     let tenant_changes = shared.tenant_changes.clone();
+    let neighbours = Arc::clone(&shared.rivals.claims);
     let woken_rivals = shared.rivals.claims.subscribe();
     let mut count = first_list(&shared.missing_lists);
     let mut agendas = keeping(Arc::clone(&tenant_agendas));
@@ -162,7 +164,7 @@ async fn run_in(
         .inspect(move |event| agendas(event))
         .reflect(tenants_writer)
         .inspect(move |event| {
-            tell(&tenant_changes, event);
+            wakes::tell(&tenant_changes, &neighbours, event);
             if count(event) {
                 told_tenants.send_replace(Some(Instant::now()));
             }
@@ -221,9 +223,9 @@ async fn run_in(
         .for_each(|_| std::future::ready(()));
     let wakes = async {
         tokio::select! {
-            () = wake_users_of_secrets(changed_secrets, &tenant_store, &update_store, &wake_tenants, &wake_updates) => {}
-            () = wake_users_of_tenants(changed_tenants, &shared.rivals.claims, &update_store, &wake_updates) => {}
-            () = wake_rivals(woken_rivals, &wake_updates) => {}
+            () = wakes::users_of_secrets(changed_secrets, &tenant_store, &update_store, &wake_tenants, &wake_updates) => {}
+            () = wakes::users_of_tenants(changed_tenants, &update_store, &wake_updates) => {}
+            () = wakes::rivals(woken_rivals, &wake_updates) => {}
             () = shutdown.clone() => {}
         }
     };
@@ -333,86 +335,6 @@ where
                 tracing::warn!(%error, kind = %K::kind(&()), "the watch broke; it is begun anew");
             }
         })
-}
-
-/// Told after the store holds the change.
-fn tell(everybody: &[UnboundedSender<Changed>], event: &WatchResult<Auth0Tenant>) {
-    let change = match event {
-        Ok(Event::Apply(object) | Event::Delete(object)) => {
-            Changed::One(object.namespace().unwrap_or_default(), object.name_any())
-        }
-        Ok(Event::InitDone) => Changed::Anything,
-        Ok(Event::Init | Event::InitApply(_)) | Err(_) => return,
-    };
-    for changes in everybody {
-        let _ = changes.send(change.clone());
-    }
-}
-
-async fn wake_users_of_secrets(
-    mut changed: UnboundedReceiver<Changed>,
-    tenants: &Store<Guarded<Auth0Tenant>>,
-    updates: &Store<Guarded<Auth0UserUpdate>>,
-    wake_tenants: &UnboundedSender<ObjectRef<Guarded<Auth0Tenant>>>,
-    wake_updates: &UnboundedSender<ObjectRef<Guarded<Auth0UserUpdate>>>,
-) {
-    while let Some(secret) = changed.recv().await {
-        wake(&secret, tenants, wake_tenants, |tenant| {
-            Some((tenant.namespace()?, tenant.spec.credentials_secret_ref.name.clone()))
-        });
-        wake(&secret, updates, wake_updates, |update| {
-            Some((update.namespace()?, update.spec.password_secret_ref.value()?.name.clone()))
-        });
-    }
-}
-
-async fn wake_users_of_tenants(
-    mut changed: UnboundedReceiver<Changed>,
-    claims: &Claims,
-    updates: &Store<Guarded<Auth0UserUpdate>>,
-    wake_updates: &UnboundedSender<ObjectRef<Guarded<Auth0UserUpdate>>>,
-) {
-    while let Some(tenant) = changed.recv().await {
-        match &tenant {
-            Changed::One(namespace, name) => claims.wake_neighbours(Some(&(namespace.clone(), name.clone()))),
-            Changed::Anything => claims.wake_neighbours(None),
-        }
-        wake(&tenant, updates, wake_updates, |update| {
-            Some(update.spec.tenant_ref.resolve(&update.namespace()?))
-        });
-    }
-}
-
-async fn wake_rivals(
-    mut woken: UnboundedReceiver<Named>,
-    wake_updates: &UnboundedSender<ObjectRef<Guarded<Auth0UserUpdate>>>,
-) {
-    while let Some((namespace, name)) = woken.recv().await {
-        let _ = wake_updates.send(ObjectRef::new(&name).within(&namespace));
-    }
-}
-
-/// Wakes the objects that refer to what changed.
-fn wake<K>(
-    changed: &Changed,
-    store: &Store<Guarded<K>>,
-    wake: &UnboundedSender<ObjectRef<Guarded<K>>>,
-    refers: impl Fn(&K) -> Option<Named>,
-) where
-    K: kube::Resource<DynamicType = ()> + Clone + 'static,
-{
-    for object in store.state() {
-        let Ok(readable) = &object.0 else { continue };
-        let concerned = match changed {
-            Changed::One(namespace, name) => {
-                refers(readable).is_some_and(|(its, one)| its == *namespace && one == *name)
-            }
-            Changed::Anything => refers(readable).is_some(),
-        };
-        if concerned {
-            let _ = wake.send(ObjectRef::from_obj(object.as_ref()));
-        }
-    }
 }
 
 /// A pass answers with its next visit and never fails, so this only satisfies the signature.
