@@ -1,11 +1,12 @@
 //! Updates Auth0 users from Kubernetes resources.
 //!
 //! `controller` runs the passes and is the only part that talks to Kubernetes. `auth0` is the only part
-//! that talks to Auth0. `plan` decides what to send and knows neither. `claims` decides which resource manages which field. `api`, `user` and `reason` are the
-//! data that they share.
+//! that talks to Auth0. `plan` decides what to send and knows neither. `claims` decides which resource
+//! manages which field. `api`, `user` and `reason` are the data that they share.
 
 pub mod api;
 pub mod auth0;
+mod chance;
 pub mod claims;
 pub mod cli;
 pub mod controller;

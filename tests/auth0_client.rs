@@ -156,7 +156,7 @@ async fn a_patch_names_its_resource_and_answers_the_user() {
     let types = ["content-type", "accept-encoding"].map(|name| sent.header(name).unwrap());
     assert_eq!(types, ["application/json", "identity"]);
     assert!(sent.header("user-agent").unwrap().starts_with("auth0-user-operator/"));
-    assert!(client.budget().unwrap().remaining > 0);
+    assert!(client.pace().budget().unwrap().remaining > 0);
 }
 
 #[tokio::test]

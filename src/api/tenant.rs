@@ -66,8 +66,7 @@ pub struct Auth0TenantSpec {
     pub allowed_namespaces: Vec<String>,
 
     /// How much of the tenant's Management API limit to use. Default 60 requests a minute with a burst of
-    /// 2: half of the free plan. Not available yet: the
-    /// operator only slows down where Auth0 answers 429.
+    /// 2: half of the free plan. Of several tenants with one domain, the lowest counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
 }

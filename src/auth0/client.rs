@@ -7,6 +7,7 @@ use super::domain::Authority;
 use super::error::{Effect, Error};
 use super::http::{self, Answer};
 use super::limit::{self, Budget};
+use super::pace::Pace;
 use super::text;
 use super::token::{Token, Tokens};
 use crate::api::JsonMap;
@@ -18,7 +19,7 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -66,7 +67,7 @@ pub struct Client {
     tokens: Tokens,
     /// The header `auth0-custom-domain`.
     custom_domain: Option<HeaderValue>,
-    budget: Mutex<Option<Budget>>,
+    pace: Arc<Pace>,
 }
 
 struct Call<'a> {
@@ -96,7 +97,7 @@ impl Client {
             return Err(refuse());
         }
         let tokens = Tokens::new(http.clone(), endpoint, &origin, credentials);
-        Ok(Self { http, origin, tokens, custom_domain: None, budget: Mutex::default() })
+        Ok(Self { http, origin, tokens, custom_domain: None, pace: Arc::default() })
     }
 
     /// Lets the links in mails that a change causes use this domain (Auth0: "Custom domains", the header
@@ -109,6 +110,19 @@ impl Client {
         self.custom_domain = header
             .map_err(|_| Failure::new(Reason::InvalidRequest, "customDomain is not a domain: correct it"))?;
         Ok(self)
+    }
+
+    /// Shares the pace of everybody who calls this host.
+    #[must_use]
+    pub fn with_pace(self, pace: Arc<Pace>) -> Self {
+        Self { pace, ..self }
+    }
+
+    /// How fast the host may be called. Calls do not wait for it: whoever makes one has paid for it there. What a
+    /// call needs on top is paid by the client, and what Auth0 answers is told to it.
+    #[must_use]
+    pub fn pace(&self) -> &Arc<Pace> {
+        &self.pace
     }
 
     /// Reads a user: `GET /api/v2/users/{id}`, which is immediately consistent.
@@ -159,6 +173,7 @@ impl Client {
                 break;
             }
             from = next;
+            self.pace.spend();
         }
         Ok(found)
     }
@@ -174,12 +189,6 @@ impl Client {
     /// Drops the token, so that the next call has one with the scopes that are granted by then.
     pub async fn forget_token(&self) {
         self.tokens.forget_older(Duration::ZERO).await;
-    }
-
-    /// The tenant's budget as the last answer told it; `None` before the first that did.
-    #[must_use]
-    pub fn budget(&self) -> Option<Budget> {
-        *self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn page(&self, from: Option<&str>) -> Result<Page, Error> {
@@ -198,6 +207,7 @@ impl Client {
         let mut answer = self.attempt(call, &token).await?;
         if answer.status == 401 {
             let fresh = self.tokens.get(Some(&token)).await?;
+            self.pace.spend();
             answer = self.attempt(call, &fresh).await?;
         }
         if answer.status.is_success() {
@@ -227,7 +237,10 @@ impl Client {
         }
         let answer = http::send(request, call.template).await?;
         if let Some(budget) = Budget::read(&answer.headers) {
-            *self.budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(budget);
+            self.pace.hear(budget);
+        }
+        if answer.status == 429 {
+            self.pace.close(limit::wait(&answer.headers).unwrap_or(limit::SHORTEST));
         }
         Ok(answer)
     }

@@ -8,7 +8,7 @@ use reqwest::header::{AsHeaderName, DATE, HeaderMap, RETRY_AFTER};
 use std::time::Duration;
 
 /// Shortest wait: Auth0 counts in whole seconds, so its "now" may still lie ahead.
-const SHORTEST: Duration = Duration::from_secs(1);
+pub(super) const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Longest wait before looking again, whatever Auth0 says.
 const LONGEST: Duration = Duration::from_mins(5);

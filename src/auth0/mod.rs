@@ -11,6 +11,7 @@ mod domain;
 mod error;
 mod http;
 mod limit;
+mod pace;
 mod text;
 mod token;
 
@@ -21,3 +22,4 @@ pub use domain::AllowedDomains;
 pub use error::{Effect, Error};
 pub use http::{http_builder, http_client};
 pub use limit::Budget;
+pub use pace::{Pace, Rate};

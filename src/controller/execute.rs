@@ -185,6 +185,12 @@ impl Execution {
     }
 
     async fn perform(&mut self, pass: &Pass<'_>, step: Step, ledger: &mut Ledger) -> Result<(), End> {
+        if step.restores_block {
+            // Until then the user can log in.
+            pass.auth0.pace().spend();
+        } else {
+            pass.auth0.pace().turn().await.map_err(End::Failed)?;
+        }
         let before = self.announce(&step, ledger).await?;
         self.requests += 1;
         let answer = pass.auth0.patch_user(pass.user_id, &step.body, pass.correlation_id).await;

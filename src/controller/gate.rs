@@ -6,6 +6,7 @@ use super::agenda::Agenda;
 use super::conditions::{self, READY, SYNCED};
 use super::dropped;
 use super::entries::is_begun;
+use super::line::Lane;
 use super::rivals;
 use super::schedule;
 use super::tenants::Tenant;
@@ -170,6 +171,24 @@ pub fn decide(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda,
         return Wake::Look { forgives: false };
     }
     Wake::Sleep
+}
+
+/// How urgent the look is that a wake-up leads to.
+#[must_use]
+pub fn lane(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda) -> Lane {
+    let observed = object.status.as_ref().and_then(|status| status.observed_generation);
+    let edited = observed != object.metadata.generation;
+    if edited && object.spec.blocked.value() == Some(&true) {
+        return Lane::Block;
+    }
+    let asked = agenda.assume_sent != assume_sent(object) || request(object).is_some();
+    if edited || asked || was_paused(object) || password_changed(object, &around.secret, agenda) {
+        return Lane::Change;
+    }
+    let is_settled = agenda.failures == 0 && is_settled(object, around.rivals.contested);
+    let same = agenda.tenant.as_ref().is_none_or(|mark| *mark == around.tenant_mark())
+        && agenda.rivals.as_ref().is_none_or(|mark| *mark == around.rivals.mark);
+    if is_settled && same { Lane::Resync } else { Lane::Retry }
 }
 
 /// Whether the conditions still speak of a pause that is over.

@@ -1,5 +1,6 @@
 //! The controllers: which watches wake which passes. The only place that knows kube-runtime's wiring.
 
+mod admission;
 mod agenda;
 mod conclude;
 mod conditions;
@@ -11,6 +12,7 @@ mod gate;
 mod kubernetes;
 mod ledger;
 mod leftover;
+mod line;
 mod listed;
 mod look;
 mod password;
@@ -28,6 +30,7 @@ use crate::api::{Auth0Tenant, Auth0UserUpdate};
 use crate::auth0::AllowedDomains;
 use crate::claims::Claims;
 use crate::plan::TriggerKey;
+use admission::Admission;
 use agenda::Agendas;
 use futures::future::{join, join_all};
 use futures::{FutureExt as _, Stream, StreamExt as _};
@@ -84,6 +87,7 @@ struct Shared {
     key: Arc<TriggerKey>,
     concurrency: u16,
     rivals: Rivals,
+    admission: Arc<Admission>,
     /// How many first lists are still to come.
     missing_lists: watch::Sender<usize>,
     /// Told of changed tenants, whichever namespace they are in: one for each scope.
@@ -129,6 +133,7 @@ pub async fn run(
     };
     let shared = Shared {
         rivals,
+        admission: Arc::new(Admission::new(settings.concurrency)),
         missing_lists: watch::channel(2 * scopes.len()).0,
         tenant_changes,
         clients: Arc::new(Clients::new(http, settings.allowed)),
@@ -137,7 +142,11 @@ pub async fn run(
         concurrency: settings.concurrency,
     };
     tracing::info!("started");
-    join_all(scopes.into_iter().map(|scope| run_in(&shared, scope, shutdown.clone()))).await;
+    let passes = join_all(scopes.into_iter().map(|scope| run_in(&shared, scope, shutdown.clone())));
+    tokio::select! {
+        _ = passes => {}
+        () = shared.admission.run() => {}
+    }
     tracing::info!("stopped");
 }
 
@@ -173,6 +182,8 @@ async fn run_in(
     let (update_store, writer) = reflector::store();
     let mut count = first_list(&shared.missing_lists);
     let mut agendas = keeping(Arc::clone(&update_agendas));
+    let admission = Arc::clone(&shared.admission);
+    let admitted = shared.admission.subscribe();
     let mut claims = claiming(Arc::clone(&shared.rivals.claims), namespace.clone());
     let forget = |object: &mut Auth0UserUpdate| {
         leftover::forget(object);
@@ -181,6 +192,9 @@ async fn run_in(
         .inspect(move |event| {
             agendas(event);
             claims(event);
+            if let Ok(Event::Delete(object)) = event {
+                admission.leave(&(object.namespace().unwrap_or_default(), object.name_any()));
+            }
         })
         .reflect(writer)
         .inspect(move |event| {
@@ -214,6 +228,7 @@ async fn run_in(
                 client: shared.client.clone(),
                 listed: Listed { tenants: tenants_listed, missing: shared.missing_lists.subscribe() },
                 rivals: shared.rivals.clone(),
+                admission: Arc::clone(&shared.admission),
                 clients: Arc::clone(&shared.clients),
                 secrets: Arc::clone(&secrets),
                 key: Arc::clone(&shared.key),
@@ -225,7 +240,8 @@ async fn run_in(
         tokio::select! {
             () = wakes::users_of_secrets(changed_secrets, &tenant_store, &update_store, &wake_tenants, &wake_updates) => {}
             () = wakes::users_of_tenants(changed_tenants, &update_store, &wake_updates) => {}
-            () = wakes::rivals(woken_rivals, &wake_updates) => {}
+            () = wakes::named(woken_rivals, &wake_updates) => {}
+            () = wakes::named(admitted, &wake_updates) => {}
             () = shutdown.clone() => {}
         }
     };

@@ -1,6 +1,7 @@
 //! How long to wait. Pure but for chance.
 
 use crate::api::Auth0UserUpdateSpec;
+use crate::chance::chance;
 use crate::reason::{Reason, Retry};
 use std::time::Duration;
 
@@ -74,11 +75,6 @@ pub fn spread(duration: Duration, share: f64) -> Duration {
 #[must_use]
 pub fn somewhere_in(duration: Duration) -> Duration {
     duration.mul_f64(1.0 - chance())
-}
-
-/// Uniform in [0, 1). Without a source of randomness, 0: a delay without spread is still a delay.
-fn chance() -> f64 {
-    f64::from(getrandom::u32().unwrap_or(0)) / (f64::from(u32::MAX) + 1.0)
 }
 
 #[cfg(test)]

@@ -149,8 +149,12 @@ impl Tenants {
             return Err(failure.into());
         }
         let may_list = scopes.as_ref().is_none_or(|scopes| scopes.contains("read:connections"));
-        let connections =
-            if may_list { choices(&client).await? } else { Some(auth0::Connections::default()) };
+        let connections = if may_list {
+            client.pace().turn().await?;
+            choices(&client).await?
+        } else {
+            Some(auth0::Connections::default())
+        };
         Ok(Findings { credentials: content.version, scopes, connections })
     }
 

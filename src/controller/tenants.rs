@@ -3,7 +3,7 @@
 use super::conditions::{self, READY};
 use super::secrets::{Content, Secrets};
 use crate::api::{Auth0Tenant, ConnectionChoice, SecretVersion, TenantRef};
-use crate::auth0::{self, AllowedDomains, Credentials, Proof, SigningKey};
+use crate::auth0::{self, AllowedDomains, Credentials, Pace, Proof, Rate, SigningKey};
 use crate::claims::Named;
 use crate::reason::{Failure, Reason, Standing};
 use kube::ResourceExt as _;
@@ -18,6 +18,7 @@ pub struct Clients {
     http: reqwest::Client,
     allowed: AllowedDomains,
     by_tenant: Mutex<HashMap<String, (MadeWith, Arc<auth0::Client>)>>,
+    paces: Mutex<HashMap<String, Arc<Pace>>>,
 }
 
 /// What a client was made with: this content of the Secret, and this custom domain.
@@ -52,6 +53,21 @@ impl Directory {
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<DeserializeGuard<Auth0Tenant>>> {
         let reference = ObjectRef::new(name).within(namespace);
         self.0.iter().find_map(|store| store.get(&reference))
+    }
+
+    /// The rate for a host: the lowest that any of its tenant resources asks for.
+    #[must_use]
+    pub fn rate(&self, host: &str) -> Rate {
+        let objects = self.0.iter().flat_map(Store::state);
+        let rates = objects.filter_map(|object| {
+            let tenant = object.0.as_ref().ok().filter(|tenant| tenant.spec.domain == host)?;
+            Some(rate(tenant))
+        });
+        let lowest = rates.reduce(|one, other| Rate {
+            per_minute: one.per_minute.min(other.per_minute),
+            burst: one.burst.min(other.burst),
+        });
+        lowest.unwrap_or_default()
     }
 
     /// Host of a tenant, with its port, for resources of the namespace `of`; `None` without its consent.
@@ -127,7 +143,7 @@ impl Clients {
     /// Clients that share one pool of connections and talk to allowed domains only.
     #[must_use]
     pub fn new(http: reqwest::Client, allowed: AllowedDomains) -> Self {
-        Self { http, allowed, by_tenant: Mutex::default() }
+        Self { http, allowed, by_tenant: Mutex::default(), paces: Mutex::default() }
     }
 
     /// The client of a tenant, made with this content of its Secret. The same content gives the same
@@ -156,12 +172,20 @@ impl Clients {
         let credentials = credentials(content, domain)?;
         let custom_domain = tenant.spec.custom_domain.clone();
         let client = auth0::Client::new(self.http.clone(), domain, credentials)?
-            .with_custom_domain(custom_domain.as_deref())?;
+            .with_custom_domain(custom_domain.as_deref())?
+            .with_pace(self.pace(domain));
         let client = Arc::new(client);
         let made_with = (content.version.clone(), custom_domain);
         let mut clients = self.by_tenant.lock().unwrap_or_else(PoisonError::into_inner);
         clients.insert(tenant.uid().unwrap_or_default(), (made_with, Arc::clone(&client)));
         Ok(client)
+    }
+
+    /// The pace of a host, the same for all of its tenant resources.
+    #[must_use]
+    pub fn pace(&self, host: &str) -> Arc<Pace> {
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(paces.entry(host.to_owned()).or_default())
     }
 
     fn known(&self, tenant: &Auth0Tenant, version: &SecretVersion) -> Option<Arc<auth0::Client>> {
@@ -197,6 +221,14 @@ pub async fn read_credentials(tenant: &Auth0Tenant, secrets: &Secrets) -> Result
             format!("the Secret {name} is not in this namespace: create it with the keys clientId and clientSecret, or clientId and privateKey"),
         )
     })
+}
+
+fn rate(tenant: &Auth0Tenant) -> Rate {
+    let (default, limit) = (Rate::default(), tenant.spec.rate_limit.as_ref());
+    Rate {
+        per_minute: limit.and_then(|limit| limit.requests_per_minute).unwrap_or(default.per_minute),
+        burst: limit.and_then(|limit| limit.burst).unwrap_or(default.burst),
+    }
 }
 
 fn credentials(content: &Content, domain: &str) -> Result<Credentials, Failure> {

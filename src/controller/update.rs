@@ -1,5 +1,6 @@
 //! The pass of an `Auth0UserUpdate`: observe → plan → execute → conclude → publish.
 
+use super::admission::Admission;
 use super::agenda::{Agenda, Agendas};
 use super::conclude::{Outcome, conclude};
 use super::dropped;
@@ -11,9 +12,10 @@ use super::password;
 use super::rivals::{Rivals, Standing};
 use super::schedule;
 use super::secrets::Secrets;
-use super::tenants::{self, Clients};
+use super::tenants::{self, Clients, Tenant};
 use super::undecodable;
 use crate::api::{Auth0UserUpdate, Field};
+use crate::claims::Named;
 use crate::plan::TriggerKey;
 use crate::reason::{Failure, Reason};
 use futures::FutureExt as _;
@@ -47,6 +49,8 @@ pub struct Updates {
     pub clients: Arc<Clients>,
     /// Secrets.
     pub secrets: Arc<Secrets>,
+    /// When a look may begin.
+    pub admission: Arc<Admission>,
     /// The operator's key.
     pub key: Arc<TriggerKey>,
     /// What is remembered between passes.
@@ -102,12 +106,15 @@ impl Updates {
                 Wake::Look { forgives: true }
             };
         }
+        let who = (object.namespace().unwrap_or_default(), object.name_any());
         let next = match wake {
+            Wake::Look { .. } if !self.may_look(&who, object, &around, &agenda) => None,
             Wake::Look { forgives } => {
                 let anew = Box::pin(self.look(object, &around, forgives, &mut agenda)).await;
                 anew.or_else(|| agenda.rest(Instant::now()))
             }
             Wake::LookIfPasswordChanged | Wake::Sleep => {
+                self.admission.leave(&who);
                 agenda.secret_unavailable = matches!(around.secret, SecretState::Unavailable(_));
                 let sooner = self.sleep(object, &around).await;
                 if !dropped::is_told(object) {
@@ -120,6 +127,20 @@ impl Updates {
         };
         self.agendas.keep(&uid, agenda);
         next
+    }
+
+    /// Whether a look may begin; without a tenant it calls nobody. Else the resource is woken in its turn.
+    fn may_look(
+        &self,
+        who: &Named,
+        object: &Auth0UserUpdate,
+        around: &Circumstances,
+        agenda: &Agenda,
+    ) -> bool {
+        let Ok(Tenant { host, .. }) = &around.tenant else { return true };
+        let pace = self.clients.pace(host);
+        pace.set_rate(self.rivals.tenants.rate(host));
+        self.admission.ask(host, &pace, who, gate::lane(object, around, agenda))
     }
 
     async fn circumstances(&self, object: &Auth0UserUpdate) -> Circumstances {

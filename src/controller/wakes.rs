@@ -63,8 +63,8 @@ pub(super) async fn users_of_tenants(
     }
 }
 
-/// Wakes the resources whose owners changed.
-pub(super) async fn rivals(
+/// Wakes the resources whose owners changed, or whose turn it is.
+pub(super) async fn named(
     mut woken: UnboundedReceiver<Named>,
     wake_updates: &UnboundedSender<ObjectRef<Guarded<Auth0UserUpdate>>>,
 ) {

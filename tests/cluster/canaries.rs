@@ -48,7 +48,7 @@ fn scenes() -> Vec<Scene> {
             ),
         ),
         scene("broken", "Auth0Unavailable", status(503, None)),
-        scene("limited", "RateLimited", FaultKind::RateLimited { reset_in: Some(60) }),
+        scene("limited", "RateLimited", FaultKind::RateLimited { reset_in: Some(2) }),
         scene("cut", "Auth0Unavailable", FaultKind::Cut { after_effect: false }),
         scene("cut-late", "Auth0Unavailable", FaultKind::Cut { after_effect: true }),
         scene("garbage", "Auth0Unavailable", FaultKind::Garbage),
@@ -137,7 +137,7 @@ async fn no_password_client_secret_or_token_comes_out_anywhere() {
         json!({"userId": "auth0|binary", "passwordSecretRef": {"name": "binary", "key": "password"}}),
     ));
     world.apply_secret("wrong", &json!({"clientId": "operator", "clientSecret": WRONG_SECRET})).await;
-    let wrong = json!({"domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "wrong"}});
+    let wrong = json!({"domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "wrong"}, "rateLimit": crate::world::unhurried()});
     world.kubectl.apply(&object("Auth0Tenant", "wrong", &wrong)).await.unwrap();
     world.apply_all(cards).await;
 

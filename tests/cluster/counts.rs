@@ -21,7 +21,7 @@ async fn a_first_apply_is_one_get_one_patch_and_one_status_write() {
     world.until_cost("ann", Cost::default(), cost(2, 1, 1)).await;
 }
 
-/// The table of the issue, in the order in which a resource lives through it.
+/// Every step, in the order in which a resource lives through it.
 #[tokio::test]
 async fn a_resource_costs_what_the_design_says_at_every_step_of_its_life() {
     let mut world = World::start("counts").await;

@@ -33,7 +33,7 @@ impl Cluster {
         cluster.install(age).await;
         let credentials = json!({"clientId": "operator", "clientSecret": CLIENT_SECRET});
         cluster.apply_secret("example", &credentials).await;
-        let tenant = json!({"domain": cluster.sandbox.domain(), "credentialsSecretRef": {"name": "example"}});
+        let tenant = json!({"domain": cluster.sandbox.domain(), "credentialsSecretRef": {"name": "example"}, "rateLimit": crate::world::unhurried()});
         cluster.kubectl.apply(&object("Auth0Tenant", "example", &tenant)).await.unwrap();
         cluster
     }

@@ -5,6 +5,7 @@
 
 mod admission;
 mod blanks;
+mod budget;
 mod canaries;
 mod card;
 mod claims;

@@ -29,7 +29,7 @@ async fn a_resource_waits_for_its_tenant_and_for_the_tenants_secret() {
     world.apply_for("ada", json!({"name": "Ada"})).await;
     world.until_reason("auth0userupdate/ada", "TenantNotFound").await;
     let tenant = json!({
-        "domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "example-credentials"},
+        "domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "example-credentials"}, "rateLimit": crate::world::unhurried(),
     });
     world.kubectl.apply(&object("Auth0Tenant", "example", &tenant)).await.unwrap();
     world.until_reason("auth0tenant/example", "SecretNotFound").await;
@@ -127,7 +127,7 @@ async fn what_a_resource_does_not_refer_to_costs_it_nothing() {
     world.apply_secret("other", &json!({"password": "Another-Horse-3"})).await;
     world.kubectl.delete("secret/other").await.unwrap();
     let tenant = json!({
-        "domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "example-credentials"},
+        "domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "example-credentials"}, "rateLimit": crate::world::unhurried(),
     });
     world.kubectl.apply(&object("Auth0Tenant", "another", &tenant)).await.unwrap();
     world.until_ready("auth0tenant/another").await;

@@ -13,7 +13,7 @@ async fn add_tenant(kubectl: &Kubectl, name: &str, domain: &str) {
         "stringData": {"clientId": "operator", "clientSecret": CLIENT_SECRET},
     });
     kubectl.apply(&secret.to_string()).await.unwrap();
-    let spec = json!({"domain": domain, "credentialsSecretRef": {"name": "example-credentials"}});
+    let spec = json!({"domain": domain, "credentialsSecretRef": {"name": "example-credentials"}, "rateLimit": crate::world::unhurried()});
     kubectl.apply(&object("Auth0Tenant", name, &spec)).await.unwrap();
 }
 

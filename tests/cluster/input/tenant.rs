@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 /// The Secret `NAME` and the tenant `NAME` with these fields beside the usual ones.
 async fn apply_tenant(world: &World, name: &str, credentials: &Value, more: &Value) {
     world.apply_secret(name, credentials).await;
-    let mut spec = json!({"domain": world.sandbox.domain(), "credentialsSecretRef": {"name": name}});
+    let mut spec = json!({"domain": world.sandbox.domain(), "credentialsSecretRef": {"name": name}, "rateLimit": crate::world::unhurried()});
     for (field, value) in more.as_object().unwrap() {
         spec[field] = value.clone();
     }
@@ -54,7 +54,7 @@ async fn a_tenant_without_its_secret_waits_and_so_do_its_resources() {
     apply_tenant(&world, "poor", &good(), &json!({})).await;
     world.kubectl.delete("secret/poor").await.unwrap();
     world.kubectl.delete("a0ut/poor").await.unwrap();
-    let spec = json!({"domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "poor"}});
+    let spec = json!({"domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "poor"}, "rateLimit": crate::world::unhurried()});
     world.kubectl.apply(&object("Auth0Tenant", "poor", &spec)).await.unwrap();
     apply_update(&world, "poor").await;
     let tenant = world.until_reason("a0ut/poor", "SecretNotFound").await;

@@ -1,0 +1,268 @@
+//! How fast the Management API of one host may be called, by everybody together.
+//!
+//! The client only pays and listens; whoever begins something asks here first.
+
+use super::error::{Effect, Error};
+use super::limit::Budget;
+use crate::chance::chance;
+use crate::reason::Reason;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Whoever has begun something waits for a closed door no longer than this.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Auth0's own count is not believed for longer than this after the answer that told it, at least.
+const SHORTEST_MEMORY: Duration = Duration::from_secs(1);
+
+/// Below this share of Auth0's bucket the rest is for the tenant's logins.
+const LOGINS: u32 = 5;
+
+/// Requests that may be spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// On average.
+    pub per_minute: u32,
+    /// At once.
+    pub burst: u32,
+}
+
+impl Default for Rate {
+    /// Half of the free plan (Auth0: "Rate Limit Configurations"): the other half is for logins.
+    fn default() -> Self {
+        Self { per_minute: 60, burst: 2 }
+    }
+}
+
+/// The limiter of one host: a token bucket that can be overdrawn and closed.
+#[derive(Default)]
+pub struct Pace(Mutex<Bucket>);
+
+/// Pure: every method is told what time it is.
+struct Bucket {
+    rate: Rate,
+    tokens: f64,
+    counted_at: Option<Instant>,
+    closed_until: Option<Instant>,
+    heard: Option<(Budget, Instant)>,
+}
+
+impl Default for Bucket {
+    fn default() -> Self {
+        let rate = Rate::default();
+        Self { rate, tokens: f64::from(rate.burst), counted_at: None, closed_until: None, heard: None }
+    }
+}
+
+impl Bucket {
+    fn per_second(&self) -> f64 {
+        f64::from(self.rate.per_minute.max(1)) / 60.0
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let counted_at = self.counted_at.replace(now).unwrap_or(now);
+        let gained = now.saturating_duration_since(counted_at).as_secs_f64() * self.per_second();
+        self.tokens = (self.tokens + gained).min(f64::from(self.rate.burst.max(1)));
+    }
+
+    /// A higher burst is not a gift: it fills like any other.
+    fn set_rate(&mut self, rate: Rate, now: Instant) {
+        let is_new = self.counted_at.is_none();
+        self.refill(now);
+        if self.rate != rate {
+            self.rate = rate;
+            self.tokens = if is_new { f64::from(rate.burst) } else { self.tokens.min(f64::from(rate.burst)) };
+        }
+    }
+
+    fn spend(&mut self, now: Instant) {
+        self.refill(now);
+        self.tokens -= 1.0;
+    }
+
+    /// How long until the bucket holds this much, and is open.
+    fn until(&mut self, tokens: f64, now: Instant) -> Duration {
+        self.refill(now);
+        let lacking = Duration::from_secs_f64((tokens - self.tokens).max(0.0) / self.per_second());
+        lacking.max(self.closed_for(now))
+    }
+
+    fn closed_for(&self, now: Instant) -> Duration {
+        self.closed_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+    }
+
+    /// How long the little that Auth0 has left is for logins.
+    fn scarce_for(&self, now: Instant) -> Duration {
+        let Some((budget, at)) = self.heard else { return Duration::ZERO };
+        if budget.remaining.saturating_mul(LOGINS) >= budget.limit {
+            return Duration::ZERO;
+        }
+        (at + budget.reset_in.max(SHORTEST_MEMORY)).saturating_duration_since(now)
+    }
+}
+
+impl Pace {
+    fn with<T>(&self, act: impl FnOnce(&mut Bucket, Instant) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), Instant::now())
+    }
+
+    /// Changes the rate from now on.
+    pub fn set_rate(&self, rate: Rate) {
+        self.with(|bucket, now| bucket.set_rate(rate, now));
+    }
+
+    /// Pays for a request that something new begins with, if it may be sent at once.
+    ///
+    /// # Errors
+    /// How long to wait before asking again. Nothing is paid.
+    pub fn start(&self) -> Result<(), Duration> {
+        self.with(|bucket, now| {
+            let wait = bucket.until(1.0, now);
+            if !wait.is_zero() {
+                return Err(wait);
+            }
+            bucket.spend(now);
+            Ok(())
+        })
+    }
+
+    /// Pays for a further request of something that has begun, and waits until it may be sent. It comes before
+    /// everything that has not begun.
+    ///
+    /// # Errors
+    /// `RateLimited` where Auth0 asked everybody to wait for longer than a few seconds. Nothing is paid.
+    pub async fn turn(&self) -> Result<(), Error> {
+        let wait = self.with(|bucket, now| {
+            let closed = bucket.closed_for(now);
+            if closed > PATIENCE {
+                return Err(closed);
+            }
+            let wait = bucket.until(1.0, now);
+            bucket.spend(now);
+            Ok(wait)
+        });
+        match wait {
+            Ok(wait) => {
+                tokio::time::sleep(wait).await;
+                Ok(())
+            }
+            Err(closed) => Err(Error {
+                retry_after: Some(closed),
+                ..Error::new(
+                    Reason::RateLimited,
+                    Effect::None,
+                    "Auth0 asks to slow down; it is tried again when Auth0 allows it",
+                )
+            }),
+        }
+    }
+
+    /// How long resyncs should wait because Auth0 has little left, which is for logins.
+    #[must_use]
+    pub fn scarce_for(&self) -> Duration {
+        self.with(|bucket, now| bucket.scarce_for(now))
+    }
+
+    /// Pays for a request that cannot wait.
+    pub fn spend(&self) {
+        self.with(Bucket::spend);
+    }
+
+    /// Lets nobody in for this long, and a little longer by chance, so that not all come back at once.
+    pub(super) fn close(&self, wait: Duration) {
+        self.with(|bucket, now| {
+            let until = now + wait.mul_f64(1.0 + 0.2 * chance());
+            bucket.closed_until = bucket.closed_until.max(Some(until));
+        });
+    }
+
+    pub(super) fn hear(&self, budget: Budget) {
+        self.with(|bucket, now| bucket.heard = Some((budget, now)));
+    }
+
+    /// Auth0's own count, as the last answer told it; `None` before the first that did.
+    #[must_use]
+    pub fn budget(&self) -> Option<Budget> {
+        self.with(|bucket, _| bucket.heard.map(|(budget, _)| budget))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn pace(per_minute: u32, burst: u32) -> Pace {
+        let pace = Pace::default();
+        pace.set_rate(Rate { per_minute, burst });
+        pace
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_the_rate_is_spent_in_any_stretch_of_time() {
+        let pace = pace(120, 3);
+        let begun = Instant::now();
+        let mut starts = 0;
+        while begun.elapsed() < 60 * SECOND {
+            match pace.start() {
+                Ok(()) => {
+                    starts += 1;
+                    pace.turn().await.unwrap();
+                }
+                Err(wait) => tokio::time::sleep(wait).await,
+            }
+        }
+        // A start and a turn each; the burst comes on top.
+        assert!((2 * starts) <= 123 && 2 * starts >= 120, "{starts}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_begun_comes_first() {
+        let pace = pace(60, 1);
+        assert_eq!(pace.start(), Ok(()));
+        let begun = Instant::now();
+        let (turn, ()) = tokio::join!(pace.turn(), async {
+            tokio::task::yield_now().await;
+            assert!(pace.start().unwrap_err() > SECOND);
+        });
+        turn.unwrap();
+        assert!(begun.elapsed() >= SECOND && begun.elapsed() < 2 * SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_429_closes_it_for_everybody_for_at_least_as_long_as_asked() {
+        let pace = pace(6000, 100);
+        pace.close(20 * SECOND);
+        let wait = pace.start().unwrap_err();
+        assert!(wait >= 20 * SECOND && wait <= 24 * SECOND, "{wait:?}");
+        let refused = pace.turn().await.unwrap_err();
+        assert_eq!((refused.failure.reason, refused.effect), (Reason::RateLimited, Effect::None));
+        pace.close(SECOND);
+        assert!(pace.start().unwrap_err() > 19 * SECOND, "a later 429 does not open it");
+        tokio::time::sleep(wait).await;
+        assert_eq!(pace.start(), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_last_fifth_is_for_logins() {
+        let pace = pace(6000, 100);
+        let told = |remaining| Budget { limit: 50, remaining, reset_in: 3 * SECOND };
+        pace.hear(told(10));
+        assert_eq!(pace.scarce_for(), Duration::ZERO);
+        pace.hear(told(9));
+        assert_eq!(pace.scarce_for(), 3 * SECOND);
+        assert_eq!(pace.start(), Ok(()));
+        tokio::time::sleep(3 * SECOND).await;
+        assert_eq!(pace.scarce_for(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lower_rate_counts_at_once() {
+        let pace = pace(6000, 100);
+        pace.set_rate(Rate { per_minute: 60, burst: 1 });
+        assert_eq!(pace.start(), Ok(()));
+        assert!(pace.start().is_err());
+    }
+}

@@ -1,0 +1,214 @@
+//! The line in front of a tenant's host: who may begin to look next. Pure.
+
+use crate::claims::Named;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Every so-many-th start goes to the lowest lane, so that none starves.
+const LOWEST_EVERY: u32 = 8;
+
+/// Whoever was let in and has not come by then is not coming.
+const LET_IN: Duration = Duration::from_mins(1);
+
+/// How urgent a look is; the first comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// Somebody is to be blocked.
+    Block,
+    /// Somebody asked for something.
+    Change,
+    /// Something failed, or what surrounds the resource is another.
+    Retry,
+    /// It is time to compare.
+    Resync,
+}
+
+const LANES: [Lane; 4] = [Lane::Block, Lane::Change, Lane::Retry, Lane::Resync];
+
+/// Who waits, and who was let in and has not come yet.
+#[derive(Default)]
+pub struct Line {
+    queues: [Queue; 4],
+    /// Where each waits. Places in a queue that are not here were left.
+    places: HashMap<Named, (Lane, u64)>,
+    /// How many wait in each lane.
+    waiting: [usize; 4],
+    let_in: HashMap<Named, Instant>,
+    sequence: u64,
+    starts: u32,
+}
+
+/// One lane, fair among namespaces.
+#[derive(Default)]
+struct Queue {
+    /// Each that waits, once.
+    namespaces: VecDeque<String>,
+    names: HashMap<String, VecDeque<(String, u64)>>,
+}
+
+impl Line {
+    /// Whether the resource was let in; if so, it is no more from here on.
+    pub fn enter(&mut self, who: &Named) -> bool {
+        self.let_in.remove(who).is_some()
+    }
+
+    /// Waits in this lane. Who waits in a better one keeps that place.
+    pub fn wait(&mut self, who: &Named, lane: Lane) {
+        if self.places.get(who).is_some_and(|(known, _)| *known <= lane) {
+            return;
+        }
+        self.give_up_place(who);
+        self.sequence += 1;
+        self.places.insert(who.clone(), (lane, self.sequence));
+        self.waiting[lane as usize] += 1;
+        self.queues[lane as usize].push(who, self.sequence);
+    }
+
+    /// No longer wants to look.
+    pub fn leave(&mut self, who: &Named) {
+        self.give_up_place(who);
+        self.let_in.remove(who);
+    }
+
+    fn give_up_place(&mut self, who: &Named) {
+        if let Some((lane, _)) = self.places.remove(who) {
+            self.waiting[lane as usize] -= 1;
+        }
+    }
+
+    /// Whether nobody waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// The lane of who comes next; `resyncs` says whether they may.
+    #[must_use]
+    pub fn next_lane(&self, resyncs: bool) -> Option<Lane> {
+        let mut waiting = LANES
+            .into_iter()
+            .filter(|lane| self.waiting[*lane as usize] > 0 && (resyncs || *lane != Lane::Resync));
+        let first = waiting.next()?;
+        let is_lowests_turn = first != Lane::Block && self.starts % LOWEST_EVERY == LOWEST_EVERY - 1;
+        if is_lowests_turn { waiting.next_back().or(Some(first)) } else { Some(first) }
+    }
+
+    /// Lets the next of a lane in.
+    pub fn let_in(&mut self, lane: Lane, now: Instant) -> Option<Named> {
+        loop {
+            let (who, sequence) = self.queues[lane as usize].pop()?;
+            if self.places.get(&who) == Some(&(lane, sequence)) {
+                self.give_up_place(&who);
+                self.let_in.insert(who.clone(), now);
+                self.starts = self.starts.wrapping_add(1);
+                return Some(who);
+            }
+        }
+    }
+
+    /// How many were let in and may still come.
+    pub fn coming(&mut self, now: Instant) -> usize {
+        self.let_in.retain(|_, since| now.saturating_duration_since(*since) < LET_IN);
+        self.let_in.len()
+    }
+}
+
+impl Queue {
+    fn push(&mut self, (namespace, name): &Named, sequence: u64) {
+        let names = self.names.entry(namespace.clone()).or_insert_with(|| {
+            self.namespaces.push_back(namespace.clone());
+            VecDeque::new()
+        });
+        names.push_back((name.clone(), sequence));
+    }
+
+    fn pop(&mut self) -> Option<(Named, u64)> {
+        let namespace = self.namespaces.pop_front()?;
+        let names = self.names.get_mut(&namespace)?;
+        let next = names.pop_front();
+        if names.is_empty() {
+            self.names.remove(&namespace);
+        } else {
+            self.namespaces.push_back(namespace.clone());
+        }
+        next.map(|(name, sequence)| ((namespace, name), sequence))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(namespace: &str, name: &str) -> Named {
+        (namespace.to_owned(), name.to_owned())
+    }
+
+    fn next(line: &mut Line) -> Option<String> {
+        let first = line.next_lane(true)?;
+        let (namespace, name) = line.let_in(first, Instant::now())?;
+        Some(format!("{namespace}/{name}"))
+    }
+
+    fn all(line: &mut Line) -> Vec<String> {
+        std::iter::from_fn(|| next(line)).collect()
+    }
+
+    #[test]
+    fn the_more_urgent_comes_first() {
+        let mut line = Line::default();
+        for (name, lane) in
+            [("resync", Lane::Resync), ("retry", Lane::Retry), ("edit", Lane::Change), ("block", Lane::Block)]
+        {
+            line.wait(&named("a", name), lane);
+        }
+        assert_eq!(all(&mut line), ["a/block", "a/edit", "a/retry", "a/resync"]);
+        assert!(line.is_empty());
+    }
+
+    #[test]
+    fn a_crowded_namespace_takes_turns_with_the_others() {
+        let mut line = Line::default();
+        for index in 0..1_000 {
+            line.wait(&named("crowd", &index.to_string()), Lane::Change);
+        }
+        line.wait(&named("small", "one"), Lane::Change);
+        assert_eq!([next(&mut line).unwrap(), next(&mut line).unwrap()], ["crowd/0", "small/one"]);
+    }
+
+    #[test]
+    fn no_lane_starves_and_nothing_is_lost() {
+        let mut line = Line::default();
+        for index in 0..100 {
+            line.wait(&named("a", &format!("edit-{index}")), Lane::Change);
+        }
+        line.wait(&named("a", "resync"), Lane::Resync);
+        let order = all(&mut line);
+        assert_eq!(order.len(), 101);
+        assert!(order.iter().position(|who| who == "a/resync").unwrap() < 8, "{order:?}");
+    }
+
+    #[test]
+    fn a_better_lane_replaces_the_place_and_a_worse_one_does_not() {
+        let mut line = Line::default();
+        line.wait(&named("a", "first"), Lane::Change);
+        line.wait(&named("a", "second"), Lane::Resync);
+        line.wait(&named("a", "second"), Lane::Block);
+        line.wait(&named("a", "second"), Lane::Retry);
+        assert_eq!(all(&mut line), ["a/second", "a/first"]);
+        assert!(line.enter(&named("a", "second")) && !line.enter(&named("a", "second")));
+    }
+
+    #[test]
+    fn who_left_is_not_let_in_and_who_does_not_come_is_not_waited_for() {
+        let mut line = Line::default();
+        let now = Instant::now();
+        line.wait(&named("a", "one"), Lane::Change);
+        line.leave(&named("a", "one"));
+        assert_eq!(line.next_lane(true), None);
+        line.wait(&named("a", "two"), Lane::Resync);
+        assert_eq!(line.next_lane(false), None);
+        assert_eq!(line.let_in(Lane::Resync, now), Some(named("a", "two")));
+        assert_eq!((line.coming(now), line.coming(now + LET_IN)), (1, 0));
+    }
+}
