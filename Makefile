@@ -47,6 +47,11 @@ test: control-plane judges ## everything that has to pass before a commit
 	cargo build --locked
 	cargo test --locked --workspace
 
+.PHONY: bench
+bench: control-plane ## measure cost, budget, faults and memory, as tables (about an hour; BENCH names a part)
+	@cargo build --quiet --locked --release -p auth0-user-operator -p bench --bins
+	@$(dir $(OPERATOR))../release/bench --operator $(dir $(OPERATOR))../release/auth0-user-operator $(BENCH)
+
 .PHONY: crds
 crds: tools ## write crds/*.yaml anew from the Rust types
 	UPDATE_CRDS=1 cargo test --quiet --locked --test crds

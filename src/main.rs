@@ -62,6 +62,6 @@ async fn start(run: Run) -> Result<(), Box<dyn Error>> {
             _ = interrupt.recv() => {}
         }
     };
-    controller::run(client, auth0::http_client()?, settings, shutdown).await;
+    controller::run(client, auth0::http_client(&settings.allowed)?, settings, shutdown).await;
     Ok(())
 }

@@ -5,7 +5,7 @@
 use auth0_sandbox::{Connection, Fault, FaultKind, Options, Sandbox, Seed};
 use auth0_user_operator::api::{Auth0UserUpdateSpec, SecretVersion};
 use auth0_user_operator::auth0::{
-    Client, Credentials, Effect, Error, Proof, SigningKey, http_builder, http_client,
+    AllowedDomains, Client, Credentials, Effect, Error, Proof, SigningKey, http_builder, http_client,
 };
 use auth0_user_operator::plan::{Body, Desired, Memory, Password, Progress, Situation, TriggerKey, plan};
 use auth0_user_operator::reason::Reason;
@@ -19,6 +19,10 @@ use tokio::time;
 const ANN: &str = "auth0|ann";
 const SECRET: &str = "operator-secret";
 const USERS: &str = "/api/v2/users/";
+
+fn allowed() -> AllowedDomains {
+    AllowedDomains::parse(&["*.auth0.com".to_owned()]).unwrap()
+}
 
 async fn sandbox() -> (Sandbox, Client) {
     let sandbox = Sandbox::start(Options::seeded(Seed::example().unwrap())).await.unwrap();
@@ -274,7 +278,7 @@ async fn nothing_that_auth0_answers_brings_a_secret_into_an_error() {
 async fn a_host_that_cannot_be_trusted_or_reached_fails_at_once_and_without_effect() {
     let ((sandbox, _), started) = (sandbox().await, Instant::now());
     for (domain, text) in [(sandbox.domain().as_str(), "certificate"), ("127.0.0.1:1", "no connection")] {
-        let client = Client::new(http_client().unwrap(), domain, credentials("operator")).unwrap();
+        let client = Client::new(http_client(&allowed()).unwrap(), domain, credentials("operator")).unwrap();
         let error = client.user(ANN).await.unwrap_err();
         says(&error, Reason::Auth0Unavailable, Effect::None);
         assert!(error.to_string().contains(text), "{error}");
@@ -286,7 +290,7 @@ async fn a_host_that_cannot_be_trusted_or_reached_fails_at_once_and_without_effe
 #[tokio::test]
 async fn an_own_authority_is_trusted_through_ssl_cert_file() {
     if let Ok(domain) = std::env::var("TEST_DOMAIN") {
-        let client = Client::new(http_client().unwrap(), &domain, credentials("operator")).unwrap();
+        let client = Client::new(http_client(&allowed()).unwrap(), &domain, credentials("operator")).unwrap();
         return drop(client.user(ANN).await.unwrap());
     }
     let (sandbox, _) = sandbox().await;
@@ -355,4 +359,32 @@ async fn an_assertion_is_dated_by_the_servers_clock() {
     client.forget_token().await;
     client.user(ANN).await.unwrap();
     assert_eq!(requests(&sandbox, "/oauth/token"), 3, "which is remembered");
+}
+
+#[tokio::test]
+async fn a_refused_client_does_not_ask_for_a_token_again_and_again() {
+    let sandbox = sandbox().await.0;
+    let client = self::client(&sandbox, "nobody", |builder| builder);
+    for _ in 0..20 {
+        says(&client.user(ANN).await.unwrap_err(), Reason::AuthenticationFailed, Effect::None);
+    }
+    assert_eq!(sandbox.log().len(), 1);
+    // After a while it does: the application may have been created.
+    sandbox.put_client(auth0_sandbox::Client::with_secret("nobody", "nobody-secret").scopes(&["read:users"]));
+    time::sleep(Duration::from_millis(1_100)).await;
+    client.user(ANN).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_new_token_that_is_refused_is_not_replaced_again_and_again() {
+    let (sandbox, client) = sandbox().await;
+    sandbox.fault(
+        Fault::new(status(401, Some(json!({"statusCode": 401, "message": "Invalid token"})))).path(USERS),
+    );
+    for _ in 0..20 {
+        says(&client.user(ANN).await.unwrap_err(), Reason::AuthenticationFailed, Effect::None);
+    }
+    let log = sandbox.log();
+    assert_eq!(log.iter().filter(|call| call.path == "/oauth/token").count(), 2);
+    assert_eq!(log.len(), 2 + 21);
 }

@@ -183,7 +183,7 @@ impl Client {
     /// # Errors
     /// `AuthenticationFailed`, `RateLimited` or `Auth0Unavailable`: no token was had.
     pub async fn scopes(&self) -> Result<Option<BTreeSet<String>>, Error> {
-        Ok(self.tokens.get(None).await?.scopes.clone())
+        Ok(self.token(None).await?.scopes.clone())
     }
 
     /// Drops the token, so that the next call has one with the scopes that are granted by then.
@@ -203,12 +203,14 @@ impl Client {
     /// Makes a call, and makes it again if the token turns out to be no longer accepted. An answer other
     /// than 2xx is an error.
     async fn call(&self, call: &Call<'_>) -> Result<Answer, Error> {
-        let token = self.tokens.get(None).await?;
+        let token = self.token(None).await?;
         let mut answer = self.attempt(call, &token).await?;
         if answer.status == 401 {
-            let fresh = self.tokens.get(Some(&token)).await?;
-            self.pace.spend();
-            answer = self.attempt(call, &fresh).await?;
+            let fresh = self.token(Some(&token)).await?;
+            if !Arc::ptr_eq(&token, &fresh) {
+                self.pace.spend();
+                answer = self.attempt(call, &fresh).await?;
+            }
         }
         if answer.status.is_success() {
             return Ok(answer);
@@ -218,6 +220,14 @@ impl Client {
             self.tokens.forget_older(SCOPES_AGE).await;
         }
         Err(error)
+    }
+
+    async fn token(&self, refused: Option<&Arc<Token>>) -> Result<Arc<Token>, Error> {
+        let token = self.tokens.get(refused).await;
+        if token.as_ref().is_err_and(|error| error.failure.reason == Reason::Auth0Unavailable) {
+            self.pace.unanswered();
+        }
+        token
     }
 
     async fn attempt(&self, call: &Call<'_>, token: &Token) -> Result<Answer, Error> {
@@ -235,7 +245,12 @@ impl Client {
             request =
                 request.header(CONTENT_TYPE, "application/json").body(body.bytes().expose_secret().to_vec());
         }
-        let answer = http::send(request, call.template).await?;
+        let answer = http::send(request, call.template).await.inspect_err(|_| self.pace.unanswered())?;
+        if answer.status.is_server_error() {
+            self.pace.unanswered();
+        } else {
+            self.pace.answered();
+        }
         if let Some(budget) = Budget::read(&answer.headers) {
             self.pace.hear(budget);
         }

@@ -43,6 +43,16 @@ impl AllowedDomains {
     pub fn allows(&self, domain: &str) -> bool {
         Authority::parse(domain).is_some_and(|wanted| self.entries.iter().any(|entry| entry.matches(&wanted)))
     }
+
+    /// Whether a host is one of them only because of a wildcard: nobody named it.
+    pub(super) fn allows_by_wildcard_only(&self, host: &str) -> bool {
+        let Some(wanted) = Authority::parse(host) else { return false };
+        let is_below = |entry: &Entry| {
+            wanted.host.strip_suffix(&entry.at.host).is_some_and(|labels| labels.ends_with('.'))
+        };
+        let is_named = |entry: &Entry| !entry.below && entry.at.host == wanted.host;
+        !self.entries.iter().any(is_named) && self.entries.iter().any(|entry| entry.below && is_below(entry))
+    }
 }
 
 impl Entry {
@@ -186,5 +196,20 @@ mod tests {
         assert!(!allowed(&["*.example.com"]).allows("10.0.0.1"));
         assert_eq!(Authority::parse("A.auth0.com:443").unwrap().to_string(), "a.auth0.com");
         assert_eq!(Authority::parse("localhost:4433").unwrap().to_string(), "localhost:4433");
+    }
+
+    #[test]
+    fn a_host_that_only_a_wildcard_allows_was_named_by_nobody() {
+        let allowed = allowed(&["*.example.com", "named.example.com:8443"]);
+        for (host, only_by_wildcard) in [
+            ("a.example.com", true),
+            ("A.B.example.com", true),
+            ("named.example.com", false),
+            ("example.com", false),
+            ("proxy.example.org", false),
+            ("no host", false),
+        ] {
+            assert_eq!(allowed.allows_by_wildcard_only(host), only_by_wildcard, "{host}");
+        }
     }
 }

@@ -1,11 +1,14 @@
 //! One HTTP exchange: sent once, read up to a bound, with errors that repeat nothing of the request.
 
+use super::domain::AllowedDomains;
 use super::error::{Effect, Error};
+use super::resolver::{LeadsHere, Resolver};
 use crate::reason::{Failure, Reason};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, redirect, retry};
 use std::error::Error as _;
 use std::iter;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// For one request, from the first look at the name server to the last byte of the answer.
@@ -13,6 +16,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 /// For the connection alone. Until it stands nothing was sent, so this failure is known to have no effect.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A name that leads where it should not is asked for again after this long.
+const NAME_AGE: Duration = Duration::from_mins(1);
 
 /// Largest answer that is read.
 const MOST_BYTES: usize = 4 << 20;
@@ -41,10 +47,12 @@ pub fn http_builder() -> ClientBuilder {
 
 /// The HTTP client for every tenant: it holds the connections and no credentials.
 ///
+/// A name that resolves to a loopback or link-local address is refused unless `allowed` names it exactly.
+///
 /// # Errors
 /// `InternalError` where the system has no usable root certificates.
-pub fn http_client() -> Result<Client, Failure> {
-    http_builder().build().map_err(|_| {
+pub fn http_client(allowed: &AllowedDomains) -> Result<Client, Failure> {
+    http_builder().dns_resolver(Arc::new(Resolver(allowed.clone()))).build().map_err(|_| {
         Failure::new(
             Reason::InternalError,
             "no HTTPS client can be made; install root certificates or name a file of them in SSL_CERT_FILE",
@@ -99,6 +107,15 @@ fn lost(error: &reqwest::Error) -> Error {
     if error.is_builder() {
         return Error::unsent(Reason::InternalError, "the operator composed a request that cannot be sent");
     }
+    if causes(error).any(<dyn std::error::Error>::is::<LeadsHere>) {
+        return Error {
+            retry_after: Some(NAME_AGE),
+            ..Error::unsent(
+                Reason::TenantNotAllowed,
+                "the tenant's domain leads to a loopback or link-local address: correct its name, or start the operator with an --allowed-domain that names this host exactly",
+            )
+        };
+    }
     let effect = if error.is_connect() { Effect::None } else { Effect::Unknown };
     let what = if error.is_timeout() {
         "Auth0 did not answer in time"
@@ -113,6 +130,36 @@ fn lost(error: &reqwest::Error) -> Error {
 }
 
 fn is_about_certificate(error: &reqwest::Error) -> bool {
-    iter::successors(error.source(), |cause: &&(dyn std::error::Error + 'static)| (*cause).source())
-        .any(|cause| cause.to_string().contains("certificate"))
+    causes(error).any(|cause| cause.to_string().contains("certificate"))
+}
+
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    let mut next = error.source();
+    iter::from_fn(move || {
+        let cause = next?;
+        next = cause.source();
+        Some(cause)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::dns::{Name, Resolve, Resolving};
+
+    struct LeadingHere;
+
+    impl Resolve for LeadingHere {
+        fn resolve(&self, _: Name) -> Resolving {
+            Box::pin(async { Err(LeadsHere.into()) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_here_is_not_connected_to() {
+        let client = http_builder().no_proxy().dns_resolver(Arc::new(LeadingHere)).build().unwrap();
+        let error = send(client.get("https://example.auth0.com/"), "/").await.err().unwrap();
+        assert_eq!((error.failure.reason, error.effect), (Reason::TenantNotAllowed, Effect::None));
+        assert!(error.retry_after.is_some());
+    }
 }

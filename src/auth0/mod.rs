@@ -12,6 +12,7 @@ mod error;
 mod http;
 mod limit;
 mod pace;
+mod resolver;
 mod text;
 mod token;
 

@@ -19,6 +19,21 @@ const SHORTEST_MEMORY: Duration = Duration::from_secs(1);
 /// Below this share of Auth0's bucket the rest is for the tenant's logins.
 const LOGINS: u32 = 5;
 
+/// Below this share of it nobody starts for a moment: somebody else is emptying it, too.
+const LAST: u32 = 10;
+
+/// Longest such moment. Then one request tells how it stands.
+const MOMENT: Duration = Duration::from_secs(2);
+
+/// So many calls in a row without an answer, and only one is made at a time until one is answered.
+const SILENCE: u32 = 5;
+
+/// A single call that tries whether Auth0 answers again is waited for so long: longer than its deadline.
+const TRIAL: Duration = Duration::from_secs(15);
+
+/// Longest time between two such calls.
+const LONGEST_SILENCE: Duration = Duration::from_mins(1);
+
 /// Requests that may be spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
@@ -46,12 +61,57 @@ struct Bucket {
     counted_at: Option<Instant>,
     closed_until: Option<Instant>,
     heard: Option<(Budget, Instant)>,
+    silence: Silence,
+}
+
+/// Calls that were not answered.
+#[derive(Default)]
+struct Silence {
+    in_a_row: u32,
+    /// Nothing is begun before that.
+    until: Option<Instant>,
+    /// Whether one call is under way to find out.
+    on_trial: bool,
+}
+
+impl Silence {
+    fn lasts(&self, now: Instant) -> Duration {
+        self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+    }
+
+    /// Calls that were under way when it began do not make it longer.
+    fn unanswered(&mut self, now: Instant) {
+        if !self.on_trial && !self.lasts(now).is_zero() {
+            return;
+        }
+        self.on_trial = false;
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        if let Some(more) = self.in_a_row.checked_sub(SILENCE) {
+            let wait = Duration::from_secs(1 << more.min(10)).min(LONGEST_SILENCE);
+            self.until = Some(now + wait.mul_f64(1.0 + 0.2 * chance()));
+        }
+    }
+
+    /// Somebody starts; if that is to find out, nobody else does.
+    fn started(&mut self, now: Instant) {
+        if self.in_a_row >= SILENCE {
+            self.on_trial = true;
+            self.until = Some(now + TRIAL);
+        }
+    }
 }
 
 impl Default for Bucket {
     fn default() -> Self {
         let rate = Rate::default();
-        Self { rate, tokens: f64::from(rate.burst), counted_at: None, closed_until: None, heard: None }
+        Self {
+            rate,
+            tokens: f64::from(rate.burst),
+            counted_at: None,
+            closed_until: None,
+            heard: None,
+            silence: Silence::default(),
+        }
     }
 }
 
@@ -85,7 +145,7 @@ impl Bucket {
     fn until(&mut self, tokens: f64, now: Instant) -> Duration {
         self.refill(now);
         let lacking = Duration::from_secs_f64((tokens - self.tokens).max(0.0) / self.per_second());
-        lacking.max(self.closed_for(now))
+        lacking.max(self.closed_for(now)).max(self.silence.lasts(now))
     }
 
     fn closed_for(&self, now: Instant) -> Duration {
@@ -123,6 +183,7 @@ impl Pace {
                 return Err(wait);
             }
             bucket.spend(now);
+            bucket.silence.started(now);
             Ok(())
         })
     }
@@ -131,31 +192,23 @@ impl Pace {
     /// everything that has not begun.
     ///
     /// # Errors
-    /// `RateLimited` where Auth0 asked everybody to wait for longer than a few seconds. Nothing is paid.
+    /// `RateLimited` where Auth0 asked everybody to wait for longer than a few seconds, and `Auth0Unavailable`
+    /// where it answers nobody. Nothing is paid.
     pub async fn turn(&self) -> Result<(), Error> {
         let wait = self.with(|bucket, now| {
             let closed = bucket.closed_for(now);
             if closed > PATIENCE {
-                return Err(closed);
+                return Err(slow_down(closed));
+            }
+            if bucket.silence.lasts(now) > PATIENCE {
+                return Err(Error::unavailable(Effect::None, "Auth0 does not answer"));
             }
             let wait = bucket.until(1.0, now);
             bucket.spend(now);
             Ok(wait)
         });
-        match wait {
-            Ok(wait) => {
-                tokio::time::sleep(wait).await;
-                Ok(())
-            }
-            Err(closed) => Err(Error {
-                retry_after: Some(closed),
-                ..Error::new(
-                    Reason::RateLimited,
-                    Effect::None,
-                    "Auth0 asks to slow down; it is tried again when Auth0 allows it",
-                )
-            }),
-        }
+        tokio::time::sleep(wait?).await;
+        Ok(())
     }
 
     /// How long resyncs should wait because Auth0 has little left, which is for logins.
@@ -177,14 +230,42 @@ impl Pace {
         });
     }
 
+    /// Auth0 answered, whatever it said.
+    pub(super) fn answered(&self) {
+        self.with(|bucket, _| bucket.silence = Silence::default());
+    }
+
+    /// A call was lost, or Auth0 is out of order. After some in a row nobody starts for a while, then one does
+    /// to find out.
+    pub(super) fn unanswered(&self) {
+        self.with(|bucket, now| bucket.silence.unanswered(now));
+    }
+
     pub(super) fn hear(&self, budget: Budget) {
-        self.with(|bucket, now| bucket.heard = Some((budget, now)));
+        self.with(|bucket, now| {
+            bucket.heard = Some((budget, now));
+            if budget.remaining <= budget.limit / LAST {
+                let until = now + budget.reset_in.clamp(SHORTEST_MEMORY, MOMENT);
+                bucket.closed_until = bucket.closed_until.max(Some(until));
+            }
+        });
     }
 
     /// Auth0's own count, as the last answer told it; `None` before the first that did.
     #[must_use]
     pub fn budget(&self) -> Option<Budget> {
         self.with(|bucket, _| bucket.heard.map(|(budget, _)| budget))
+    }
+}
+
+fn slow_down(closed: Duration) -> Error {
+    Error {
+        retry_after: Some(closed),
+        ..Error::new(
+            Reason::RateLimited,
+            Effect::None,
+            "Auth0 asks to slow down; it is tried again when Auth0 allows it",
+        )
     }
 }
 
@@ -256,6 +337,57 @@ mod tests {
         assert_eq!(pace.start(), Ok(()));
         tokio::time::sleep(3 * SECOND).await;
         assert_eq!(pace.scarce_for(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_hour_without_an_answer_costs_a_trickle_and_the_first_answer_ends_it() {
+        let pace = pace(600_000, 10_000);
+        let begun = Instant::now();
+        let mut calls = 0;
+        while begun.elapsed() < 3600 * SECOND {
+            match pace.start() {
+                Ok(()) => {
+                    calls += 1;
+                    tokio::time::sleep(SECOND / 10).await;
+                    assert!(calls <= SILENCE || pace.start().is_err(), "only one tries");
+                    pace.unanswered();
+                }
+                Err(wait) => tokio::time::sleep(wait).await,
+            }
+        }
+        assert!((55..=80).contains(&calls), "{calls}");
+        if pace.start().is_ok() {
+            pace.unanswered();
+        }
+        assert_eq!(pace.turn().await.unwrap_err().failure.reason, Reason::Auth0Unavailable);
+        pace.answered();
+        assert_eq!((pace.start(), pace.start()), (Ok(()), Ok(())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_lost_together_count_once_and_a_lost_trial_is_not_waited_for() {
+        let pace = pace(600_000, 10_000);
+        for _ in 0..100 {
+            pace.unanswered();
+        }
+        let wait = pace.start().unwrap_err();
+        assert!(wait <= 2 * SECOND, "{wait:?}");
+        tokio::time::sleep(wait).await;
+        assert_eq!(pace.start(), Ok(()));
+        assert_eq!(pace.start(), Err(TRIAL));
+        tokio::time::sleep(TRIAL).await;
+        assert_eq!(pace.start(), Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_somebody_else_emptied_is_left_alone_for_a_moment() {
+        let pace = pace(6000, 100);
+        pace.hear(Budget { limit: 50, remaining: 6, reset_in: Duration::ZERO });
+        assert_eq!(pace.start(), Ok(()));
+        pace.hear(Budget { limit: 50, remaining: 5, reset_in: 60 * SECOND });
+        assert_eq!(pace.start(), Err(MOMENT));
+        tokio::time::sleep(MOMENT).await;
+        assert_eq!(pace.start(), Ok(()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -34,6 +34,13 @@ const LONGEST_LIFE: u64 = 2_592_000;
 /// Lifetime where the answer does not tell (RFC 6749 does not demand it), in seconds.
 const ASSUMED_LIFE: u64 = 300;
 
+/// After a failure the token endpoint is left alone for so long, doubling: shorter than a tenant's own backoff.
+const FIRST_REST: Duration = Duration::from_secs(1);
+const LONGEST_REST: Duration = Duration::from_secs(30);
+
+/// A token that the API refuses although it is new is not the fault of its age.
+const RENEWAL_AGE: Duration = Duration::from_secs(30);
+
 /// One access token.
 pub(super) struct Token {
     pub(super) secret: SecretString,
@@ -61,6 +68,38 @@ pub(super) struct Tokens {
 struct Last {
     token: Option<Arc<Token>>,
     failure: Option<Error>,
+    failures: u32,
+    /// Nobody asks again before that.
+    rests_until: Option<Instant>,
+    /// When a token was had in place of a refused one.
+    renewed_at: Option<Instant>,
+}
+
+impl Last {
+    fn granted(&mut self, token: Token, renewed: bool) -> Arc<Token> {
+        let token = Arc::new(token);
+        let renewed_at = if renewed { Some(token.obtained_at) } else { self.renewed_at };
+        *self = Self { token: Some(Arc::clone(&token)), renewed_at, ..Self::default() };
+        token
+    }
+
+    /// An outage is not remembered: the pace of the host sees to it.
+    fn failed(&mut self, error: Error) -> Error {
+        self.token = None;
+        self.failures = self.failures.saturating_add(1);
+        let doubled = FIRST_REST.saturating_mul(1 << (self.failures - 1).min(10)).min(LONGEST_REST);
+        let rest = error.retry_after.unwrap_or(doubled);
+        let rests = error.failure.reason != Reason::Auth0Unavailable;
+        self.rests_until = rests.then(|| Instant::now() + rest);
+        self.failure.insert(error).clone()
+    }
+
+    /// The failure that nobody has to ask for again.
+    fn remembered(&self, now: Instant) -> Option<Error> {
+        let rest = self.rests_until?.checked_duration_since(now).filter(|rest| !rest.is_zero())?;
+        let failure = self.failure.clone()?;
+        Some(Error { retry_after: failure.retry_after.and(Some(rest)), ..failure })
+    }
 }
 
 #[derive(Deserialize)]
@@ -87,7 +126,8 @@ impl Tokens {
         Self { http, endpoint, origin, credentials, clock: Clock::default(), last, fetches }
     }
 
-    /// The current token, fetched on need. `refused`: one that Auth0 no longer takes.
+    /// The current token, fetched on need. `refused`: one that Auth0 no longer takes; it is answered all the
+    /// same where it was had a moment ago in place of another one.
     ///
     /// One fetch at a time: whoever waits for it takes its outcome, and a failure too, so that a crowd
     /// does not knock on a closed door one after the other.
@@ -100,17 +140,24 @@ impl Tokens {
         {
             return Ok(Arc::clone(token));
         }
+        if let Some(token) = last.token.as_ref().filter(|_| refused.is_some())
+            && last.renewed_at.is_some_and(|at| at.elapsed() < RENEWAL_AGE)
+        {
+            return Ok(Arc::clone(token));
+        }
+        if let Some(failure) = last.remembered(Instant::now()) {
+            return Err(failure);
+        }
         if let Some(failure) = &last.failure
             && self.fetches.load(Ordering::Acquire) != ended
         {
             return Err(failure.clone());
         }
-        *last = Last::default();
         let fetched = self.fetch().await;
         self.fetches.fetch_add(1, Ordering::Release);
         match fetched {
-            Ok(token) => Ok(Arc::clone(last.token.insert(Arc::new(token)))),
-            Err(error) => Err(last.failure.insert(error).clone()),
+            Ok(token) => Ok(last.granted(token, refused.is_some())),
+            Err(error) => Err(last.failed(error)),
         }
     }
 

@@ -4,8 +4,10 @@ use super::conclude::Outcome;
 use super::conditions::{self, READY};
 use super::dropped;
 use super::kubernetes::{FIELD_MANAGER, within_deadline};
-use crate::api::Auth0UserUpdateStatus;
+use super::tenant::IDP_TOKENS;
+use crate::api::{Auth0TenantStatus, Auth0UserUpdateStatus};
 use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Client;
 use kube_runtime::events::{Event, EventType, Recorder, Reporter};
 
@@ -38,12 +40,28 @@ pub fn announce(
     {
         events.push(warning("NullDropped", note));
     }
-    if let Some(ready) = ready.filter(|ready| ready.status == "False")
-        && before.is_none_or(|before| before.status != "False" || before.reason != ready.reason)
-    {
-        events.push(warning(&ready.reason, dropped::without_note(&ready.message)));
-    }
+    events.extend(failed(&previous.conditions, &next.conditions));
     events
+}
+
+/// The events that a look at a tenant is worth. Pure.
+#[must_use]
+pub fn announce_tenant(previous: &Auth0TenantStatus, next: &Auth0TenantStatus) -> Vec<Event> {
+    let is_excessive = |status: &Auth0TenantStatus| status.scopes.iter().any(|scope| scope == IDP_TOKENS);
+    let excessive = (is_excessive(next) && !is_excessive(previous)).then(|| {
+        warning(
+            "ExcessiveScope",
+            &format!("the token has the scope {IDP_TOKENS}, which the operator does not need: take it from the application"),
+        )
+    });
+    failed(&previous.conditions, &next.conditions).into_iter().chain(excessive).collect()
+}
+
+/// A warning on the way into a failure.
+fn failed(previous: &[Condition], next: &[Condition]) -> Option<Event> {
+    let (before, ready) = (conditions::find(previous, READY), conditions::find(next, READY)?);
+    let is_new = before.is_none_or(|before| before.status != "False" || before.reason != ready.reason);
+    (ready.status == "False" && is_new).then(|| warning(&ready.reason, dropped::without_note(&ready.message)))
 }
 
 /// Publishes events. An event that cannot be published is only told in the log: it decides nothing.

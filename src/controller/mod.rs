@@ -169,11 +169,15 @@ async fn run_in(
     let woken_rivals = shared.rivals.claims.subscribe();
     let mut count = first_list(&shared.missing_lists);
     let mut agendas = keeping(Arc::clone(&tenant_agendas));
+    let clients = Arc::clone(&shared.clients);
     let tenants = objects::<Auth0Tenant>(&shared.client, namespace.as_deref(), |_| {})
         .inspect(move |event| agendas(event))
         .reflect(tenants_writer)
         .inspect(move |event| {
             wakes::tell(&tenant_changes, &neighbours, event);
+            if let Ok(Event::Delete(tenant)) = event {
+                clients.forget(&tenant.uid().unwrap_or_default());
+            }
             if count(event) {
                 told_tenants.send_replace(Some(Instant::now()));
             }
@@ -211,6 +215,7 @@ async fn run_in(
             never,
             Arc::new(tenant::Tenants {
                 client: shared.client.clone(),
+                directory: shared.rivals.tenants.clone(),
                 clients: Arc::clone(&shared.clients),
                 secrets: Arc::clone(&secrets),
                 agendas: tenant_agendas,

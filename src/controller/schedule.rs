@@ -61,7 +61,8 @@ pub fn next_look(
         Retry::Resync => resync.map(|interval| spread(interval, 0.1)),
         Retry::Refusal => resync.map(|interval| refusal_delay(refused_for, interval)),
         Retry::Backoff => Some(backoff(failures, resync).max(asked.unwrap_or_default())),
-        Retry::Change => None,
+        // Nobody tells of a name server that changed.
+        Retry::Change => asked,
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::agenda::Agendas;
 use super::conditions::{self, READY, RECONCILING, STALLED, Saying};
+use super::events;
 use super::kubernetes::{FIELD_MANAGER, within_deadline};
 use super::schedule;
 use super::secrets::Secrets;
-use super::tenants::{Clients, read_credentials};
+use super::tenants::{Clients, Directory, read_credentials};
 use crate::api::{Auth0Tenant, Auth0TenantStatus, SecretVersion};
 use crate::auth0;
 use crate::reason::{Failure, Reason, Standing};
@@ -13,7 +14,7 @@ use futures::FutureExt as _;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PostParams};
 use kube::core::DeserializeGuard;
-use kube::{Client, ResourceExt as _};
+use kube::{Client, Resource as _, ResourceExt as _};
 use kube_runtime::controller::Action;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -25,10 +26,16 @@ use tokio::time::Instant;
 /// How often the choices and the token's scopes are refreshed.
 const REFRESH: Duration = Duration::from_hours(1);
 
+/// Reads the tokens with which users are logged in elsewhere. Nothing here asks for it (Auth0: "Identity
+/// Provider Access Tokens").
+pub const IDP_TOKENS: &str = "read:user_idp_tokens";
+
 /// What a pass works with.
 pub struct Tenants {
     /// Kubernetes.
     pub client: Client,
+    /// All tenants.
+    pub directory: Directory,
     /// Auth0.
     pub clients: Arc<Clients>,
     /// Secrets.
@@ -118,6 +125,7 @@ impl Tenants {
         agenda.generation = Some(generation);
         agenda.judged_secret = version;
         let looked = self.look(tenant).await;
+        report(tenant, &looked);
         let wait = match &looked {
             Ok(findings) => {
                 agenda.failures = 0;
@@ -150,6 +158,7 @@ impl Tenants {
         }
         let may_list = scopes.as_ref().is_none_or(|scopes| scopes.contains("read:connections"));
         let connections = if may_list {
+            client.pace().set_rate(self.directory.rate(&tenant.spec.domain));
             client.pace().turn().await?;
             choices(&client).await?
         } else {
@@ -171,9 +180,13 @@ impl Tenants {
             Api::namespaced(self.client.clone(), &tenant.namespace().unwrap_or_default());
         let parameters =
             PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        let events = events::announce_tenant(before, &after);
         let object = Auth0Tenant { status: Some(after), ..tenant.clone() };
         match within_deadline(api.replace_status(&tenant.name_any(), &parameters, &object)).await {
-            Ok(_) => true,
+            Ok(_) => {
+                events::publish(&self.client, &tenant.object_ref(&()), events).await;
+                true
+            }
             Err(error) if error.is_not_found() => true,
             Err(error) => {
                 tracing::debug!(name = tenant.name_any(), %error, "the tenant's status was not written");
@@ -192,6 +205,26 @@ async fn choices(client: &auth0::Client) -> Result<Option<auth0::Connections>, F
         }
         Err(error) if error.failure.reason.standing() == Standing::Reconciling => Ok(None),
         Err(error) => Err(error.into()),
+    }
+}
+
+fn report(tenant: &Auth0Tenant, looked: &Result<Findings, Failed>) {
+    let (namespace, name) = (tenant.namespace(), tenant.name_any());
+    match looked {
+        Ok(_) => tracing::debug!(namespace, name, "looked at the tenant"),
+        Err(Failed { failure, .. }) => {
+            tracing::warn!(namespace, name, reason = %failure.reason, "the tenant cannot be used");
+        }
+    }
+}
+
+fn accepted(scopes: Option<&BTreeSet<String>>) -> String {
+    if scopes.is_some_and(|scopes| scopes.contains(IDP_TOKENS)) {
+        format!(
+            "Auth0 accepts the credentials; the operator does not need their scope {IDP_TOKENS}: take it from the application"
+        )
+    } else {
+        "Auth0 accepts the credentials".to_owned()
     }
 }
 
@@ -230,7 +263,7 @@ fn conclude(
     };
     match looked {
         Ok(findings) => {
-            say("True", &Failure::new(Reason::Applied, "Auth0 accepts the credentials"), None);
+            say("True", &Failure::new(Reason::Applied, accepted(findings.scopes.as_ref())), None);
             after.credentials = Some(findings.credentials.clone());
             after.scopes = findings.scopes.iter().flatten().cloned().collect();
             if let Some(connections) = &findings.connections {

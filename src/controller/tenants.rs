@@ -188,6 +188,11 @@ impl Clients {
         Arc::clone(paces.entry(host.to_owned()).or_default())
     }
 
+    /// Drops the client of a tenant that is gone, and with it its credentials.
+    pub fn forget(&self, uid: &str) {
+        self.by_tenant.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
+    }
+
     fn known(&self, tenant: &Auth0Tenant, version: &SecretVersion) -> Option<Arc<auth0::Client>> {
         let clients = self.by_tenant.lock().unwrap_or_else(PoisonError::into_inner);
         let ((secret, custom_domain), client) = clients.get(&tenant.uid().unwrap_or_default())?;

@@ -1,7 +1,8 @@
 //! The tenant's budget: never faster than asked, and the urgent first.
 
-use crate::world::{World, condition};
-use auth0_sandbox::Plan;
+use crate::world::{DEADLINE, SCOPES, World, condition, object};
+use auth0_sandbox::{Client, Fault, FaultKind, Plan};
+use lab::wait_until;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -55,4 +56,73 @@ async fn a_block_does_not_wait_behind_a_backlog() {
     let before_eve = world.sandbox.patches().len();
     assert!(before_eve < 30, "{before_eve} edits came first");
     world.until_all("all applied", is_applied).await;
+}
+
+#[tokio::test]
+async fn tenants_of_one_host_share_the_lowest_rate() {
+    let (world, slugs) = with_rate("budget-shared", 300, 1, 20).await;
+    let spec = json!({
+        "domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "example-credentials"},
+        "rateLimit": {"requestsPerMinute": 6_000, "burst": 100},
+    });
+    world.kubectl.apply(&object("Auth0Tenant", "other", &spec)).await.unwrap();
+    world.until_ready("auth0tenant/other").await;
+    world.sandbox.clear_log();
+    let cards: Vec<_> = cards(&slugs).enumerate().collect();
+    let begun = Instant::now();
+    let cards = cards.into_iter().map(|(index, (name, mut card))| {
+        card["tenantRef"] = json!({"name": if index % 2 == 0 { "example" } else { "other" }});
+        (name, card)
+    });
+    world.apply_all(cards).await;
+    world.until_all("all applied", is_applied).await;
+    let calls = world.sandbox.log().iter().filter(|call| call.path.starts_with("/api/v2/users/")).count();
+    assert_eq!(calls, 40);
+    assert!(begun.elapsed() >= Duration::from_secs_f64(38.0 / 5.0), "40 requests in {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn an_outage_costs_a_trickle_and_everybody_comes_back() {
+    let (world, slugs) = with_rate("budget-outage", 300_000, 5_000, 60).await;
+    let broken = FaultKind::Status { status: 503, body: None, headers: Vec::new(), after_effect: false };
+    world.sandbox.fault(Fault::new(broken).path("/api/v2/users/").times(u32::MAX));
+    world.apply_all(cards(&slugs)).await;
+    let made = || world.sandbox.log().len();
+    wait_until("calls", DEADLINE, async || if made() >= 5 { Ok(()) } else { Err(made()) }).await.unwrap();
+    // Eight may be under way when it is noticed; then one each after 1, 2 and 4 seconds.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert!(made() <= 8 + 3, "{} calls", made());
+    world.sandbox.clear_faults();
+    let begun = Instant::now();
+    world.until_all("all applied", is_applied).await;
+    assert!(begun.elapsed() < Duration::from_secs(45), "{:?}", begun.elapsed());
+    assert_eq!(world.sandbox.patches().len(), 60);
+}
+
+#[tokio::test]
+async fn a_thousand_resources_do_not_ask_for_a_token_a_thousand_times() {
+    let (mut world, slugs) = with_rate("budget-token", 300_000, 5_000, 60).await;
+    world.apply_all(cards(&slugs)).await;
+    world.until_all("all applied", is_applied).await;
+    // The secret is rotated in Auth0 first, and the operator has lost its token.
+    world.operator.terminate().await.unwrap();
+    world.sandbox.put_client(Client::with_secret("operator", "Another-Secret").scopes(&SCOPES));
+    world.sandbox.clear_log();
+    world.operator.restart().await.unwrap();
+    world.apply_all(cards(&slugs).map(|(name, card)| (name, with_name(card)))).await;
+    world.until_all("all refused", |object| condition(object, "Ready").1 == "AuthenticationFailed").await;
+    let log = world.sandbox.log();
+    assert!(log.len() <= 8, "{} requests", log.len());
+    world
+        .apply_secret(
+            "example-credentials",
+            &json!({"clientId": "operator", "clientSecret": "Another-Secret"}),
+        )
+        .await;
+    world.until_all("all applied", is_applied).await;
+}
+
+fn with_name(mut card: Value) -> Value {
+    card["name"] = json!("New Name");
+    card
 }

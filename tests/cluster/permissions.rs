@@ -29,8 +29,7 @@ async fn the_operator_works_with_the_shipped_permissions_once_a_namespace_lets_i
     let command = message.split("kubectl ").nth(1).expect("the message prints the command");
     world.plane.admin().run(command.split_whitespace(), "").await.unwrap().ok().unwrap();
     // A change of the tenant spares the wait for the next try.
-    let tenant = json!({"domain": domain, "credentialsSecretRef": {"name": "example-credentials"}, "rateLimit": crate::world::unhurried(),
-                        "rateLimit": {"burst": 1}});
+    let tenant = json!({"domain": domain, "credentialsSecretRef": {"name": "example-credentials"}, "rateLimit": {"requestsPerMinute": 300_000, "burst": 4_000}});
     world.kubectl.apply(&object("Auth0Tenant", "example", &tenant)).await.unwrap();
     world.until_ready("auth0tenant/example").await;
 

@@ -264,3 +264,51 @@ async fn a_tenant_that_may_not_list_connections_is_ready_all_the_same() {
     assert!(tenant["status"]["connections"].is_null(), "{tenant}");
     assert_eq!(tenant["status"]["scopes"], json!(["read:users", "update:users_app_metadata"]));
 }
+
+async fn warnings_about(world: &World, name: &str) -> Vec<(String, u64)> {
+    let events = world.kubectl.run(["get", "events", "-o", "json"], "").await.unwrap().ok().unwrap();
+    let events: Value = serde_json::from_str(&events).unwrap();
+    let about = events["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["involvedObject"]["name"] == name && event["type"] == "Warning");
+    about
+        .map(|event| (event["reason"].as_str().unwrap().to_owned(), event["count"].as_u64().unwrap_or(1)))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_token_that_may_read_the_tokens_of_users_is_warned_about_once() {
+    let world = World::without_tenant("tenant-scope").await;
+    let scopes: Vec<&str> = SCOPES.into_iter().chain(["read:user_idp_tokens"]).collect();
+    world.sandbox.put_client(Client::with_secret("operator", CLIENT_SECRET).scopes(&scopes));
+    apply_tenant(&world, "rich", &good(), &json!({})).await;
+    let tenant = world.until_ready("a0ut/rich").await;
+    let message = tenant["status"]["conditions"][0]["message"].as_str().unwrap();
+    assert!(message.contains("read:user_idp_tokens: take it from the application"), "{message}");
+    // Another look at it warns no more.
+    apply_tenant(&world, "rich", &good(), &json!({"allowedNamespaces": ["other"]})).await;
+    world.until_ready("a0ut/rich").await;
+    let told = lab::wait_until("a warning", crate::world::DEADLINE, async || {
+        let warnings = warnings_about(&world, "rich").await;
+        if warnings.is_empty() { Err("none yet") } else { Ok(warnings) }
+    });
+    assert_eq!(told.await.unwrap(), [("ExcessiveScope".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn a_tenant_that_fails_is_warned_about_once() {
+    let world = World::without_tenant("tenant-event").await;
+    apply_tenant(&world, "wrong", &json!({"clientId": "operator", "clientSecret": "wrong"}), &json!({}))
+        .await;
+    world.until_reason("a0ut/wrong", "AuthenticationFailed").await;
+    apply_tenant(&world, "wrong", &good(), &json!({})).await;
+    world.until_ready("a0ut/wrong").await;
+    let warnings = warnings_about(&world, "wrong").await;
+    assert_eq!(
+        warnings.iter().filter(|(reason, _)| reason == "AuthenticationFailed").count(),
+        1,
+        "{warnings:?}"
+    );
+}

@@ -1,0 +1,199 @@
+//! Everything that is measured, up and running, and what can be done to all of it.
+
+use auth0_sandbox::{Client, Connection, Options, Plan, Sandbox};
+use lab::{ControlPlane, Error, Kubectl, Mode, Operator, Patch, Result, wait_until};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+pub(crate) const CLIENT_SECRET: &str = "Bench-Client-Secret-5f1a";
+const NAMESPACE: &str = "bench";
+const SCOPES: [&str; 4] = ["read:users", "update:users", "update:users_app_metadata", "read:connections"];
+/// Objects that kubectl is given at once.
+const BATCH: usize = 500;
+const LONG: Duration = Duration::from_mins(40);
+
+/// The running parts.
+pub(crate) struct Stage {
+    pub(crate) operator: Operator,
+    pub(crate) auth0: Sandbox,
+    pub(crate) plane: ControlPlane,
+    pub(crate) kubectl: Kubectl,
+    /// What must come out nowhere.
+    pub(crate) secrets: Vec<String>,
+}
+
+/// The id of the user of a resource.
+pub(crate) fn user_id(index: usize) -> String {
+    format!("auth0|p{index:05}")
+}
+
+/// The resource of a user, with these further fields in its spec.
+pub(crate) fn update(index: usize, fields: &Value) -> String {
+    let mut spec = json!({
+        "tenantRef": {"name": "bench"}, "passEmptyValues": "No", "userId": user_id(index), "resyncInterval": "24h",
+    });
+    for (field, value) in fields.as_object().into_iter().flatten() {
+        spec[field] = value.clone();
+    }
+    json!({
+        "apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0UserUpdate",
+        "metadata": {"name": format!("p{index:05}")}, "spec": spec,
+    })
+    .to_string()
+}
+
+impl Stage {
+    pub(crate) async fn set_up(program: PathBuf) -> Result<Self> {
+        let plane = ControlPlane::start().await?;
+        let auth0 = Sandbox::start(Options::default()).await.map_err(Error::Failed)?;
+        auth0.put_client(Client::with_secret("operator", CLIENT_SECRET).scopes(&SCOPES));
+        auth0.put_connection(Connection::database("People"));
+        let ca = plane.dir().join("auth0-ca.crt");
+        auth0.write_ca(&ca)?;
+        let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crds");
+        let admin = plane.admin();
+        admin.run(["apply", "--server-side", "--filename", crds], "").await?.ok()?;
+        admin.run(["wait", "--for=condition=Established", "crd", "--all"], "").await?.ok()?;
+        admin.run(["create", "namespace", NAMESPACE], "").await?.ok()?;
+        let kubectl = admin.in_namespace(NAMESPACE).with_deadline(LONG);
+        let operator = start_operator(program, &plane, &auth0, &ca).await?;
+        let secrets = vec![CLIENT_SECRET.to_owned()];
+        let stage = Self { operator, auth0, plane, kubectl, secrets };
+        stage
+            .apply_secret("credentials", &json!({"clientId": "operator", "clientSecret": CLIENT_SECRET}))
+            .await?;
+        stage.apply_tenant(&unhurried()).await?;
+        Ok(stage)
+    }
+
+    pub(crate) async fn apply_secret(&self, name: &str, texts: &Value) -> Result<()> {
+        let secret =
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": texts});
+        self.kubectl.apply(&secret.to_string()).await.map(drop)
+    }
+
+    async fn apply_tenant(&self, rate: &Value) -> Result<()> {
+        let spec = json!({
+            "domain": self.auth0.domain(), "credentialsSecretRef": {"name": "credentials"}, "rateLimit": rate,
+        });
+        let tenant = json!({
+            "apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0Tenant", "metadata": {"name": "bench"},
+            "spec": spec,
+        });
+        self.kubectl.apply(&tenant.to_string()).await?;
+        let wait = ["wait", "--for=condition=Ready", "--timeout=60s", "auth0tenant/bench"];
+        self.kubectl.run(wait, "").await?.ok().map(drop)
+    }
+
+    /// What the tenant asks for, and what the stand-in allows. Whoever used the tenant looks once.
+    pub(crate) async fn set_limits(&self, per_minute: u32, burst: u32, plan: Plan) -> Result<()> {
+        self.auth0.set_plan(Plan::Unlimited);
+        self.apply_tenant(&json!({"requestsPerMinute": per_minute, "burst": burst})).await?;
+        self.auth0.set_plan(plan);
+        Ok(())
+    }
+
+    pub(crate) async fn unlimit(&self) -> Result<()> {
+        self.auth0.set_plan(Plan::Unlimited);
+        self.apply_tenant(&unhurried()).await
+    }
+
+    /// Makes the users of so many resources.
+    pub(crate) fn add_people(&self, count: usize) -> Result<()> {
+        (0..count).try_for_each(|index| {
+            let id = user_id(index);
+            let local = id.trim_start_matches("auth0|").to_owned();
+            let user = json!({
+                "user_id": id, "email": format!("{local}@example.com"), "email_verified": true, "name": local,
+                "created_at": "2024-01-01T00:00:00.000Z", "updated_at": "2024-01-01T00:00:00.000Z",
+                "identities": [{"connection": "People", "user_id": local, "provider": "auth0", "isSocial": false}],
+            });
+            self.auth0.put_user(user).map_err(Error::Failed)
+        })
+    }
+
+    pub(crate) async fn apply(&self, manifests: impl IntoIterator<Item = String>) -> Result<()> {
+        let manifests: Vec<String> = manifests.into_iter().collect();
+        for batch in manifests.chunks(BATCH) {
+            self.kubectl.submit(Mode::ServerSideApply, &batch.join("\n---\n")).await?.ok()?;
+        }
+        Ok(())
+    }
+
+    /// Waits until these users have this nickname in Auth0; answers how long that took.
+    pub(crate) async fn until_named(
+        &self,
+        users: std::ops::Range<usize>,
+        nickname: &str,
+    ) -> Result<Duration> {
+        let begun = Instant::now();
+        wait_until(&format!("nickname {nickname}"), LONG, async || {
+            let missing = users.clone().filter(|index| !self.is_named(*index, nickname)).count();
+            if missing == 0 { Ok(()) } else { Err(format!("{missing} are missing")) }
+        })
+        .await?;
+        Ok(begun.elapsed())
+    }
+
+    pub(crate) fn is_named(&self, index: usize, nickname: &str) -> bool {
+        self.auth0.user(&user_id(index)).is_some_and(|user| user["nickname"] == nickname)
+    }
+
+    /// Waits until all resources are Ready and observed, and the host is quiet.
+    pub(crate) async fn until_ready(&self, deadline: Duration) -> Result<Duration> {
+        let begun = Instant::now();
+        let wait = format!("--timeout={}s", deadline.as_secs());
+        let all = ["wait", "--for=condition=Ready", &wait, "auth0userupdates", "--all"];
+        self.kubectl.run(all, "").await?.ok()?;
+        Ok(begun.elapsed())
+    }
+
+    pub(crate) async fn patch(&self, index: usize, spec: &Value) -> Result<()> {
+        let target = format!("auth0userupdate/p{index:05}");
+        self.kubectl.patch(&target, Patch::Merge, &json!({"spec": spec})).await?.ok().map(drop)
+    }
+
+    /// Looks for every secret in the operator's log and in everything that kubectl shows.
+    pub(crate) async fn scan_for_secrets(&self) -> Result<()> {
+        let shown = ["get", "auth0userupdates,auth0tenants,events", "--output=yaml"];
+        let shown = self.kubectl.run(shown, "").await?.ok()?;
+        let places = [("the log", self.operator.log()?), ("what kubectl shows", shown)];
+        for (place, text) in &places {
+            if self.secrets.iter().any(|secret| text.contains(secret.as_str())) {
+                return Err(Error::Failed(format!("a secret is in {place}")));
+            }
+        }
+        let (secrets, bytes) = (self.secrets.len(), places.iter().map(|(_, text)| text.len()).sum::<usize>());
+        println!(
+            "\n{secrets} secrets looked for in {} KiB of log, objects and events: in none",
+            bytes / 1024
+        );
+        Ok(())
+    }
+
+    pub(crate) async fn take_down(self) -> Result<()> {
+        drop(self.operator);
+        drop(self.auth0);
+        self.plane.stop().await
+    }
+}
+
+fn unhurried() -> Value {
+    json!({"requestsPerMinute": 300_000, "burst": 5_000})
+}
+
+async fn start_operator(
+    program: PathBuf,
+    plane: &ControlPlane,
+    auth0: &Sandbox,
+    ca: &Path,
+) -> Result<Operator> {
+    let operator = Operator::builder(program, plane.kubeconfig())
+        .args(["run", "--allowed-domain", &auth0.domain(), "--operator-namespace", NAMESPACE])
+        .env("SSL_CERT_FILE", &ca.display().to_string())
+        .start()
+        .await?;
+    operator.wait_for_log("started", Duration::from_secs(30)).await?;
+    Ok(operator)
+}
