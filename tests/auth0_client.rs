@@ -127,6 +127,10 @@ async fn a_token_that_is_no_longer_taken_is_renewed_once_for_all() {
     assert!(join_all((0..20).map(|_| client.user(ANN))).await.iter().all(Result::is_ok));
     assert_eq!(requests(&sandbox, "/oauth/token"), 2);
 
+    // One that is refused right after it was had would not be renewed.
+    time::pause();
+    time::advance(Duration::from_secs(31)).await;
+    time::resume();
     sandbox.clear_log();
     sandbox.fault(Fault::new(status(401, Some(json!({"message": "Invalid token"})))).path("/api/"));
     let error = rename(&client).await.unwrap_err();

@@ -193,22 +193,31 @@ impl Pace {
     ///
     /// # Errors
     /// `RateLimited` where Auth0 asked everybody to wait for longer than a few seconds, and `Auth0Unavailable`
-    /// where it answers nobody. Nothing is paid.
+    /// where it answers nobody.
     pub async fn turn(&self) -> Result<(), Error> {
-        let wait = self.with(|bucket, now| {
-            let closed = bucket.closed_for(now);
-            if closed > PATIENCE {
-                return Err(slow_down(closed));
-            }
-            if bucket.silence.lasts(now) > PATIENCE {
-                return Err(Error::unavailable(Effect::None, "Auth0 does not answer"));
-            }
+        self.closed()?;
+        let mut wait = self.with(|bucket, now| {
             let wait = bucket.until(1.0, now);
             bucket.spend(now);
-            Ok(wait)
+            wait
         });
-        tokio::time::sleep(wait?).await;
+        while !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+            wait = self.closed()?;
+        }
         Ok(())
+    }
+
+    /// How long nobody may send anything, if that is worth waiting for.
+    fn closed(&self) -> Result<Duration, Error> {
+        let (closed, silent) = self.with(|bucket, now| (bucket.closed_for(now), bucket.silence.lasts(now)));
+        if closed > PATIENCE {
+            return Err(slow_down(closed));
+        }
+        if silent > PATIENCE {
+            return Err(Error::unavailable(Effect::None, "Auth0 does not answer"));
+        }
+        Ok(closed.max(silent))
     }
 
     /// How long resyncs should wait because Auth0 has little left, which is for logins.
