@@ -15,6 +15,7 @@ mod consent;
 mod counts;
 mod dropped;
 mod gitops;
+mod hostile;
 mod input;
 mod isolation;
 mod kills;

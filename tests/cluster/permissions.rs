@@ -1,7 +1,7 @@
 //! The shipped permissions suffice, and Secrets of other namespaces are opted in one by one.
 
 use crate::world::{DEADLINE, World, ann, condition, object, update};
-use lab::{Mode, Operator};
+use lab::{Kubectl, Mode, Operator};
 use serde_json::json;
 
 #[tokio::test]
@@ -56,4 +56,142 @@ fn condition_message(object: &serde_json::Value) -> String {
     let conditions = object["status"]["conditions"].as_array().unwrap();
     let ready = conditions.iter().find(|condition| condition["type"] == "Ready").unwrap();
     ready["message"].as_str().unwrap().to_owned()
+}
+
+/// What the operator does, as kubectl's words and what it is given. Writes are dry runs.
+const ALLOWED: [(&str, &str); 10] = [
+    ("get auth0userupdates --all-namespaces", ""),
+    ("get auth0tenants --all-namespaces", ""),
+    ("get --raw /apis/auth0-user-operator.dev/v1alpha1/auth0userupdates?watch=true&timeoutSeconds=1", ""),
+    ("get secrets --namespace auth0-user-operator", ""),
+    (
+        "create secret generic auth0-user-operator-trigger-key --dry-run=server --from-literal=key=x --namespace auth0-user-operator",
+        "",
+    ),
+    ("auth can-i patch auth0userupdates.auth0-user-operator.dev --subresource=status", ""),
+    (
+        "replace --raw /apis/auth0-user-operator.dev/v1alpha1/namespaces/NAMESPACE/auth0userupdates/ann/status?dryRun=All --filename -",
+        "UPDATE",
+    ),
+    ("auth can-i update auth0tenants.auth0-user-operator.dev --subresource=status", ""),
+    ("create --dry-run=server --filename -", "EVENT"),
+    ("get secrets", ""),
+];
+
+/// What it must not be able to do, even where a namespace lets it read its Secrets.
+const REFUSED: [&str; 24] = [
+    "get secrets --all-namespaces",
+    "get secrets --namespace kube-system",
+    "get secret/theirs --namespace default",
+    "create secret generic mine --from-literal=key=x --dry-run=server",
+    "delete secret/example-credentials --dry-run=server",
+    "patch secret/example-credentials --patch={} --dry-run=server",
+    "auth can-i deletecollection secrets --namespace auth0-user-operator",
+    "auth can-i update secrets --namespace auth0-user-operator",
+    "delete auth0userupdate/ann --dry-run=server",
+    "patch auth0userupdate/ann --type=merge --patch={\"spec\":{\"name\":\"X\"}} --dry-run=server",
+    "annotate auth0userupdate/ann example.com/note=x --dry-run=server",
+    "delete auth0tenant/example --dry-run=server",
+    "patch auth0tenant/example --type=merge --patch={\"spec\":{\"allowedNamespaces\":[\"*\"]}} --dry-run=server",
+    "get events",
+    "get configmaps",
+    "get pods",
+    "get nodes",
+    "get serviceaccounts",
+    "create token auth0-user-operator --namespace auth0-user-operator",
+    "get clusterroles",
+    "create rolebinding more --clusterrole=cluster-admin --serviceaccount=auth0-user-operator:auth0-user-operator --dry-run=server",
+    "delete crd/auth0userupdates.auth0-user-operator.dev --dry-run=server",
+    "create ns more --dry-run=server",
+    "get secrets --as=system:admin",
+];
+
+#[tokio::test]
+async fn the_shipped_permissions_are_what_is_needed_and_no_more() {
+    let world = World::start("permissions-table").await;
+    world.apply(json!({"name": "Ann"})).await;
+    world.until_ready("auth0userupdate/ann").await;
+    let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/rbac.yaml");
+    world.plane.admin().run(["apply", "-f", rbac], "").await.unwrap().ok().unwrap();
+    let grant = [
+        "create",
+        "rolebinding",
+        "auth0-user-operator-secret-reader",
+        "--clusterrole",
+        "auth0-user-operator-secret-reader",
+        "--serviceaccount",
+        "auth0-user-operator:auth0-user-operator",
+    ];
+    world.run(grant).await;
+    // In a file of its own: other tests use the same account.
+    let shared = world.plane.kubeconfig_of("auth0-user-operator", "auth0-user-operator").await.unwrap();
+    let own = shared.with_file_name("kubeconfig-permissions-table");
+    std::fs::copy(&shared, &own).unwrap();
+    let everywhere = Kubectl::new(&own).unwrap();
+    let here = everywhere.in_namespace(&world.namespace);
+    let operator = |call: &str| if call.contains("namespace") { &everywhere } else { &here };
+    let object = world.get("auth0userupdate/ann").await.to_string();
+    let event = json!({
+        "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "ann.1", "namespace": world.namespace},
+        "eventTime": "2024-01-01T00:00:00.000000Z", "action": "Update", "reason": "Updated", "type": "Normal",
+        "reportingController": "auth0-user-operator", "reportingInstance": "x", "note": "x",
+        "regarding": {"kind": "Auth0UserUpdate", "name": "ann", "namespace": world.namespace},
+    })
+    .to_string();
+    for (call, input) in ALLOWED {
+        let call = call.replace("NAMESPACE", &world.namespace);
+        let input = input.replace("UPDATE", &object).replace("EVENT", &event);
+        let output = operator(&call).run(call.split_whitespace(), &input).await.unwrap();
+        let is_there_already = output.stderr.contains("already exists");
+        assert!(output.status.success() || is_there_already, "{call}: {}", output.stderr);
+        println!("| allowed | `{call}` |");
+    }
+    for call in REFUSED {
+        let output = operator(call).run(call.split_whitespace(), "").await.unwrap();
+        let says_no = output.stdout.trim() == "no" || output.stderr.to_lowercase().contains("forbidden");
+        assert!(!output.status.success() && says_no, "{call}: {}{}", output.stdout, output.stderr);
+        println!("| refused | `{call}` |");
+    }
+}
+
+#[tokio::test]
+async fn a_namespace_may_take_its_consent_back_and_give_it_again() {
+    let mut world = World::start("permissions-revoked").await;
+    world.operator.terminate().await.unwrap();
+    let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/rbac.yaml");
+    world.plane.admin().run(["apply", "-f", rbac], "").await.unwrap().ok().unwrap();
+    let kubeconfig = world.plane.kubeconfig_of("auth0-user-operator", "auth0-user-operator").await.unwrap();
+    let grant = [
+        "create",
+        "rolebinding",
+        "auth0-user-operator-secret-reader",
+        "--clusterrole",
+        "auth0-user-operator-secret-reader",
+        "--serviceaccount",
+        "auth0-user-operator:auth0-user-operator",
+    ];
+    world.run(grant).await;
+    let ca = world.plane.dir().join("permissions-revoked-ca.pem");
+    world.sandbox.write_ca(&ca).unwrap();
+    world.operator = Operator::builder(env!("CARGO_BIN_EXE_auth0-user-operator"), &kubeconfig)
+        .args(["--watch-namespace", &world.namespace, "--operator-namespace", "auth0-user-operator"])
+        .args(["--allowed-domain", &world.sandbox.domain()])
+        .env("SSL_CERT_FILE", ca.to_str().unwrap())
+        .start()
+        .await
+        .unwrap();
+    world.apply_secret("first", &json!({"password": "Orchid-Garden-7"})).await;
+    world.apply(json!({"passwordSecretRef": {"name": "first", "key": "password"}})).await;
+    world.until_ready("auth0userupdate/ann").await;
+    world.run(["delete", "rolebinding", "auth0-user-operator-secret-reader"]).await;
+    world.apply_secret("second", &json!({"password": "Orchid-Garden-8"})).await;
+    world.apply(json!({"passwordSecretRef": {"name": "second", "key": "password"}})).await;
+    let refused = world.until_reason("auth0userupdate/ann", "SecretForbidden").await;
+    assert!(condition_message(&refused).contains("kubectl create rolebinding"), "{refused}");
+    let id = ann()["user_id"].as_str().unwrap().to_owned();
+    assert_eq!(world.sandbox.password(&id, "People").as_deref(), Some("Orchid-Garden-7"));
+    world.run(grant).await;
+    world.run(["annotate", "auth0userupdate/ann", "auth0-user-operator.dev/requested-at=now"]).await;
+    world.until_ready("auth0userupdate/ann").await;
+    assert_eq!(world.sandbox.password(&id, "People").as_deref(), Some("Orchid-Garden-8"));
 }

@@ -1,5 +1,6 @@
 //! Orders that are carried out once.
 
+mod again;
 mod keys;
 mod mails;
 mod passwords;
