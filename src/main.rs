@@ -39,7 +39,7 @@ fn print_crds() -> Result<(), Box<dyn Error>> {
 async fn start(run: Run) -> Result<(), Box<dyn Error>> {
     telemetry::start(run.log_format);
     let allowed = AllowedDomains::parse(&run.allowed_domain)?;
-    let client = kube::Client::try_default().await?;
+    let client = controller::kubernetes_client().await?;
     let pod_namespace = std::env::var("POD_NAMESPACE").ok();
     // Charts set an empty variable where there is nothing to say.
     let said = |text: &String| !text.is_empty();

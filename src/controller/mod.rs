@@ -65,6 +65,9 @@ const DRAIN: Duration = Duration::from_secs(25);
 /// Passes at once of an `Auth0Tenant`.
 const TENANT_CONCURRENCY: u16 = 2;
 
+/// A connection to Kubernetes that is silent for longer than any watch lasts is dead.
+const LONGEST_SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 15);
+
 type Guarded<K> = DeserializeGuard<K>;
 type WatchResult<K> = Result<Event<Guarded<K>>, watcher::Error>;
 
@@ -109,6 +112,16 @@ impl Scope {
         let (tenant_changes, changed_tenants) = unbounded_channel();
         (Self { namespace, tenants, tenants_writer, changed_tenants }, tenant_changes)
     }
+}
+
+/// A client of the cluster that the surroundings name: in-cluster, else `KUBECONFIG`.
+///
+/// # Errors
+/// Where none is named, or its credentials cannot be read.
+pub async fn kubernetes_client() -> Result<Client, kube::Error> {
+    let mut config = kube::Config::infer().await.map_err(kube::Error::InferConfig)?;
+    config.read_timeout = Some(LONGEST_SILENCE);
+    Client::try_from(config)
 }
 
 /// Runs both controllers until `shutdown` is ready, and lets the passes under way end.

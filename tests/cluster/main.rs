@@ -29,4 +29,5 @@ mod requests;
 mod schema;
 mod triggers;
 mod wakes;
+mod watches;
 mod world;
