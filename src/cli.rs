@@ -1,5 +1,7 @@
 //! The command line. Every flag has an environment twin.
 
+use std::net::SocketAddr;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Updates Auth0 users from Kubernetes resources.
@@ -46,6 +48,18 @@ pub struct Run {
     /// Resources worked on at once.
     #[arg(long, env = "AUTH0_USER_OPERATOR_CONCURRENCY", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
+
+    /// Of several replicas, only the one that holds a lease works.
+    #[arg(long, env = "AUTH0_USER_OPERATOR_LEADER_ELECT", default_value_t = false)]
+    pub leader_elect: bool,
+
+    /// Lease that replicas of one installation share. Installations need different ones.
+    #[arg(long, env = "AUTH0_USER_OPERATOR_LEASE_NAME", default_value = "auth0-user-operator")]
+    pub lease_name: String,
+
+    /// Where `/livez`, `/readyz` and `/metrics` are served; port 0 takes any that is free.
+    #[arg(long, env = "AUTH0_USER_OPERATOR_HEALTH_ADDRESS", default_value = "0.0.0.0:8080")]
+    pub health_address: SocketAddr,
 
     /// Form of the log; what is in it is chosen by `RUST_LOG` (default: info).
     #[arg(long, env = "AUTH0_USER_OPERATOR_LOG_FORMAT", default_value = "text")]

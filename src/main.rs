@@ -3,12 +3,17 @@
 use auth0_user_operator::auth0::{self, AllowedDomains};
 use auth0_user_operator::cli::{Cli, Command, Run};
 use auth0_user_operator::controller::{self, Settings};
-use auth0_user_operator::{api, telemetry};
+use auth0_user_operator::leader::{self, Candidacy};
+use auth0_user_operator::probes::Probes;
+use auth0_user_operator::{api, server, telemetry};
 use clap::Parser as _;
+use futures::FutureExt as _;
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -39,7 +44,8 @@ fn print_crds() -> Result<(), Box<dyn Error>> {
 async fn start(run: Run) -> Result<(), Box<dyn Error>> {
     telemetry::start(run.log_format);
     let allowed = AllowedDomains::parse(&run.allowed_domain)?;
-    let client = controller::kubernetes_client().await?;
+    let probes = Arc::new(Probes::default());
+    let client = controller::kubernetes_client(Arc::clone(&probes)).await?;
     let pod_namespace = std::env::var("POD_NAMESPACE").ok();
     // Charts set an empty variable where there is nothing to say.
     let said = |text: &String| !text.is_empty();
@@ -62,6 +68,23 @@ async fn start(run: Run) -> Result<(), Box<dyn Error>> {
             _ = interrupt.recv() => {}
         }
     };
-    controller::run(client, auth0::http_client(&settings.allowed)?, settings, shutdown).await;
-    Ok(())
+    let shutdown = shutdown.shared();
+    let listener = TcpListener::bind(run.health_address).await?;
+    tracing::info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
+    let candidacy = Candidacy { namespace: settings.operator_namespace.clone(), lease: run.lease_name };
+    let http = auth0::http_client(&settings.allowed)?;
+    let work =
+        Box::pin(controller::run(client.clone(), http, settings, Arc::clone(&probes), shutdown.clone()));
+    let led = async {
+        if run.leader_elect {
+            return leader::lead(client, &candidacy, &probes, shutdown, work).await;
+        }
+        probes.metrics.set_leader(true);
+        work.await;
+        Ok(())
+    };
+    tokio::select! {
+        led = led => Ok(led?),
+        served = server::serve(listener, Arc::clone(&probes)) => Ok(served?),
+    }
 }

@@ -5,7 +5,7 @@ use super::classify::{Refusal, Verdict, classify};
 use super::connections::{Connections, PAGE, Page};
 use super::domain::Authority;
 use super::error::{Effect, Error};
-use super::http::{self, Answer};
+use super::http::{Answer, Http};
 use super::limit::{self, Budget};
 use super::pace::Pace;
 use super::text;
@@ -61,7 +61,7 @@ pub enum Proof {
 
 /// The Management API of one tenant, called with one set of credentials.
 pub struct Client {
-    http: reqwest::Client,
+    http: Http,
     /// `https://` and the tenant's domain.
     origin: String,
     tokens: Tokens,
@@ -84,7 +84,8 @@ impl Client {
     ///
     /// # Errors
     /// `InvalidRequest` where `domain` is not a host name with an optional port.
-    pub fn new(http: reqwest::Client, domain: &str, credentials: Credentials) -> Result<Self, Failure> {
+    pub fn new(http: impl Into<Http>, domain: &str, credentials: Credentials) -> Result<Self, Failure> {
+        let http = http.into();
         let refuse = || {
             let message = format!("{domain:?} is not a domain; write one such as example.eu.auth0.com");
             Failure::new(Reason::InvalidRequest, message)
@@ -233,6 +234,7 @@ impl Client {
     async fn attempt(&self, call: &Call<'_>, token: &Token) -> Result<Answer, Error> {
         let mut request = self
             .http
+            .client
             .request(call.method.clone(), call.url.clone())
             .bearer_auth(token.secret.expose_secret());
         if let Some(correlation) = &call.correlation {
@@ -245,7 +247,8 @@ impl Client {
             request =
                 request.header(CONTENT_TYPE, "application/json").body(body.bytes().expose_secret().to_vec());
         }
-        let answer = http::send(request, call.template).await.inspect_err(|_| self.pace.unanswered())?;
+        let _flight = self.pace.take_off().await;
+        let answer = self.http.send(request, call.template).await.inspect_err(|_| self.pace.unanswered())?;
         if answer.status.is_server_error() {
             self.pace.unanswered();
         } else {

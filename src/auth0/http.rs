@@ -3,9 +3,10 @@
 use super::domain::AllowedDomains;
 use super::error::{Effect, Error};
 use super::resolver::{LeadsHere, Resolver};
+use crate::metrics::Metrics;
 use crate::reason::{Failure, Reason};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue};
-use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, redirect, retry};
+use reqwest::{Client, ClientBuilder, Request, RequestBuilder, Response, StatusCode, redirect, retry};
 use std::error::Error as _;
 use std::iter;
 use std::sync::Arc;
@@ -67,10 +68,44 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
-/// Sends a request once. `template` is the path with the ids left out, for the log.
-pub(super) async fn send(request: RequestBuilder, template: &'static str) -> Result<Answer, Error> {
-    let (client, request) = request.build_split();
-    let request = request.map_err(|error| lost(&error))?;
+/// The HTTP client, and where its requests are counted.
+#[derive(Clone)]
+pub struct Http {
+    pub(super) client: Client,
+    metrics: Arc<Metrics>,
+}
+
+impl Http {
+    /// Counts the requests of this client.
+    #[must_use]
+    pub fn new(client: Client, metrics: Arc<Metrics>) -> Self {
+        Self { client, metrics }
+    }
+
+    /// Sends a request once, and counts it.
+    pub(super) async fn send(
+        &self,
+        request: RequestBuilder,
+        template: &'static str,
+    ) -> Result<Answer, Error> {
+        let (client, request) = request.build_split();
+        let request = request.map_err(|error| lost(&error))?;
+        let (method, started) = (request.method().clone(), Instant::now());
+        let outcome = send(&client, request, template).await;
+        let status = outcome.as_ref().map_or(0, |answer| answer.status.as_u16());
+        self.metrics.request(method.as_str(), status, started.elapsed());
+        outcome
+    }
+}
+
+impl From<Client> for Http {
+    fn from(client: Client) -> Self {
+        Self::new(client, Arc::default())
+    }
+}
+
+/// `template` is the path with the ids left out, for the log.
+async fn send(client: &Client, request: Request, template: &'static str) -> Result<Answer, Error> {
     let method = request.method().clone();
     let host = request.url().host_str().unwrap_or_default().to_owned();
     let started = Instant::now();
@@ -158,7 +193,8 @@ mod tests {
     #[tokio::test]
     async fn a_name_that_leads_here_is_not_connected_to() {
         let client = http_builder().no_proxy().dns_resolver(Arc::new(LeadingHere)).build().unwrap();
-        let error = send(client.get("https://example.auth0.com/"), "/").await.err().unwrap();
+        let request = client.get("https://example.auth0.com/");
+        let error = Http::from(client).send(request, "/").await.err().unwrap();
         assert_eq!((error.failure.reason, error.effect), (Reason::TenantNotAllowed, Effect::None));
         assert!(error.retry_after.is_some());
     }

@@ -21,6 +21,6 @@ pub use client::{Client, Credentials, Proof};
 pub use connections::Connections;
 pub use domain::AllowedDomains;
 pub use error::{Effect, Error};
-pub use http::{http_builder, http_client};
+pub use http::{Http, http_builder, http_client};
 pub use limit::Budget;
 pub use pace::{Pace, Rate};

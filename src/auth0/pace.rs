@@ -8,7 +8,8 @@ use crate::chance::chance;
 use crate::reason::Reason;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
 
 /// Whoever has begun something waits for a closed door no longer than this.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -19,11 +20,14 @@ const SHORTEST_MEMORY: Duration = Duration::from_secs(1);
 /// Below this share of Auth0's bucket the rest is for the tenant's logins.
 const LOGINS: u32 = 5;
 
-/// Below this share of it nobody starts for a moment: somebody else is emptying it, too.
+/// Below this share of it nothing is sent for a moment: somebody else is emptying it, too.
 const LAST: u32 = 10;
 
 /// Longest such moment. Then one request tells how it stands.
 const MOMENT: Duration = Duration::from_secs(2);
+
+/// How soon whoever has not begun asks again whether it is over.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// So many calls in a row without an answer, and only one is made at a time until one is answered.
 const SILENCE: u32 = 5;
@@ -52,7 +56,21 @@ impl Default for Rate {
 
 /// The limiter of one host: a token bucket that can be overdrawn and closed.
 #[derive(Default)]
-pub struct Pace(Mutex<Bucket>);
+pub struct Pace {
+    bucket: Mutex<Bucket>,
+    /// A request was answered, or lost.
+    landed: Notify,
+}
+
+/// A request on its way, until it is dropped.
+pub(super) struct Flight<'a>(&'a Pace);
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        self.0.with(|bucket, _| bucket.flying = bucket.flying.saturating_sub(1));
+        self.0.landed.notify_one();
+    }
+}
 
 /// Pure: every method is told what time it is.
 struct Bucket {
@@ -62,6 +80,8 @@ struct Bucket {
     closed_until: Option<Instant>,
     heard: Option<(Budget, Instant)>,
     silence: Silence,
+    /// Requests on their way.
+    flying: u32,
 }
 
 /// Calls that were not answered.
@@ -111,6 +131,7 @@ impl Default for Bucket {
             closed_until: None,
             heard: None,
             silence: Silence::default(),
+            flying: 0,
         }
     }
 }
@@ -152,6 +173,18 @@ impl Bucket {
         self.closed_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
 
+    /// How long to send nothing, because what Auth0 said was left is as good as gone: the requests on their way
+    /// count as if it had not seen them.
+    fn drained_for(&self, now: Instant) -> Duration {
+        let Some((budget, at)) = self.heard else { return Duration::ZERO };
+        if budget.remaining.saturating_sub(self.flying) > budget.limit / LAST {
+            return Duration::ZERO;
+        }
+        let rest = (at + budget.reset_in.clamp(SHORTEST_MEMORY, MOMENT)).saturating_duration_since(now);
+        // Then one of those who wait finds out.
+        if rest.is_zero() && self.flying > 0 { MOMENT } else { rest }
+    }
+
     /// How long the little that Auth0 has left is for logins.
     fn scarce_for(&self, now: Instant) -> Duration {
         let Some((budget, at)) = self.heard else { return Duration::ZERO };
@@ -164,7 +197,7 @@ impl Bucket {
 
 impl Pace {
     fn with<T>(&self, act: impl FnOnce(&mut Bucket, Instant) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), Instant::now())
+        act(&mut self.bucket.lock().unwrap_or_else(PoisonError::into_inner), Instant::now())
     }
 
     /// Changes the rate from now on.
@@ -178,7 +211,8 @@ impl Pace {
     /// How long to wait before asking again. Nothing is paid.
     pub fn start(&self) -> Result<(), Duration> {
         self.with(|bucket, now| {
-            let wait = bucket.until(1.0, now);
+            let glance = if bucket.drained_for(now).is_zero() { Duration::ZERO } else { GLANCE };
+            let wait = bucket.until(1.0, now).max(glance);
             if !wait.is_zero() {
                 return Err(wait);
             }
@@ -239,6 +273,24 @@ impl Pace {
         });
     }
 
+    /// Waits for a moment where Auth0 has next to nothing left; then the request that was paid for may go.
+    pub(super) async fn take_off(&self) -> Flight<'_> {
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            let wait = self.with(|bucket, now| {
+                let wait = bucket.drained_for(now);
+                if wait.is_zero() || now >= patience {
+                    bucket.flying += 1;
+                    return None;
+                }
+                Some(wait.min(patience - now))
+            });
+            let Some(wait) = wait else { return Flight(self) };
+            // Whichever comes first: both only mean to look again.
+            let _ = timeout(wait, self.landed.notified()).await;
+        }
+    }
+
     /// Auth0 answered, whatever it said.
     pub(super) fn answered(&self) {
         self.with(|bucket, _| bucket.silence = Silence::default());
@@ -253,10 +305,6 @@ impl Pace {
     pub(super) fn hear(&self, budget: Budget) {
         self.with(|bucket, now| {
             bucket.heard = Some((budget, now));
-            if budget.remaining <= budget.limit / LAST {
-                let until = now + budget.reset_in.clamp(SHORTEST_MEMORY, MOMENT);
-                bucket.closed_until = bucket.closed_until.max(Some(until));
-            }
         });
     }
 
@@ -391,11 +439,24 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_somebody_else_emptied_is_left_alone_for_a_moment() {
         let pace = pace(6000, 100);
-        pace.hear(Budget { limit: 50, remaining: 6, reset_in: Duration::ZERO });
-        assert_eq!(pace.start(), Ok(()));
-        pace.hear(Budget { limit: 50, remaining: 5, reset_in: 60 * SECOND });
-        assert_eq!(pace.start(), Err(MOMENT));
-        tokio::time::sleep(MOMENT).await;
+        let told = |remaining, reset_in| Budget { limit: 50, remaining, reset_in };
+        pace.hear(told(7, Duration::ZERO));
+        let begun = Instant::now();
+        let first = pace.take_off().await;
+        let second = pace.take_off().await;
+        assert!(begun.elapsed().is_zero() && pace.start().is_err(), "two on their way leave five");
+        drop((first, second));
+        pace.hear(told(5, 60 * SECOND));
+        let first = pace.take_off().await;
+        assert!(begun.elapsed() >= MOMENT && begun.elapsed() < MOMENT + SECOND, "{:?}", begun.elapsed());
+        // The others wait for its answer.
+        let (second, ()) = tokio::join!(pace.take_off(), async {
+            tokio::time::sleep(SECOND).await;
+            pace.hear(told(40, SECOND));
+            drop(first);
+        });
+        assert!(begun.elapsed() < MOMENT + 2 * SECOND);
+        drop(second);
         assert_eq!(pace.start(), Ok(()));
     }
 

@@ -3,11 +3,11 @@
 use super::assertion::Clock;
 use super::client::{Credentials, Proof};
 use super::error::{Effect, Error};
-use super::{http, limit, text};
+use super::http::{Answer, Http};
+use super::{limit, text};
 use crate::reason::{Failure, Reason};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
-use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -52,7 +52,7 @@ pub(super) struct Token {
 
 /// The current token of one client of one tenant.
 pub(super) struct Tokens {
-    http: Client,
+    http: Http,
     endpoint: Url,
     /// `https://` and the tenant's domain.
     origin: String,
@@ -120,7 +120,7 @@ struct Denied {
 }
 
 impl Tokens {
-    pub(super) fn new(http: Client, endpoint: Url, origin: &str, credentials: Credentials) -> Self {
+    pub(super) fn new(http: Http, endpoint: Url, origin: &str, credentials: Credentials) -> Self {
         let (last, fetches) = (Mutex::default(), AtomicU64::new(0));
         let origin = origin.to_owned();
         Self { http, endpoint, origin, credentials, clock: Clock::default(), last, fetches }
@@ -180,8 +180,8 @@ impl Tokens {
             Ok(form) => form,
             Err(failure) => return (Err(Error::unsent(failure.reason, failure.message)), false),
         };
-        let request = self.http.post(self.endpoint.clone()).header(CONTENT_TYPE, "application/json");
-        let answer = match http::send(request.body(form.to_string()), TEMPLATE).await {
+        let request = self.http.client.post(self.endpoint.clone()).header(CONTENT_TYPE, "application/json");
+        let answer = match self.http.send(request.body(form.to_string()), TEMPLATE).await {
             Ok(answer) => answer,
             Err(error) => return (Err(error.without_effect()), false),
         };
@@ -219,7 +219,7 @@ impl Tokens {
 }
 
 /// Judges an answer of the token endpoint that grants nothing. The API was not called, so no effect.
-fn denied(answer: &http::Answer, secret: &str) -> Error {
+fn denied(answer: &Answer, secret: &str) -> Error {
     match answer.status.as_u16() {
         400 | 401 | 403 => {
             let body: Denied = serde_json::from_slice(&answer.body).unwrap_or_default();

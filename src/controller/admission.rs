@@ -3,6 +3,7 @@
 use super::line::{Lane, Line};
 use crate::auth0::Pace;
 use crate::claims::Named;
+use crate::metrics::Waiting;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -63,6 +64,33 @@ impl Admission {
     pub fn leave(&self, who: &Named) {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         hosts.values_mut().for_each(|host| host.line.leave(who));
+    }
+
+    /// What waits, in all lines together.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<Waiting> {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lanes: Vec<Waiting> = Vec::new();
+        for (lane, count, since) in hosts.values().flat_map(|host| host.line.depths()) {
+            let oldest = since.map_or(Duration::ZERO, |since| since.elapsed());
+            match lanes.iter_mut().find(|known| known.lane == lane.name()) {
+                Some(known) => {
+                    known.count += count;
+                    known.oldest = known.oldest.max(oldest);
+                }
+                None => lanes.push(Waiting { lane: lane.name(), count, oldest }),
+            }
+        }
+        lanes
+    }
+
+    /// What Auth0 last said was left, for each host.
+    #[must_use]
+    pub fn budgets(&self) -> Vec<(String, u32)> {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let told =
+            hosts.iter().filter_map(|(name, host)| Some((name.clone(), host.pace.budget()?.remaining)));
+        told.collect()
     }
 
     /// Lets resources in, for ever.

@@ -24,6 +24,19 @@ pub enum Lane {
     Resync,
 }
 
+impl Lane {
+    /// Its name in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::Change => "change",
+            Self::Retry => "retry",
+            Self::Resync => "resync",
+        }
+    }
+}
+
 const LANES: [Lane; 4] = [Lane::Block, Lane::Change, Lane::Retry, Lane::Resync];
 
 /// Who waits, and who was let in and has not come yet.
@@ -31,12 +44,19 @@ const LANES: [Lane; 4] = [Lane::Block, Lane::Change, Lane::Retry, Lane::Resync];
 pub struct Line {
     queues: [Queue; 4],
     /// Where each waits. Places in a queue that are not here were left.
-    places: HashMap<Named, (Lane, u64)>,
+    places: HashMap<Named, Place>,
     /// How many wait in each lane.
     waiting: [usize; 4],
     let_in: HashMap<Named, Instant>,
     sequence: u64,
     starts: u32,
+}
+
+/// Where somebody waits.
+struct Place {
+    lane: Lane,
+    sequence: u64,
+    since: Instant,
 }
 
 /// One lane, fair among namespaces.
@@ -55,12 +75,12 @@ impl Line {
 
     /// Waits in this lane. Who waits in a better one keeps that place.
     pub fn wait(&mut self, who: &Named, lane: Lane) {
-        if self.places.get(who).is_some_and(|(known, _)| *known <= lane) {
+        if self.places.get(who).is_some_and(|known| known.lane <= lane) {
             return;
         }
-        self.give_up_place(who);
+        let since = self.give_up_place(who).map_or_else(Instant::now, |place| place.since);
         self.sequence += 1;
-        self.places.insert(who.clone(), (lane, self.sequence));
+        self.places.insert(who.clone(), Place { lane, sequence: self.sequence, since });
         self.waiting[lane as usize] += 1;
         self.queues[lane as usize].push(who, self.sequence);
     }
@@ -71,10 +91,19 @@ impl Line {
         self.let_in.remove(who);
     }
 
-    fn give_up_place(&mut self, who: &Named) {
-        if let Some((lane, _)) = self.places.remove(who) {
-            self.waiting[lane as usize] -= 1;
-        }
+    fn give_up_place(&mut self, who: &Named) -> Option<Place> {
+        let place = self.places.remove(who)?;
+        self.waiting[place.lane as usize] -= 1;
+        Some(place)
+    }
+
+    /// How many wait in each lane, the most urgent first, and since when the first of them has.
+    pub fn depths(&self) -> [(Lane, usize, Option<Instant>); 4] {
+        LANES.map(|lane| {
+            let since =
+                self.places.values().filter(|place| place.lane == lane).map(|place| place.since).min();
+            (lane, self.waiting[lane as usize], since)
+        })
     }
 
     /// Whether nobody waits.
@@ -98,7 +127,8 @@ impl Line {
     pub fn let_in(&mut self, lane: Lane, now: Instant) -> Option<Named> {
         loop {
             let (who, sequence) = self.queues[lane as usize].pop()?;
-            if self.places.get(&who) == Some(&(lane, sequence)) {
+            let place = self.places.get(&who);
+            if place.is_some_and(|place| (place.lane, place.sequence) == (lane, sequence)) {
                 self.give_up_place(&who);
                 self.let_in.insert(who.clone(), now);
                 self.starts = self.starts.wrapping_add(1);

@@ -14,6 +14,7 @@ use super::tenants::Tenant;
 use super::update::{ANEW, Updates};
 use crate::api::{Auth0UserUpdate, Mode};
 use crate::auth0;
+use crate::metrics::Metrics;
 use crate::plan::{Desired, Group, Memory};
 use crate::reason::{Failure, Reason};
 use kube::ResourceExt as _;
@@ -84,7 +85,7 @@ impl Updates {
         };
         let started = Instant::now();
         let mut looked = self.observe_and_execute(&fresh, around, outcome, agenda, &mut ledger).await;
-        report(&fresh, &looked.outcome, started);
+        report(&fresh, &looked.outcome, started, &self.probes.metrics);
         if looked.anew {
             self.note(&ledger);
             return Some(ANEW);
@@ -281,10 +282,17 @@ fn recall(ledger: &Ledger, object: &Auth0UserUpdate, outcome: &Outcome, agenda: 
     }
 }
 
-fn report(object: &Auth0UserUpdate, outcome: &Outcome, started: Instant) {
+fn report(object: &Auth0UserUpdate, outcome: &Outcome, started: Instant, metrics: &Metrics) {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     let (generation, requests) = (outcome.generation, outcome.requests);
     let elapsed = started.elapsed();
+    let applied = if outcome.mode == Mode::Observe { Reason::Observed } else { Reason::Applied };
+    let (came_to, reason) = match &outcome.failure {
+        Some(failure) => ("failed", failure.reason),
+        None if requests > 0 => ("updated", applied),
+        None => ("unchanged", applied),
+    };
+    metrics.pass("Auth0UserUpdate", came_to, reason.as_str());
     match &outcome.failure {
         Some(failure) => {
             tracing::warn!(namespace, name, generation, requests, reason = %failure.reason, ?elapsed, "pass ended early");

@@ -27,20 +27,26 @@ mod update;
 mod wakes;
 
 use crate::api::{Auth0Tenant, Auth0UserUpdate};
-use crate::auth0::AllowedDomains;
+use crate::auth0::{AllowedDomains, Http};
 use crate::claims::Claims;
+use crate::metrics::Metrics;
 use crate::plan::TriggerKey;
+use crate::probes::Probes;
+use crate::reason::Reason;
 use admission::Admission;
 use agenda::Agendas;
 use futures::future::{join, join_all};
 use futures::{FutureExt as _, Stream, StreamExt as _};
+use http::Response;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::Api;
+use kube::client::{ClientBuilder, DynBody};
 use kube::core::DeserializeGuard;
 use kube::{Client, Resource as _, ResourceExt as _};
 use kube_runtime::WatchStreamExt as _;
 use kube_runtime::controller::{self, Action, Controller};
 use kube_runtime::reflector::store::Writer;
-use kube_runtime::reflector::{self, Store};
+use kube_runtime::reflector::{self, ObjectRef, Store};
 use kube_runtime::watcher::{self, Event, watcher};
 use listed::Listed;
 use rivals::Rivals;
@@ -54,6 +60,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_stream::wrappers::UnboundedReceiverStream;
+use tower::util::MapResponseLayer;
 
 /// A watch that hears nothing is begun anew after this many seconds, so that one that died in silence is
 /// noticed within two minutes.
@@ -89,6 +96,7 @@ struct Shared {
     clients: Arc<Clients>,
     key: Arc<TriggerKey>,
     concurrency: u16,
+    probes: Arc<Probes>,
     rivals: Rivals,
     admission: Arc<Admission>,
     /// How many first lists are still to come.
@@ -102,6 +110,8 @@ struct Scope {
     namespace: Option<String>,
     tenants: Store<Guarded<Auth0Tenant>>,
     tenants_writer: Writer<Guarded<Auth0Tenant>>,
+    updates: Store<Guarded<Auth0UserUpdate>>,
+    updates_writer: Writer<Guarded<Auth0UserUpdate>>,
     changed_tenants: UnboundedReceiver<Changed>,
 }
 
@@ -110,7 +120,11 @@ impl Scope {
     fn new(namespace: Option<String>) -> (Self, UnboundedSender<Changed>) {
         let (tenants, tenants_writer) = reflector::store();
         let (tenant_changes, changed_tenants) = unbounded_channel();
-        (Self { namespace, tenants, tenants_writer, changed_tenants }, tenant_changes)
+        let (updates, updates_writer) = reflector::store();
+        (
+            Self { namespace, tenants, tenants_writer, updates, updates_writer, changed_tenants },
+            tenant_changes,
+        )
     }
 }
 
@@ -118,10 +132,14 @@ impl Scope {
 ///
 /// # Errors
 /// Where none is named, or its credentials cannot be read.
-pub async fn kubernetes_client() -> Result<Client, kube::Error> {
+pub async fn kubernetes_client(probes: Arc<Probes>) -> Result<Client, kube::Error> {
     let mut config = kube::Config::infer().await.map_err(kube::Error::InferConfig)?;
     config.read_timeout = Some(LONGEST_SILENCE);
-    Client::try_from(config)
+    let heard = MapResponseLayer::new(move |response: Response<Box<DynBody>>| {
+        probes.heard_kubernetes();
+        response
+    });
+    Ok(ClientBuilder::try_from(config)?.with_layer(&heard).build())
 }
 
 /// Runs both controllers until `shutdown` is ready, and lets the passes under way end.
@@ -129,6 +147,7 @@ pub async fn run(
     client: Client,
     http: reqwest::Client,
     settings: Settings,
+    probes: Arc<Probes>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
     let shutdown = shutdown.shared();
@@ -149,18 +168,61 @@ pub async fn run(
         admission: Arc::new(Admission::new(settings.concurrency)),
         missing_lists: watch::channel(2 * scopes.len()).0,
         tenant_changes,
-        clients: Arc::new(Clients::new(http, settings.allowed)),
+        clients: Arc::new(Clients::new(Http::new(http, Arc::clone(&probes.metrics)), settings.allowed)),
+        probes,
         key,
         client,
         concurrency: settings.concurrency,
     };
+    describe(&shared, &scopes);
     tracing::info!("started");
     let passes = join_all(scopes.into_iter().map(|scope| run_in(&shared, scope, shutdown.clone())));
+    let mut missing = shared.missing_lists.subscribe();
+    let readiness = async {
+        if missing.wait_for(|missing| *missing == 0).await.is_ok() {
+            shared.probes.set_ready();
+        }
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
         _ = passes => {}
         () = shared.admission.run() => {}
+        () = readiness => {}
     }
     tracing::info!("stopped");
+}
+
+/// Names what is counted only when somebody asks for metrics.
+fn describe(shared: &Shared, scopes: &[Scope]) {
+    let admission = Arc::clone(&shared.admission);
+    let stores: Vec<_> = scopes.iter().map(|scope| (scope.tenants.clone(), scope.updates.clone())).collect();
+    shared.probes.describe_with(move |metrics: &Metrics| {
+        metrics.set_waiting(admission.waiting());
+        metrics.set_budget(admission.budgets());
+        metrics.set_resources(stores.iter().flat_map(|(tenants, updates)| {
+            let tenants = tenants.state().into_iter().map(|object| {
+                let readable = object.0.as_ref().ok();
+                let status = readable.and_then(|tenant| tenant.status.as_ref());
+                described("Auth0Tenant", status.map_or(&[], |status| &status.conditions))
+            });
+            let updates = updates.state().into_iter().map(|object| {
+                let readable = object.0.as_ref().ok();
+                let status = readable.and_then(|update| update.status.as_ref());
+                described("Auth0UserUpdate", status.map_or(&[], |status| &status.conditions))
+            });
+            tenants.chain(updates)
+        }));
+    });
+}
+
+/// Kind, status of Ready and its reason. Both are closed lists, but anybody may write a status.
+fn described(kind: &'static str, status: &[Condition]) -> (&'static str, String, String) {
+    let Some(ready) = conditions::find(status, conditions::READY) else {
+        return (kind, "None".to_owned(), "None".to_owned());
+    };
+    let reason = Reason::from_word(&ready.reason);
+    let status = ["True", "False"].into_iter().find(|known| *known == ready.status);
+    (kind, status.unwrap_or("Unknown").to_owned(), reason.as_str().to_owned())
 }
 
 /// Watches one namespace, or all.
@@ -176,7 +238,14 @@ async fn run_in(
     let secrets = Arc::new(Secrets::new(shared.client.clone(), secret_changes));
     let (tenant_agendas, update_agendas) = (Arc::<Agendas>::default(), Arc::<Agendas>::default());
 
-    let Scope { namespace, tenants: tenant_store, tenants_writer, changed_tenants } = scope;
+    let Scope {
+        namespace,
+        tenants: tenant_store,
+        tenants_writer,
+        updates: update_store,
+        updates_writer,
+        changed_tenants,
+    } = scope;
     let tenant_changes = shared.tenant_changes.clone();
     let neighbours = Arc::clone(&shared.rivals.claims);
     let woken_rivals = shared.rivals.claims.subscribe();
@@ -196,64 +265,40 @@ async fn run_in(
             }
         })
         .applied_objects();
-    let (update_store, writer) = reflector::store();
-    let mut count = first_list(&shared.missing_lists);
-    let mut agendas = keeping(Arc::clone(&update_agendas));
-    let admission = Arc::clone(&shared.admission);
     let admitted = shared.admission.subscribe();
-    let mut claims = claiming(Arc::clone(&shared.rivals.claims), namespace.clone());
-    let forget = |object: &mut Auth0UserUpdate| {
-        leftover::forget(object);
-    };
-    let updates = objects::<Auth0UserUpdate>(&shared.client, namespace.as_deref(), forget)
-        .inspect(move |event| {
-            agendas(event);
-            claims(event);
-            if let Ok(Event::Delete(object)) = event {
-                admission.leave(&(object.namespace().unwrap_or_default(), object.name_any()));
-            }
-        })
-        .reflect(writer)
-        .inspect(move |event| {
-            count(event);
-        })
-        .applied_objects();
-
-    let tenant_passes = Controller::for_stream(tenants, tenant_store.clone())
-        .with_config(controller::Config::default().concurrency(TENANT_CONCURRENCY))
-        .reconcile_on(UnboundedReceiverStream::new(woken_tenants))
-        .graceful_shutdown_on(shutdown.clone())
-        .run(
-            tenant::reconcile,
-            never,
-            Arc::new(tenant::Tenants {
-                client: shared.client.clone(),
-                directory: shared.rivals.tenants.clone(),
-                clients: Arc::clone(&shared.clients),
-                secrets: Arc::clone(&secrets),
-                agendas: tenant_agendas,
-            }),
-        )
-        .for_each(|_| std::future::ready(()));
-    let update_passes = Controller::for_stream(updates, update_store.clone())
-        .with_config(controller::Config::default().concurrency(shared.concurrency))
-        .reconcile_on(UnboundedReceiverStream::new(woken_updates))
-        .graceful_shutdown_on(shutdown.clone())
-        .run(
-            update::reconcile,
-            never,
-            Arc::new(update::Updates {
-                client: shared.client.clone(),
-                listed: Listed { tenants: tenants_listed, missing: shared.missing_lists.subscribe() },
-                rivals: shared.rivals.clone(),
-                admission: Arc::clone(&shared.admission),
-                clients: Arc::clone(&shared.clients),
-                secrets: Arc::clone(&secrets),
-                key: Arc::clone(&shared.key),
-                agendas: update_agendas,
-            }),
-        )
-        .for_each(|_| std::future::ready(()));
+    let updates = watched_updates(shared, namespace.as_deref(), Arc::clone(&update_agendas), updates_writer);
+    let tenant_passes = tenant_passes(
+        tenants,
+        tenant_store.clone(),
+        UnboundedReceiverStream::new(woken_tenants),
+        shutdown.clone(),
+        tenant::Tenants {
+            client: shared.client.clone(),
+            directory: shared.rivals.tenants.clone(),
+            probes: Arc::clone(&shared.probes),
+            clients: Arc::clone(&shared.clients),
+            secrets: Arc::clone(&secrets),
+            agendas: tenant_agendas,
+        },
+    );
+    let update_passes = update_passes(
+        updates,
+        update_store.clone(),
+        UnboundedReceiverStream::new(woken_updates),
+        shared.concurrency,
+        shutdown.clone(),
+        update::Updates {
+            client: shared.client.clone(),
+            listed: Listed { tenants: tenants_listed, missing: shared.missing_lists.subscribe() },
+            rivals: shared.rivals.clone(),
+            admission: Arc::clone(&shared.admission),
+            probes: Arc::clone(&shared.probes),
+            clients: Arc::clone(&shared.clients),
+            secrets: Arc::clone(&secrets),
+            key: Arc::clone(&shared.key),
+            agendas: update_agendas,
+        },
+    );
     let wakes = async {
         tokio::select! {
             () = wakes::users_of_secrets(changed_secrets, &tenant_store, &update_store, &wake_tenants, &wake_updates) => {}
@@ -267,6 +312,70 @@ async fn run_in(
         _ = join(join(tenant_passes, update_passes), wakes) => {}
         () = drained(shutdown.clone(), &tenant_store, &update_store) => {}
     }
+}
+
+/// The changed `Auth0UserUpdate`s of a namespace, or of all: claims and agendas know of them before the store.
+fn watched_updates(
+    shared: &Shared,
+    namespace: Option<&str>,
+    agendas: Arc<Agendas>,
+    writer: Writer<Guarded<Auth0UserUpdate>>,
+) -> impl Stream<Item = Result<Guarded<Auth0UserUpdate>, watcher::Error>> + Send + use<> {
+    let mut count = first_list(&shared.missing_lists);
+    let mut agendas = keeping(agendas);
+    let admission = Arc::clone(&shared.admission);
+    let mut claims = claiming(Arc::clone(&shared.rivals.claims), namespace.map(str::to_owned));
+    let forget = |object: &mut Auth0UserUpdate| {
+        leftover::forget(object);
+    };
+    objects::<Auth0UserUpdate>(&shared.client, namespace, forget)
+        .inspect(move |event| {
+            agendas(event);
+            claims(event);
+            if let Ok(Event::Delete(object)) = event {
+                admission.leave(&(object.namespace().unwrap_or_default(), object.name_any()));
+            }
+        })
+        .reflect(writer)
+        .inspect(move |event| {
+            count(event);
+        })
+        .applied_objects()
+}
+
+/// The passes of all `Auth0Tenant`s of a scope.
+async fn tenant_passes(
+    tenants: impl Stream<Item = Result<Guarded<Auth0Tenant>, watcher::Error>> + Send + 'static,
+    store: Store<Guarded<Auth0Tenant>>,
+    woken: impl Stream<Item = ObjectRef<Guarded<Auth0Tenant>>> + Send + 'static,
+    shutdown: impl Future<Output = ()> + Send + Sync + 'static,
+    context: tenant::Tenants,
+) {
+    Controller::for_stream(tenants, store)
+        .with_config(controller::Config::default().concurrency(TENANT_CONCURRENCY))
+        .reconcile_on(woken)
+        .graceful_shutdown_on(shutdown)
+        .run(tenant::reconcile, never, Arc::new(context))
+        .for_each(|_| std::future::ready(()))
+        .await;
+}
+
+/// The passes of all `Auth0UserUpdate`s of a scope.
+async fn update_passes(
+    updates: impl Stream<Item = Result<Guarded<Auth0UserUpdate>, watcher::Error>> + Send + 'static,
+    store: Store<Guarded<Auth0UserUpdate>>,
+    woken: impl Stream<Item = ObjectRef<Guarded<Auth0UserUpdate>>> + Send + 'static,
+    concurrency: u16,
+    shutdown: impl Future<Output = ()> + Send + Sync + 'static,
+    context: update::Updates,
+) {
+    Controller::for_stream(updates, store)
+        .with_config(controller::Config::default().concurrency(concurrency))
+        .reconcile_on(woken)
+        .graceful_shutdown_on(shutdown)
+        .run(update::reconcile, never, Arc::new(context))
+        .for_each(|_| std::future::ready(()))
+        .await;
 }
 
 /// The end of patience after a shutdown. A controller whose first list never came would not end by itself,

@@ -9,6 +9,8 @@ use super::secrets::Secrets;
 use super::tenants::{Clients, Directory, read_credentials};
 use crate::api::{Auth0Tenant, Auth0TenantStatus, SecretVersion};
 use crate::auth0;
+use crate::metrics::Metrics;
+use crate::probes::Probes;
 use crate::reason::{Failure, Reason, Standing};
 use futures::FutureExt as _;
 use k8s_openapi::jiff::Timestamp;
@@ -34,6 +36,8 @@ pub const IDP_TOKENS: &str = "read:user_idp_tokens";
 pub struct Tenants {
     /// Kubernetes.
     pub client: Client,
+    /// What is counted and watched.
+    pub probes: Arc<Probes>,
     /// All tenants.
     pub directory: Directory,
     /// Auth0.
@@ -89,6 +93,7 @@ pub async fn reconcile(
             return Ok(Action::await_change());
         }
     };
+    let _under_way = tenants.probes.begin();
     let visited = AssertUnwindSafe(tenants.visit(tenant)).catch_unwind().await;
     let next = visited.unwrap_or_else(|_| {
         tracing::error!(namespace = tenant.namespace(), name = tenant.name_any(), "the pass panicked");
@@ -125,7 +130,7 @@ impl Tenants {
         agenda.generation = Some(generation);
         agenda.judged_secret = version;
         let looked = self.look(tenant).await;
-        report(tenant, &looked);
+        report(tenant, &looked, &self.probes.metrics);
         let wait = match &looked {
             Ok(findings) => {
                 agenda.failures = 0;
@@ -208,11 +213,15 @@ async fn choices(client: &auth0::Client) -> Result<Option<auth0::Connections>, F
     }
 }
 
-fn report(tenant: &Auth0Tenant, looked: &Result<Findings, Failed>) {
+fn report(tenant: &Auth0Tenant, looked: &Result<Findings, Failed>, metrics: &Metrics) {
     let (namespace, name) = (tenant.namespace(), tenant.name_any());
     match looked {
-        Ok(_) => tracing::debug!(namespace, name, "looked at the tenant"),
+        Ok(_) => {
+            metrics.pass("Auth0Tenant", "unchanged", Reason::Applied.as_str());
+            tracing::debug!(namespace, name, "looked at the tenant");
+        }
         Err(Failed { failure, .. }) => {
+            metrics.pass("Auth0Tenant", "failed", failure.reason.as_str());
             tracing::warn!(namespace, name, reason = %failure.reason, "the tenant cannot be used");
         }
     }

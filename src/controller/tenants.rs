@@ -3,7 +3,7 @@
 use super::conditions::{self, READY};
 use super::secrets::{Content, Secrets};
 use crate::api::{Auth0Tenant, ConnectionChoice, SecretVersion, TenantRef};
-use crate::auth0::{self, AllowedDomains, Credentials, Pace, Proof, Rate, SigningKey};
+use crate::auth0::{self, AllowedDomains, Credentials, Http, Pace, Proof, Rate, SigningKey};
 use crate::claims::Named;
 use crate::reason::{Failure, Reason, Standing};
 use kube::ResourceExt as _;
@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The Auth0 clients of all tenants, each with the token that it holds.
 pub struct Clients {
-    http: reqwest::Client,
+    http: Http,
     allowed: AllowedDomains,
     by_tenant: Mutex<HashMap<String, (MadeWith, Arc<auth0::Client>)>>,
     paces: Mutex<HashMap<String, Arc<Pace>>>,
@@ -142,7 +142,7 @@ pub fn resolve(tenants: &Directory, own: &str, reference: &TenantRef) -> Result<
 impl Clients {
     /// Clients that share one pool of connections and talk to allowed domains only.
     #[must_use]
-    pub fn new(http: reqwest::Client, allowed: AllowedDomains) -> Self {
+    pub fn new(http: Http, allowed: AllowedDomains) -> Self {
         Self { http, allowed, by_tenant: Mutex::default(), paces: Mutex::default() }
     }
 

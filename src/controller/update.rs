@@ -17,6 +17,7 @@ use super::undecodable;
 use crate::api::{Auth0UserUpdate, Field};
 use crate::claims::Named;
 use crate::plan::TriggerKey;
+use crate::probes::Probes;
 use crate::reason::{Failure, Reason};
 use futures::FutureExt as _;
 use k8s_openapi::jiff::Timestamp;
@@ -51,6 +52,8 @@ pub struct Updates {
     pub secrets: Arc<Secrets>,
     /// When a look may begin.
     pub admission: Arc<Admission>,
+    /// What is counted and watched.
+    pub probes: Arc<Probes>,
     /// The operator's key.
     pub key: Arc<TriggerKey>,
     /// What is remembered between passes.
@@ -65,6 +68,7 @@ pub async fn reconcile(
     object: Arc<DeserializeGuard<Auth0UserUpdate>>,
     updates: Arc<Updates>,
 ) -> Result<Action, Infallible> {
+    let _under_way = updates.probes.begin();
     let next = AssertUnwindSafe(updates.serve(&object)).catch_unwind().await.unwrap_or(Some(RECHECK));
     Ok(next.map_or_else(Action::await_change, Action::requeue))
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 async fn the_operator_works_with_the_shipped_permissions_once_a_namespace_lets_it_read_secrets() {
     let mut world = World::without_tenant("permissions").await;
     world.operator.terminate().await.unwrap();
-    let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/rbac.yaml");
+    let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/base/rbac.yaml");
     world.plane.admin().run(["apply", "-f", rbac], "").await.unwrap().ok().unwrap();
     let kubeconfig = world.plane.kubeconfig_of("auth0-user-operator", "auth0-user-operator").await.unwrap();
     let ca = world.plane.dir().join("permissions-ca.pem");
@@ -59,7 +59,7 @@ fn condition_message(object: &serde_json::Value) -> String {
 }
 
 /// What the operator does, as kubectl's words and what it is given. Writes are dry runs.
-const ALLOWED: [(&str, &str); 10] = [
+const ALLOWED: [(&str, &str); 12] = [
     ("get auth0userupdates --all-namespaces", ""),
     ("get auth0tenants --all-namespaces", ""),
     ("get --raw /apis/auth0-user-operator.dev/v1alpha1/auth0userupdates?watch=true&timeoutSeconds=1", ""),
@@ -76,10 +76,12 @@ const ALLOWED: [(&str, &str); 10] = [
     ("auth can-i update auth0tenants.auth0-user-operator.dev --subresource=status", ""),
     ("create --dry-run=server --filename -", "EVENT"),
     ("get secrets", ""),
+    ("auth can-i create leases.coordination.k8s.io --namespace auth0-user-operator", ""),
+    ("auth can-i update leases.coordination.k8s.io --namespace auth0-user-operator", ""),
 ];
 
 /// What it must not be able to do, even where a namespace lets it read its Secrets.
-const REFUSED: [&str; 24] = [
+const REFUSED: [&str; 25] = [
     "get secrets --all-namespaces",
     "get secrets --namespace kube-system",
     "get secret/theirs --namespace default",
@@ -94,6 +96,7 @@ const REFUSED: [&str; 24] = [
     "delete auth0tenant/example --dry-run=server",
     "patch auth0tenant/example --type=merge --patch={\"spec\":{\"allowedNamespaces\":[\"*\"]}} --dry-run=server",
     "get events",
+    "get leases",
     "get configmaps",
     "get pods",
     "get nodes",
@@ -111,7 +114,7 @@ async fn the_shipped_permissions_are_what_is_needed_and_no_more() {
     let world = World::start("permissions-table").await;
     world.apply(json!({"name": "Ann"})).await;
     world.until_ready("auth0userupdate/ann").await;
-    let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/rbac.yaml");
+    let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/base/rbac.yaml");
     world.plane.admin().run(["apply", "-f", rbac], "").await.unwrap().ok().unwrap();
     let grant = [
         "create",
@@ -158,7 +161,7 @@ async fn the_shipped_permissions_are_what_is_needed_and_no_more() {
 async fn a_namespace_may_take_its_consent_back_and_give_it_again() {
     let mut world = World::start("permissions-revoked").await;
     world.operator.terminate().await.unwrap();
-    let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/rbac.yaml");
+    let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/base/rbac.yaml");
     world.plane.admin().run(["apply", "-f", rbac], "").await.unwrap().ok().unwrap();
     let kubeconfig = world.plane.kubeconfig_of("auth0-user-operator", "auth0-user-operator").await.unwrap();
     let grant = [

@@ -73,7 +73,11 @@ impl Operator {
         OperatorBuilder {
             program: program.into(),
             args: Vec::new(),
-            envs: BTreeMap::from([("KUBECONFIG".to_owned(), kubeconfig_text)]),
+            envs: BTreeMap::from([
+                ("KUBECONFIG".to_owned(), kubeconfig_text),
+                // Any free port, and for this machine only.
+                ("AUTH0_USER_OPERATOR_HEALTH_ADDRESS".to_owned(), "127.0.0.1:0".to_owned()),
+            ]),
             log: kubeconfig.with_file_name(format!("operator-{number}.log")),
         }
     }

@@ -117,8 +117,6 @@ async fn start_operator(
 ) -> Result<Operator> {
     Operator::builder(program, plane.kubeconfig())
         .args(["run", "--allowed-domain", &auth0.domain()])
-        // Any free port, and for this machine only.
-        .env("AUTH0_USER_OPERATOR_HEALTH_ADDRESS", "127.0.0.1:0")
         .env("SSL_CERT_FILE", &ca.display().to_string())
         .start()
         .await
