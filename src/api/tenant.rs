@@ -43,7 +43,8 @@ pub struct Auth0TenantSpec {
     /// domain. A port may follow. Immutable.
     #[schemars(length(min = 1, max = 260))]
     #[x_kube(
-        validation = matches("^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$", "domain must be a host name in lower case such as example.eu.auth0.com, without https:// and without a path"),
+        validation = matches("^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?$", "domain must be a host name in lower case such as example.eu.auth0.com, without https:// and without a path"),
+        validation = Rule::new("!self.endsWith(':443')").message("leave :443 out of domain: it is the default"),
         validation = Rule::new("self == oldSelf").message("domain is immutable: create another Auth0Tenant for another domain")
     )]
     pub domain: String,

@@ -14,7 +14,7 @@ use crate::api::{
     ASSUME_SENT_ANNOTATION, Auth0UserUpdate, Mode, PAUSED_ANNOTATION, REQUESTED_AT_ANNOTATION, SecretVersion,
 };
 use crate::plan::Attribute;
-use crate::reason::{Failure, Reason, Retry};
+use crate::reason::{Failure, Reason, Retry, Standing};
 use kube::ResourceExt as _;
 use tokio::time::Instant;
 
@@ -178,7 +178,7 @@ pub fn decide(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda,
 pub fn lane(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda) -> Lane {
     let observed = object.status.as_ref().and_then(|status| status.observed_generation);
     let edited = observed != object.metadata.generation;
-    if edited && object.spec.blocked.value() == Some(&true) {
+    if (edited || is_held_up(object)) && object.spec.blocked.value() == Some(&true) {
         return Lane::Block;
     }
     let asked = agenda.assume_sent != assume_sent(object) || request(object).is_some();
@@ -189,6 +189,14 @@ pub fn lane(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda) -
     let same = agenda.tenant.as_ref().is_none_or(|mark| *mark == around.tenant_mark())
         && agenda.rivals.as_ref().is_none_or(|mark| *mark == around.rivals.mark);
     if is_settled && same { Lane::Resync } else { Lane::Retry }
+}
+
+/// Whether the present generation was tried, and waits for something that passes.
+fn is_held_up(object: &Auth0UserUpdate) -> bool {
+    let conditions = object.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    conditions::find(conditions, READY).is_some_and(|ready| {
+        ready.status == "False" && Reason::from_word(&ready.reason).standing() == Standing::Reconciling
+    })
 }
 
 /// Whether the conditions still speak of a pause that is over.
@@ -209,4 +217,51 @@ pub fn password_changed(object: &Auth0UserUpdate, secret: &SecretState, agenda: 
     let entry = triggers.iter().find(|entry| entry.name == Attribute::Password.spec_name());
     entry.is_none_or(|entry| entry.secret.as_ref() != Some(version))
         && agenda.judged_secret.as_ref() != Some(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn lane_of(fields: &Value, status: &Value) -> Lane {
+        let mut spec = json!({"tenantRef": {"name": "t"}, "passEmptyValues": "No", "userId": "auth0|a"});
+        for (field, value) in fields.as_object().unwrap() {
+            spec[field] = value.clone();
+        }
+        let object = json!({
+            "apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0UserUpdate",
+            "metadata": {"name": "a", "namespace": "n", "generation": 2}, "spec": spec, "status": status,
+        });
+        let around = Circumstances {
+            tenant: Err(Failure::new(Reason::TenantNotFound, "none")),
+            secret: SecretState::Undeclared,
+            rivals: rivals::Standing::default(),
+        };
+        lane(&serde_json::from_value(object).unwrap(), &around, &Agenda::default())
+    }
+
+    #[test]
+    fn a_block_is_the_most_urgent_until_it_is_done_and_a_comparison_the_least() {
+        let ready = |generation, status, reason| {
+            let condition = |type_, status, reason| {
+                json!({"type": type_, "status": status, "reason": reason, "message": "", "observedGeneration": generation,
+                       "lastTransitionTime": "2024-01-01T00:00:00Z"})
+            };
+            json!({"observedGeneration": generation, "conditions": [condition("Ready", status, reason), condition("Synced", status, "InSync")]})
+        };
+        let (blocked, named) = (json!({"blocked": true}), json!({"name": "A"}));
+        for (fields, status, lane) in [
+            (&blocked, ready(1, "True", "Applied"), Lane::Block),
+            (&blocked, ready(2, "False", "RateLimited"), Lane::Block),
+            (&blocked, ready(2, "False", "UserNotFound"), Lane::Retry),
+            (&blocked, ready(2, "True", "Applied"), Lane::Resync),
+            (&named, ready(1, "True", "Applied"), Lane::Change),
+            (&named, ready(2, "False", "RateLimited"), Lane::Retry),
+            (&named, ready(2, "True", "Applied"), Lane::Resync),
+            (&json!({"blocked": false}), ready(1, "True", "Applied"), Lane::Change),
+        ] {
+            assert_eq!(lane_of(fields, &status), lane, "{fields} {status}");
+        }
+    }
 }

@@ -41,6 +41,8 @@ async fn what_would_break_a_header_or_an_address_is_refused_or_harmless() {
         ("domain", "example.auth0.com/api"),
         ("domain", "user@example.auth0.com"),
         ("domain", "https://example.auth0.com"),
+        ("domain", "example.auth0.com:443"),
+        ("domain", "example.auth0.com:0443"),
         ("customDomain", "id.example.com\r\nx: y"),
         ("customDomain", "id.example.com/"),
     ]
