@@ -1,6 +1,6 @@
 //! How long one edit takes behind a backlog of others.
 
-use crate::stage::{Stage, update};
+use crate::stage::{NEIGHBOUR, Stage, update};
 use auth0_sandbox::Plan;
 use lab::Result;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use std::time::Duration;
 const SLOW: u32 = 1_200;
 
 pub(crate) async fn measure(stage: &mut Stage, crowd: usize) -> Result<()> {
-    stage.add_people(crowd + 3)?;
+    stage.add_people(crowd + 4)?;
     let resources = |nickname: &str, resync: &str| {
         let fields = json!({"nickname": nickname, "resyncInterval": resync});
         (0..crowd).map(move |index| update(index, &fields)).collect::<Vec<_>>()
@@ -39,10 +39,11 @@ pub(crate) async fn measure(stage: &mut Stage, crowd: usize) -> Result<()> {
     let waiting = (0..crowd).filter(|index| !stage.is_named(*index, "second")).count();
     let block = timed(stage, crowd, "blocks", &json!({"blocked": true})).await?;
     row(&format!("{waiting} edits, blocked: true"), block, idle);
-    stage.patch(crowd, &json!({"nickname": "late"})).await?;
+    let neighbour = stage.kubectl.in_namespace(NEIGHBOUR);
+    neighbour.apply(&update(crowd + 3, &json!({"nickname": "late"}))).await?;
     let waiting = (0..crowd).filter(|index| !stage.is_named(*index, "second")).count();
-    let edit = stage.until_named(crowd..crowd + 1, "late").await?;
-    row(&format!("{waiting} edits of its own namespace"), edit, idle);
+    let edit = stage.until_named(crowd + 3..crowd + 4, "late").await?;
+    row(&format!("{waiting} edits of another namespace"), edit, idle);
     stage.unlimit().await
 }
 

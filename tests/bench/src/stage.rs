@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 pub(crate) const CLIENT_SECRET: &str = "Bench-Client-Secret-5f1a";
 const NAMESPACE: &str = "bench";
+/// Another team, which uses the same tenant.
+pub(crate) const NEIGHBOUR: &str = "neighbour";
 const SCOPES: [&str; 4] = ["read:users", "update:users", "update:users_app_metadata", "read:connections"];
 /// Objects that kubectl is given at once.
 const BATCH: usize = 500;
@@ -31,7 +33,7 @@ pub(crate) fn user_id(index: usize) -> String {
 /// The resource of a user, with these further fields in its spec.
 pub(crate) fn update(index: usize, fields: &Value) -> String {
     let mut spec = json!({
-        "tenantRef": {"name": "bench"}, "passEmptyValues": "No", "userId": user_id(index), "resyncInterval": "24h",
+        "tenantRef": {"name": "bench", "namespace": NAMESPACE}, "passEmptyValues": "No", "userId": user_id(index), "resyncInterval": "24h",
     });
     for (field, value) in fields.as_object().into_iter().flatten() {
         spec[field] = value.clone();
@@ -55,7 +57,9 @@ impl Stage {
         let admin = plane.admin();
         admin.run(["apply", "--server-side", "--filename", crds], "").await?.ok()?;
         admin.run(["wait", "--for=condition=Established", "crd", "--all"], "").await?.ok()?;
-        admin.run(["create", "namespace", NAMESPACE], "").await?.ok()?;
+        for namespace in [NAMESPACE, NEIGHBOUR] {
+            admin.run(["create", "namespace", namespace], "").await?.ok()?;
+        }
         let kubectl = admin.in_namespace(NAMESPACE).with_deadline(LONG);
         let operator = start_operator(program, &plane, &auth0, &ca).await?;
         let secrets = vec![CLIENT_SECRET.to_owned()];
@@ -76,6 +80,7 @@ impl Stage {
     async fn apply_tenant(&self, rate: &Value) -> Result<()> {
         let spec = json!({
             "domain": self.auth0.domain(), "credentialsSecretRef": {"name": "credentials"}, "rateLimit": rate,
+            "allowedNamespaces": [NEIGHBOUR],
         });
         let tenant = json!({
             "apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0Tenant", "metadata": {"name": "bench"},
