@@ -6,6 +6,7 @@ use super::error::{Effect, Error};
 use super::limit::Budget;
 use crate::chance::chance;
 use crate::reason::Reason;
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -68,7 +69,7 @@ pub(super) struct Flight<'a>(&'a Pace);
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
         self.0.with(|bucket, _| bucket.flying = bucket.flying.saturating_sub(1));
-        self.0.landed.notify_one();
+        self.0.landed.notify_waiters();
     }
 }
 
@@ -277,6 +278,9 @@ impl Pace {
     pub(super) async fn take_off(&self) -> Flight<'_> {
         let patience = Instant::now() + PATIENCE;
         loop {
+            let mut landed = pin!(self.landed.notified());
+            // From here on none is missed.
+            landed.as_mut().enable();
             let wait = self.with(|bucket, now| {
                 let wait = bucket.drained_for(now);
                 if wait.is_zero() || now >= patience {
@@ -287,7 +291,7 @@ impl Pace {
             });
             let Some(wait) = wait else { return Flight(self) };
             // Whichever comes first: both only mean to look again.
-            let _ = timeout(wait, self.landed.notified()).await;
+            let _ = timeout(wait, landed).await;
         }
     }
 

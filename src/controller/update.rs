@@ -80,7 +80,12 @@ impl Updates {
                 Ok(next) => next,
                 Err(_) => self.panicked(readable).await,
             },
-            Err(invalid) => undecodable::report(&self.client, &invalid.metadata).await,
+            Err(invalid) => {
+                let metadata = &invalid.metadata;
+                let named = (metadata.namespace.clone(), metadata.name.clone());
+                self.admission.leave(&(named.0.unwrap_or_default(), named.1.unwrap_or_default()));
+                undecodable::report(&self.client, metadata).await
+            }
         }
     }
 
@@ -91,8 +96,10 @@ impl Updates {
             return None;
         }
         let uid = object.uid().unwrap_or_default();
+        let who = (object.namespace().unwrap_or_default(), object.name_any());
         let mut agenda = self.agendas.of(&uid);
         if gate::is_paused(object) {
+            self.admission.leave(&who);
             agenda.scheduled = false;
             self.agendas.keep(&uid, agenda);
             let failure = Failure::new(Reason::Paused, "paused by annotation; nothing is sent");
@@ -110,7 +117,6 @@ impl Updates {
                 Wake::Look { forgives: true }
             };
         }
-        let who = (object.namespace().unwrap_or_default(), object.name_any());
         let next = match wake {
             Wake::Look { .. } if !self.may_look(&who, object, &around, &agenda) => None,
             Wake::Look { forgives } => {
@@ -133,7 +139,8 @@ impl Updates {
         next
     }
 
-    /// Whether a look may begin; without a tenant it calls nobody. Else the resource is woken in its turn.
+    /// Whether a look may begin. Without a tenant it calls nobody, so nobody is to wait for it in a line. Else the
+    /// resource is woken in its turn.
     fn may_look(
         &self,
         who: &Named,
@@ -141,7 +148,10 @@ impl Updates {
         around: &Circumstances,
         agenda: &Agenda,
     ) -> bool {
-        let Ok(Tenant { host, .. }) = &around.tenant else { return true };
+        let Ok(Tenant { host, .. }) = &around.tenant else {
+            self.admission.leave(who);
+            return true;
+        };
         let pace = self.clients.pace(host);
         pace.set_rate(self.rivals.tenants.rate(host));
         self.admission.ask(host, &pace, who, gate::lane(object, around, agenda))

@@ -126,3 +126,20 @@ fn with_name(mut card: Value) -> Value {
     card["name"] = json!("New Name");
     card
 }
+
+#[tokio::test]
+async fn a_backlog_outlives_a_tenant_that_is_away_for_a_while() {
+    let (world, slugs) = with_rate("budget-away", 600, 1, 40).await;
+    world.apply_all(cards(&slugs)).await;
+    let good = json!({"clientId": "operator", "clientSecret": crate::world::CLIENT_SECRET});
+    world
+        .apply_secret("example-credentials", &json!({"clientId": "operator", "clientSecret": "wrong"}))
+        .await;
+    world.until_reason("auth0tenant/example", "AuthenticationFailed").await;
+    world.apply_secret("example-credentials", &good).await;
+    world.until_ready("auth0tenant/example").await;
+    let begun = Instant::now();
+    world.until_all("all applied", is_applied).await;
+    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
+    assert_eq!(world.sandbox.patches().len(), 40);
+}
