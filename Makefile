@@ -23,6 +23,7 @@ GO := $(shell awk '$$1 == "go" { print $$2 }' $(MODULE)/go.mod)
 # With KUBEBUILDER_ASSETS, its etcd, kube-apiserver and kubectl are used.
 PROGRAMS := $(BIN)/launcher $(if $(KUBEBUILDER_ASSETS),,$(addprefix $(BIN)/,etcd kubectl kube-apiserver))
 JUDGES := $(addprefix target/gitops/,flux-judge argo-judge)
+CHECKERS := $(addprefix target/checkers/,helm kubeconform kube-score promtool)
 
 .PHONY: help
 help: ## list the targets
@@ -41,7 +42,7 @@ playground: control-plane ## the same set-up, which stays until Ctrl-C
 	@$(dir $(OPERATOR))demo playground --operator $(OPERATOR)
 
 .PHONY: test
-test: control-plane judges ## everything that has to pass before a commit
+test: control-plane judges checkers ## everything that has to pass before a commit
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo build --locked
@@ -85,6 +86,20 @@ target/gitops/%-judge: | tools
 	@started=$$SECONDS; mkdir -p $(@D); \
 	CGO_ENABLED=0 go -C tests/gitops/$* build -trimpath -ldflags "-s -w" -o "$(CURDIR)/$@" .; \
 	touch $@; echo "built $*-judge in $$((SECONDS - started)) s"
+
+.PHONY: checkers
+checkers: tools $(CHECKERS) ## build helm and the programs that check manifests and alert rules
+
+target/checkers/helm: PACKAGE := helm.sh/helm/v4/cmd/helm@v4.3.1
+target/checkers/kubeconform: PACKAGE := github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
+target/checkers/kube-score: PACKAGE := github.com/zegl/kube-score/cmd/kube-score@v1.20.0
+target/checkers/promtool: PACKAGE := github.com/prometheus/prometheus/cmd/promtool@v0.316.0
+
+target/checkers/%: Makefile | tools
+	@echo "building $* (all: about 3 minutes the first time, seconds later)"
+	@started=$$SECONDS; mkdir -p $(@D); \
+	GOBIN="$(CURDIR)/$(@D)" CGO_ENABLED=0 go install -trimpath $(PACKAGE); \
+	touch $@; echo "built $* in $$((SECONDS - started)) s"
 
 # Names what is missing before anything is built.
 .PHONY: tools

@@ -16,9 +16,9 @@ pub enum Error {
         /// Where it was looked for.
         path: String,
     },
-    /// kubectl ended with an error: the API server refused, or cannot be reached.
+    /// A program ended with an error, such as kubectl where the API server refuses.
     #[error("{0}")]
-    Kubectl(Output),
+    Refused(Output),
     /// Something did not happen in time.
     #[error("waited {seconds} s for {what}; last seen: {last}")]
     TimedOut {

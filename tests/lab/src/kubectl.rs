@@ -1,15 +1,11 @@
-use std::ffi::{OsStr, OsString};
-use std::fmt;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
-use tokio::time::timeout;
 
-use crate::{Error, Result, launcher};
+use crate::output::{Output, run};
+use crate::{Result, launcher};
 
 /// A way to hand a whole manifest to the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,42 +38,6 @@ pub enum Patch {
     Merge,
     /// A JSON patch: a list of operations.
     Json,
-}
-
-/// What a kubectl call printed.
-#[derive(Clone)]
-pub struct Output {
-    /// The command line, for messages.
-    pub command: String,
-    /// The exit status.
-    pub status: ExitStatus,
-    /// Standard output.
-    pub stdout: String,
-    /// Standard error: where the API server's refusals and warnings are.
-    pub stderr: String,
-}
-
-impl Output {
-    /// Standard output of a successful call.
-    ///
-    /// # Errors
-    /// [`Error::Kubectl`] with everything that was printed otherwise.
-    pub fn ok(self) -> Result<String> {
-        if self.status.success() { Ok(self.stdout) } else { Err(Error::Kubectl(self)) }
-    }
-}
-
-impl fmt::Display for Output {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (stdout, stderr) = (self.stdout.trim_end(), self.stderr.trim_end());
-        write!(formatter, "`{}`: {}\n{stderr}{stdout}", self.command, self.status)
-    }
-}
-
-impl fmt::Debug for Output {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, formatter)
-    }
 }
 
 /// kubectl with a kubeconfig, a namespace and a deadline. Cheap to clone.
@@ -134,27 +94,14 @@ impl Kubectl {
         if let Some(namespace) = &self.namespace {
             words.extend(["--namespace".into(), namespace.into()]);
         }
-        // Through the launcher, so that not even a `kubectl wait` outlives this process.
-        let mut command = Command::new(launcher::program("launcher")?);
-        command.args(["exec", "--input", &stdin.len().to_string(), "--"]).arg(&self.program).args(&words);
         // Neither the settings nor the caches of whoever runs the tests.
-        command.env("KUBECONFIG", &self.kubeconfig).env("KUBERC", "off");
-        command.env("KUBECACHEDIR", self.kubeconfig.with_file_name("kubectl-cache"));
-        // A Ctrl-C is for this process: the launcher follows by its input.
-        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-
-        let line = command_line(&words);
-        let Ok(output) = timeout(self.deadline, feed(command, stdin)).await else {
-            let (what, seconds) = (format!("`{line}`"), self.deadline.as_secs_f64());
-            return Err(Error::TimedOut { what, seconds, last: "it still ran".to_owned() });
-        };
-        let output = output?;
-        Ok(Output {
-            command: line,
-            status: output.status,
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        let cache = self.kubeconfig.with_file_name("kubectl-cache");
+        let envs = [
+            ("KUBECONFIG", self.kubeconfig.as_os_str()),
+            ("KUBERC", "off".as_ref()),
+            ("KUBECACHEDIR", cache.as_os_str()),
+        ];
+        run(&self.program, &words, &envs, stdin, self.deadline).await
     }
 
     /// Hands over a manifest (YAML or JSON, one or more documents).
@@ -214,25 +161,4 @@ fn patch_args(target: &str, kind: Patch, patch: &Value) -> Vec<String> {
         Patch::Json => "--type=json",
     };
     vec!["patch".to_owned(), target.to_owned(), kind.to_owned(), format!("--patch={patch}")]
-}
-
-/// Runs the launcher with this input; a dropped future closes the pipe, which ends it.
-async fn feed(mut command: Command, input: &str) -> Result<std::process::Output> {
-    let mut child = command.spawn()?;
-    let mut stdin = child.stdin.take();
-    let write = async {
-        if let Some(stdin) = &mut stdin {
-            // Should the launcher not read it, its output says why.
-            let _ = stdin.write_all(input.as_bytes()).await;
-        }
-    };
-    let ((), output) = tokio::join!(write, child.wait_with_output());
-    // Open until now: its end would have ended kubectl.
-    drop(stdin);
-    Ok(output?)
-}
-
-fn command_line(words: &[OsString]) -> String {
-    let words = words.iter().map(|word| word.to_string_lossy());
-    ["kubectl".into()].into_iter().chain(words).collect::<Vec<_>>().join(" ")
 }

@@ -3,17 +3,21 @@
 //! process that started it, however that process ends.
 
 mod audit;
+mod checker;
 mod control_plane;
 mod error;
 mod kubectl;
 mod launcher;
 mod operator;
+mod output;
 mod wait;
 
 pub use audit::{AuditEvent, AuditEvents, ObjectRef, ResponseStatus, User};
+pub use checker::check;
 pub use control_plane::ControlPlane;
 pub use error::{Error, Result};
-pub use kubectl::{Kubectl, Mode, Output, Patch};
+pub use kubectl::{Kubectl, Mode, Patch};
 pub use launcher::Signal;
 pub use operator::{Operator, OperatorBuilder};
+pub use output::Output;
 pub use wait::wait_until;

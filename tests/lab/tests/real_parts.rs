@@ -38,7 +38,7 @@ async fn a_write_is_stored_and_audited() {
     kubectl.patch("configmap/map", Patch::Json, &patch).await.unwrap().ok().unwrap();
     kubectl.delete("configmap/map").await.unwrap();
     let refused = kubectl.get("configmap/map").await.unwrap_err();
-    assert!(matches!(&refused, Error::Kubectl(output) if output.stderr.contains("NotFound")), "{refused}");
+    assert!(matches!(&refused, Error::Refused(output) if output.stderr.contains("NotFound")), "{refused}");
 
     // Some applies take several patches: kubectl also moves over who owns a field.
     let verbs = ["create", "update", "patch", "delete"];
