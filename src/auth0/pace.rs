@@ -18,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Auth0's own count is not believed for longer than this after the answer that told it, at least.
 const SHORTEST_MEMORY: Duration = Duration::from_secs(1);
 
+/// Nor for longer than this.
+const LONGEST_MEMORY: Duration = Duration::from_mins(5);
+
 /// Below this share of Auth0's bucket the rest is for the tenant's logins.
 const LOGINS: u32 = 5;
 
@@ -26,6 +29,10 @@ const LAST: u32 = 10;
 
 /// Longest such moment. Then one request tells how it stands.
 const MOMENT: Duration = Duration::from_secs(2);
+
+/// Whoever waits for that one does so no longer than this after the bucket was last heard of: it may be a request
+/// that another bucket counts.
+const DOUBT: Duration = Duration::from_secs(15);
 
 /// How soon whoever has not begun asks again whether it is over.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -79,7 +86,9 @@ struct Bucket {
     tokens: f64,
     counted_at: Option<Instant>,
     closed_until: Option<Instant>,
-    heard: Option<(Budget, Instant)>,
+    /// What Auth0 last said of each of its buckets, the latest at the end. Some plans have one for reading and
+    /// one for writing (Auth0: "Rate Limit Configurations"); their size tells them apart.
+    heard: Vec<(Budget, Instant)>,
     silence: Silence,
     /// Requests on their way.
     flying: u32,
@@ -130,7 +139,7 @@ impl Default for Bucket {
             tokens: f64::from(rate.burst),
             counted_at: None,
             closed_until: None,
-            heard: None,
+            heard: Vec::new(),
             silence: Silence::default(),
             flying: 0,
         }
@@ -177,22 +186,31 @@ impl Bucket {
     /// How long to send nothing, because what Auth0 said was left is as good as gone: the requests on their way
     /// count as if it had not seen them.
     fn drained_for(&self, now: Instant) -> Duration {
-        let Some((budget, at)) = self.heard else { return Duration::ZERO };
-        if budget.remaining.saturating_sub(self.flying) > budget.limit / LAST {
-            return Duration::ZERO;
-        }
-        let rest = (at + budget.reset_in.clamp(SHORTEST_MEMORY, MOMENT)).saturating_duration_since(now);
-        // Then one of those who wait finds out.
-        if rest.is_zero() && self.flying > 0 { MOMENT } else { rest }
+        let drained = self.heard.iter().filter(|(budget, at)| {
+            budget.remaining.saturating_sub(self.flying) <= budget.limit / LAST && now < *at + DOUBT
+        });
+        let rests = drained.map(|(budget, at)| {
+            let rest = (*at + budget.reset_in.clamp(SHORTEST_MEMORY, MOMENT)).saturating_duration_since(now);
+            // Then one of those who wait finds out.
+            if rest.is_zero() && self.flying > 0 { MOMENT } else { rest }
+        });
+        rests.max().unwrap_or_default()
     }
 
     /// How long the little that Auth0 has left is for logins.
     fn scarce_for(&self, now: Instant) -> Duration {
-        let Some((budget, at)) = self.heard else { return Duration::ZERO };
-        if budget.remaining.saturating_mul(LOGINS) >= budget.limit {
-            return Duration::ZERO;
-        }
-        (at + budget.reset_in.max(SHORTEST_MEMORY)).saturating_duration_since(now)
+        let scarce =
+            self.heard.iter().filter(|(budget, _)| budget.remaining.saturating_mul(LOGINS) < budget.limit);
+        let rests = scarce
+            .map(|(budget, at)| (*at + budget.reset_in.max(SHORTEST_MEMORY)).saturating_duration_since(now));
+        rests.max().unwrap_or_default()
+    }
+
+    fn hear(&mut self, budget: Budget, now: Instant) {
+        self.heard.retain(|(known, at)| {
+            known.limit != budget.limit && now.saturating_duration_since(*at) < LONGEST_MEMORY
+        });
+        self.heard.push((budget, now));
     }
 }
 
@@ -307,15 +325,13 @@ impl Pace {
     }
 
     pub(super) fn hear(&self, budget: Budget) {
-        self.with(|bucket, now| {
-            bucket.heard = Some((budget, now));
-        });
+        self.with(|bucket, now| bucket.hear(budget, now));
     }
 
     /// Auth0's own count, as the last answer told it; `None` before the first that did.
     #[must_use]
     pub fn budget(&self) -> Option<Budget> {
-        self.with(|bucket, _| bucket.heard.map(|(budget, _)| budget))
+        self.with(|bucket, _| bucket.heard.last().map(|(budget, _)| *budget))
     }
 }
 
@@ -398,6 +414,17 @@ mod tests {
         assert_eq!(pace.start(), Ok(()));
         tokio::time::sleep(3 * SECOND).await;
         assert_eq!(pace.scarce_for(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_bucket_for_reading_does_not_hide_an_empty_one_for_writing() {
+        let pace = pace(6000, 100);
+        pace.hear(Budget { limit: 20, remaining: 1, reset_in: 3 * SECOND });
+        pace.hear(Budget { limit: 40, remaining: 39, reset_in: SECOND });
+        assert_eq!((pace.scarce_for(), pace.start()), (3 * SECOND, Err(GLANCE)));
+        assert_eq!(pace.budget().unwrap().limit, 40);
+        pace.hear(Budget { limit: 20, remaining: 20, reset_in: SECOND });
+        assert_eq!((pace.scarce_for(), pace.start()), (Duration::ZERO, Ok(())));
     }
 
     #[tokio::test(start_paused = true)]

@@ -27,6 +27,7 @@ mod outputs;
 mod permissions;
 mod quiet;
 mod reasons;
+mod replicas;
 mod requests;
 mod schema;
 mod triggers;

@@ -11,12 +11,12 @@ use crate::world::World;
 use serde_json::{Value, json};
 
 /// Applies the Secret `SLUG` with this password.
-async fn give_password(world: &World, slug: &str, password: &str) {
+pub async fn give_password(world: &World, slug: &str, password: &str) {
     world.apply_secret(slug, &json!({"password": password})).await;
 }
 
 /// The card's input for that Secret.
-fn password_of(slug: &str) -> Value {
+pub fn password_of(slug: &str) -> Value {
     json!({"name": slug, "key": "password"})
 }
 
