@@ -34,6 +34,9 @@ const MOMENT: Duration = Duration::from_secs(2);
 /// that another bucket counts.
 const DOUBT: Duration = Duration::from_secs(15);
 
+/// Longest stretch of waiting for the budget, so that whoever watches sees a pass wait, not hang.
+const STRETCH: Duration = Duration::from_mins(1);
+
 /// How soon whoever has not begun asks again whether it is over.
 const GLANCE: Duration = Duration::from_millis(50);
 
@@ -255,8 +258,9 @@ impl Pace {
             wait
         });
         while !wait.is_zero() {
-            tokio::time::sleep(wait).await;
-            wait = self.closed()?;
+            let stretch = wait.min(STRETCH);
+            tokio::time::sleep(stretch).await;
+            wait = (wait - stretch).max(self.closed()?);
         }
         Ok(())
     }

@@ -14,9 +14,15 @@ pub use contenders::{Conflict, Rival};
 use crate::api::{Auth0UserUpdate, Trigger};
 use contenders::{Contenders, Place};
 use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex as Turn, OwnedMutexGuard};
+use tokio::time::timeout;
+
+/// Longest stretch of waiting for a turn: whose turn it is may wait for its budget for minutes.
+const STRETCH: Duration = Duration::from_mins(1);
 
 /// Namespace and name of a resource.
 pub type Named = (String, String);
@@ -162,7 +168,13 @@ impl Claims {
             let subject = index.users.get_mut(&own.user_id)?;
             Some(Arc::clone(subject.turns.entry(host.to_owned()).or_default()))
         })?;
-        Some(turn.lock_owned().await)
+        let mut turn = pin!(turn.lock_owned());
+        loop {
+            // In stretches, so that whoever watches sees it wait, not hang. It keeps its place.
+            if let Ok(turn) = timeout(STRETCH, turn.as_mut()).await {
+                return Some(turn);
+            }
+        }
     }
 
     fn of_user<T: Default>(&self, user_id: &str, read: impl FnOnce(&Contenders) -> T) -> T {

@@ -1,9 +1,9 @@
 //! Lets looks begin at the pace of each tenant's host. Whoever has to wait does so without a worker.
 
 use super::line::{Lane, Line};
-use crate::auth0::Pace;
+use crate::auth0::{Budget, Pace};
 use crate::claims::Named;
-use crate::metrics::Waiting;
+use crate::metrics::{Told, Waiting};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,6 +15,8 @@ use tokio::time::Instant;
 pub struct Admission {
     hosts: Mutex<HashMap<String, Host>>,
     moved: Notify,
+    /// When somebody is to be let in, as far as is known; `None` where nobody waits.
+    due: Mutex<Option<Instant>>,
     wakers: Mutex<Vec<UnboundedSender<Named>>>,
     /// How many of a host may be let in and not have come: more would wait where nobody can overtake them.
     most_coming: usize,
@@ -32,6 +34,7 @@ impl Admission {
         Self {
             hosts: Mutex::default(),
             moved: Notify::new(),
+            due: Mutex::default(),
             wakers: Mutex::default(),
             most_coming: 2 * usize::from(workers),
         }
@@ -55,6 +58,7 @@ impl Admission {
             || (host.line.is_empty() && lane != Lane::Resync && host.pace.start().is_ok());
         if !enters {
             host.line.wait(who, lane);
+            self.due.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
         }
         self.moved.notify_one();
         enters
@@ -84,19 +88,30 @@ impl Admission {
         lanes
     }
 
-    /// What Auth0 last said was left, for each host.
+    /// What Auth0 last said, for each host.
     #[must_use]
-    pub fn budgets(&self) -> Vec<(String, u32)> {
+    pub fn budgets(&self) -> Vec<Told> {
         let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let told =
-            hosts.iter().filter_map(|(name, host)| Some((name.clone(), host.pace.budget()?.remaining)));
+        let told = hosts.iter().filter_map(|(name, host)| {
+            let Budget { limit, remaining, .. } = host.pace.budget()?;
+            Some(Told { host: name.clone(), limit, remaining })
+        });
         told.collect()
+    }
+
+    /// For how long somebody should have been let in.
+    #[must_use]
+    pub fn overdue(&self) -> Duration {
+        let due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        due.map_or(Duration::ZERO, |due| due.elapsed())
     }
 
     /// Lets resources in, for ever.
     pub async fn run(&self) {
         loop {
-            match self.let_in() {
+            let wait = self.let_in();
+            *self.due.lock().unwrap_or_else(PoisonError::into_inner) = wait.map(|wait| Instant::now() + wait);
+            match wait {
                 Some(wait) => {
                     // Whichever comes first: both only mean to look again.
                     let _ = tokio::time::timeout(wait, self.moved.notified()).await;
@@ -137,5 +152,42 @@ impl Host {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth0::Rate;
+
+    /// Ten that wait for a budget of one request a minute.
+    fn crowd() -> Admission {
+        let (admission, pace) = (Admission::new(8), Arc::<Pace>::default());
+        pace.set_rate(Rate { per_minute: 1, burst: 1 });
+        pace.spend();
+        for index in 0..10 {
+            let who = ("a".to_owned(), index.to_string());
+            assert!(!admission.ask("example.auth0.com", &pace, &who, Lane::Change));
+        }
+        admission
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_the_budget_is_not_overdue() {
+        let admission = crowd();
+        let told = admission.subscribe();
+        tokio::select! {
+            () = admission.run() => {}
+            () = tokio::time::sleep(Duration::from_mins(6)) => {}
+        }
+        assert!(told.len() >= 5 && admission.overdue() < Duration::from_secs(1), "{}", told.len());
+        assert!(admission.waiting().iter().any(|lane| lane.oldest >= Duration::from_mins(6)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whom_nobody_lets_in_is_overdue() {
+        let admission = crowd();
+        tokio::time::sleep(Duration::from_mins(6)).await;
+        assert_eq!(admission.overdue(), Duration::from_mins(6));
     }
 }

@@ -292,7 +292,7 @@ fn report(object: &Auth0UserUpdate, outcome: &Outcome, started: Instant, metrics
         None if requests > 0 => ("updated", applied),
         None => ("unchanged", applied),
     };
-    metrics.pass("Auth0UserUpdate", came_to, reason.as_str());
+    metrics.pass("Auth0UserUpdate", came_to, reason.as_str(), elapsed);
     match &outcome.failure {
         Some(failure) => {
             tracing::warn!(namespace, name, generation, requests, reason = %failure.reason, ?elapsed, "pass ended early");

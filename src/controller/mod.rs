@@ -195,10 +195,14 @@ pub async fn run(
 /// Names what is counted only when somebody asks for metrics.
 fn describe(shared: &Shared, scopes: &[Scope]) {
     let admission = Arc::clone(&shared.admission);
+    shared.probes.overdue_with(move || admission.overdue());
+    let admission = Arc::clone(&shared.admission);
+    let tenants = shared.rivals.tenants.clone();
     let stores: Vec<_> = scopes.iter().map(|scope| (scope.tenants.clone(), scope.updates.clone())).collect();
     shared.probes.describe_with(move |metrics: &Metrics| {
         metrics.set_waiting(admission.waiting());
-        metrics.set_budget(admission.budgets());
+        // Hosts are remembered for longer than their tenants are there.
+        metrics.set_budget(admission.budgets().into_iter().filter(|told| tenants.uses(&told.host)));
         metrics.set_resources(stores.iter().flat_map(|(tenants, updates)| {
             let tenants = tenants.state().into_iter().map(|object| {
                 let readable = object.0.as_ref().ok();
@@ -252,7 +256,7 @@ async fn run_in(
     let mut count = first_list(&shared.missing_lists);
     let mut agendas = keeping(Arc::clone(&tenant_agendas));
     let clients = Arc::clone(&shared.clients);
-    let tenants = objects::<Auth0Tenant>(&shared.client, namespace.as_deref(), |_| {})
+    let tenants = objects::<Auth0Tenant>(shared, namespace.as_deref(), |_| {})
         .inspect(move |event| agendas(event))
         .reflect(tenants_writer)
         .inspect(move |event| {
@@ -300,6 +304,7 @@ async fn run_in(
         },
     );
     let wakes = async {
+        // Whichever ends, the others are of no use.
         tokio::select! {
             () = wakes::users_of_secrets(changed_secrets, &tenant_store, &update_store, &wake_tenants, &wake_updates) => {}
             () = wakes::users_of_tenants(changed_tenants, &update_store, &wake_updates) => {}
@@ -308,6 +313,9 @@ async fn run_in(
             () = shutdown.clone() => {}
         }
     };
+    let tenant_passes = shared.probes.part("passes of tenants", tenant_passes, shutdown.clone());
+    let update_passes = shared.probes.part("passes of updates", update_passes, shutdown.clone());
+    let wakes = shared.probes.part("wakes", wakes, shutdown.clone());
     tokio::select! {
         _ = join(join(tenant_passes, update_passes), wakes) => {}
         () = drained(shutdown.clone(), &tenant_store, &update_store) => {}
@@ -328,7 +336,7 @@ fn watched_updates(
     let forget = |object: &mut Auth0UserUpdate| {
         leftover::forget(object);
     };
-    objects::<Auth0UserUpdate>(&shared.client, namespace, forget)
+    objects::<Auth0UserUpdate>(shared, namespace, forget)
         .inspect(move |event| {
             agendas(event);
             claims(event);
@@ -448,7 +456,7 @@ fn claiming(claims: Arc<Claims>, namespace: Option<String>) -> impl FnMut(&Watch
 /// The watch of one kind. Objects that do not decode are in it too, as such; `prepare` sees those that do while
 /// they have their `managedFields`, which are not kept.
 fn objects<K>(
-    client: &Client,
+    shared: &Shared,
     namespace: Option<&str>,
     prepare: fn(&mut K),
 ) -> impl Stream<Item = WatchResult<K>> + Send + use<K>
@@ -461,9 +469,10 @@ where
         + Sync
         + 'static,
 {
+    let (client, probes) = (shared.client.clone(), Arc::clone(&shared.probes));
     let api: Api<Guarded<K>> = match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
     };
     watcher(api, watcher::Config::default().timeout(WATCH_SECONDS))
         .default_backoff()
@@ -473,8 +482,9 @@ where
             }
             object.meta_mut().managed_fields = None;
         })
-        .inspect(|event| {
+        .inspect(move |event| {
             if let Err(error) = event {
+                probes.metrics.watch_error(&K::kind(&()));
                 tracing::warn!(%error, kind = %K::kind(&()), "the watch broke; it is begun anew");
             }
         })

@@ -93,9 +93,11 @@ pub async fn reconcile(
             return Ok(Action::await_change());
         }
     };
-    let _under_way = tenants.probes.begin();
-    let visited = AssertUnwindSafe(tenants.visit(tenant)).catch_unwind().await;
+    let started = Instant::now();
+    let visited = tenants.probes.pass(AssertUnwindSafe(tenants.visit(tenant)).catch_unwind()).await;
     let next = visited.unwrap_or_else(|_| {
+        let reason = Reason::InternalError.as_str();
+        tenants.probes.metrics.pass("Auth0Tenant", "failed", reason, started.elapsed());
         tracing::error!(namespace = tenant.namespace(), name = tenant.name_any(), "the pass panicked");
         REFRESH
     });
@@ -129,8 +131,9 @@ impl Tenants {
         }
         agenda.generation = Some(generation);
         agenda.judged_secret = version;
+        let started = Instant::now();
         let looked = self.look(tenant).await;
-        report(tenant, &looked, &self.probes.metrics);
+        report(tenant, &looked, started.elapsed(), &self.probes.metrics);
         let wait = match &looked {
             Ok(findings) => {
                 agenda.failures = 0;
@@ -213,15 +216,15 @@ async fn choices(client: &auth0::Client) -> Result<Option<auth0::Connections>, F
     }
 }
 
-fn report(tenant: &Auth0Tenant, looked: &Result<Findings, Failed>, metrics: &Metrics) {
+fn report(tenant: &Auth0Tenant, looked: &Result<Findings, Failed>, elapsed: Duration, metrics: &Metrics) {
     let (namespace, name) = (tenant.namespace(), tenant.name_any());
     match looked {
         Ok(_) => {
-            metrics.pass("Auth0Tenant", "unchanged", Reason::Applied.as_str());
+            metrics.pass("Auth0Tenant", "unchanged", Reason::Applied.as_str(), elapsed);
             tracing::debug!(namespace, name, "looked at the tenant");
         }
         Err(Failed { failure, .. }) => {
-            metrics.pass("Auth0Tenant", "failed", failure.reason.as_str());
+            metrics.pass("Auth0Tenant", "failed", failure.reason.as_str(), elapsed);
             tracing::warn!(namespace, name, reason = %failure.reason, "the tenant cannot be used");
         }
     }

@@ -70,6 +70,13 @@ impl Directory {
         lowest.unwrap_or_default()
     }
 
+    /// Whether a tenant resource is about this host.
+    #[must_use]
+    pub fn uses(&self, host: &str) -> bool {
+        let mut objects = self.0.iter().flat_map(Store::state);
+        objects.any(|object| object.0.as_ref().is_ok_and(|tenant| tenant.spec.domain == host))
+    }
+
     /// Host of a tenant, with its port, for resources of the namespace `of`; `None` without its consent.
     #[must_use]
     pub fn host(&self, (namespace, name): &Named, of: &str) -> Option<String> {

@@ -68,17 +68,18 @@ pub async fn reconcile(
     object: Arc<DeserializeGuard<Auth0UserUpdate>>,
     updates: Arc<Updates>,
 ) -> Result<Action, Infallible> {
-    let _under_way = updates.probes.begin();
-    let next = AssertUnwindSafe(updates.serve(&object)).catch_unwind().await.unwrap_or(Some(RECHECK));
+    let pass = AssertUnwindSafe(updates.serve(&object)).catch_unwind();
+    let next = updates.probes.pass(pass).await.unwrap_or(Some(RECHECK));
     Ok(next.map_or_else(Action::await_change, Action::requeue))
 }
 
 impl Updates {
     async fn serve(&self, object: &DeserializeGuard<Auth0UserUpdate>) -> Option<Duration> {
+        let started = Instant::now();
         match &object.0 {
             Ok(readable) => match AssertUnwindSafe(self.visit(readable)).catch_unwind().await {
                 Ok(next) => next,
-                Err(_) => self.panicked(readable).await,
+                Err(_) => self.panicked(readable, started).await,
             },
             Err(invalid) => {
                 let metadata = &invalid.metadata;
@@ -270,7 +271,7 @@ impl Updates {
         agenda.due = Some(Instant::now() + wait);
     }
 
-    async fn panicked(&self, object: &Auth0UserUpdate) -> Option<Duration> {
+    async fn panicked(&self, object: &Auth0UserUpdate, started: Instant) -> Option<Duration> {
         let uid = object.uid().unwrap_or_default();
         let mut agenda = self.agendas.of(&uid);
         agenda.failures += 1;
@@ -281,6 +282,7 @@ impl Updates {
         let failure =
             Failure::new(Reason::InternalError, "the operator has a defect: see its log and report it");
         let failures = agenda.failures;
+        self.probes.metrics.pass("Auth0UserUpdate", "failed", failure.reason.as_str(), started.elapsed());
         self.agendas.keep(&uid, agenda);
         self.publish_failure(object, failure, failures).await;
         Some(wait)

@@ -21,6 +21,7 @@ mod input;
 mod isolation;
 mod kills;
 mod matrix;
+mod monitoring;
 mod observe;
 mod operations;
 mod outputs;
