@@ -23,6 +23,8 @@ GO := $(shell awk '$$1 == "go" { print $$2 }' $(MODULE)/go.mod)
 # With KUBEBUILDER_ASSETS, its etcd, kube-apiserver and kubectl are used.
 PROGRAMS := $(BIN)/launcher $(if $(KUBEBUILDER_ASSETS),,$(addprefix $(BIN)/,etcd kubectl kube-apiserver))
 JUDGES := $(addprefix target/gitops/,flux-judge argo-judge)
+# What Argo CD and Flux say of the kinds that point them to a repository.
+FOREIGN := $(addprefix target/foreign-crds/,application.yaml kustomization.yaml)
 CHECKERS := $(addprefix target/checkers/,helm kubeconform kube-score promtool)
 
 .PHONY: help
@@ -54,7 +56,7 @@ bench: control-plane ## measure cost, budget, faults and memory, as tables (abou
 	@$(dir $(OPERATOR))../release/bench --operator $(dir $(OPERATOR))../release/auth0-user-operator $(BENCH)
 
 .PHONY: crds
-crds: tools ## write crds/*.yaml anew from the Rust types
+crds: tools ## write crds/*.yaml and docs/fields.md anew from the Rust types
 	UPDATE_CRDS=1 cargo test --quiet --locked --test crds
 
 .PHONY: control-plane
@@ -76,7 +78,7 @@ $(BIN)/%: | tools
 	touch $@; echo "built $* in $$((SECONDS - started)) s"
 
 .PHONY: judges
-judges: tools $(JUDGES) ## build the programs that apply and wait as Flux and Argo CD do
+judges: tools $(JUDGES) $(FOREIGN) ## build the programs that apply and wait as Flux and Argo CD do
 
 target/gitops/flux-judge: $(wildcard tests/gitops/flux/*.go) tests/gitops/flux/go.mod tests/gitops/flux/go.sum
 target/gitops/argo-judge: $(wildcard tests/gitops/argo/*.go) tests/gitops/argo/go.mod tests/gitops/argo/go.sum
@@ -86,6 +88,16 @@ target/gitops/%-judge: | tools
 	@started=$$SECONDS; mkdir -p $(@D); \
 	CGO_ENABLED=0 go -C tests/gitops/$* build -trimpath -ldflags "-s -w" -o "$(CURDIR)/$@" .; \
 	touch $@; echo "built $*-judge in $$((SECONDS - started)) s"
+
+target/foreign-crds/application.yaml: FROM := github.com/argoproj/argo-cd/v3
+target/foreign-crds/application.yaml: CRD := manifests/crds/application-crd.yaml
+target/foreign-crds/kustomization.yaml: FROM := github.com/fluxcd/kustomize-controller@v1.9.6
+target/foreign-crds/kustomization.yaml: CRD := config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml
+
+# A module's archive holds its CRDs too; the version of Argo CD is the judge's.
+target/foreign-crds/%.yaml: Makefile tests/gitops/argo/go.mod | tools
+	@mkdir -p $(@D); folder=$$(go -C tests/gitops/argo mod download -json $(FROM) | awk -F '"' '$$2 == "Dir" { print $$4 }'); \
+	install -m 644 "$$folder/$(CRD)" $@
 
 .PHONY: checkers
 checkers: tools $(CHECKERS) ## build helm and the programs that check manifests and alert rules

@@ -32,17 +32,19 @@ pub struct Auth0UserUpdateStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
     pub conditions: Vec<Condition>,
 
-    /// The user as Auth0 answered: the outputs of the Update User card.
+    /// The user as Auth0 last answered: the outputs of the Update User card. Taken anew when something was
+    /// sent, a declared field differs, or a look was asked for; not because the user logged in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "UserOutputs")]
     pub user: Option<UserOutputs>,
 
-    /// The whole answer of Auth0, without access_token, access_token_secret and refresh_token.
+    /// The whole answer that user comes from, without access_token, access_token_secret and refresh_token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::free_form_map")]
     pub raw_output: Option<JsonMap>,
 
-    /// Outputs left out because they are larger than 128 KiB.
+    /// Which of rawOutput, user.appMetadata and user.userMetadata are left out because they are larger than
+    /// 128 KiB.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub output_omitted: Vec<String>,
 
@@ -51,7 +53,7 @@ pub struct Auth0UserUpdateStatus {
     #[schemars(with = "LastUpdate")]
     pub last_update: Option<LastUpdate>,
 
-    /// Inputs that were left blank although Auth0 cannot clear them.
+    /// Inputs that are blank, were meant to clear, and that Auth0 has no way to clear.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored_fields: Vec<IgnoredField>,
 
@@ -64,7 +66,8 @@ pub struct Auth0UserUpdateStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_persisted: Vec<NotPersisted>,
 
-    /// Memory of what must not be sent twice: password, verifyEmail, whole-metadata clears.
+    /// Memory of what must not be sent twice: passwords, verification mails, clears of whole metadata maps,
+    /// and values of a secondary identity that Auth0 does not show. The operator's own: do not edit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
     pub triggers: Vec<Trigger>,
@@ -173,7 +176,7 @@ pub struct LastUpdate {
     pub time: String,
     /// Generation of the spec that was applied.
     pub generation: i64,
-    /// Number of PATCH requests.
+    /// Number of PATCH requests of that pass, refused ones included.
     pub requests: u32,
     /// Fields that were set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -221,7 +224,7 @@ pub struct NotPersisted {
 pub struct Trigger {
     /// Name of the spec field.
     pub name: String,
-    /// Sending, Resending, Sent or Refused.
+    /// Sending or Resending (begun, the answer is not known), Sent or Refused.
     #[schemars(with = "String")]
     pub state: TriggerState,
     /// Keyed digest of tenant, user, identity and value.

@@ -54,13 +54,13 @@ pub struct Auth0TenantSpec {
     /// may say RS384 or PS256 instead of RS256). An optional key domain must equal spec.domain.
     pub credentials_secret_ref: CredentialsSecretRef,
 
-    /// Custom domain that links in mails should use, for example login.example.com.
+    /// Custom domain of the tenant that links in mails should use, for example login.example.com.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     #[x_kube(validation = matches("^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$", "customDomain must be a host name in lower case such as login.example.com"))]
     pub custom_domain: Option<String>,
 
-    /// Namespaces whose Auth0UserUpdates may use this tenant; a single * for all. Its own always may.
+    /// Other namespaces whose Auth0UserUpdates may use this tenant; a single * for all. Its own always may.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), inner(length(min = 1, max = 63)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
@@ -94,12 +94,12 @@ pub struct CredentialsSecretRef {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct RateLimit {
-    /// Requests a minute.
+    /// Requests a minute. Default 60.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 300_000))]
     pub requests_per_minute: Option<u32>,
 
-    /// Requests at once.
+    /// Requests at once. Default 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 5_000))]
     pub burst: Option<u32>,

@@ -56,11 +56,12 @@ use serde::{Deserialize, Serialize};
     validation = clear_excludes("username")
 )]
 pub struct Auth0UserUpdateSpec {
-    /// The Auth0Tenant to call.
+    /// The Auth0Tenant whose user this is.
     pub tenant_ref: TenantRef,
 
-    /// Whether blank inputs clear the value in Auth0. Yes: "" on a text, null, or {} on metadata removes
-    /// it. No: blank inputs are not sent. Quoted or not, true and false mean the same as Yes and No.
+    /// Whether blank inputs clear the value in Auth0. Yes: "" or null on a text, and {} on metadata, remove
+    /// it. No: blank inputs are not sent. Yes, No, true and false are taken, quoted or not. A key that is
+    /// absent is no blank: it is never sent.
     #[schemars(schema_with = "schema::pass_empty_values")]
     pub pass_empty_values: PassEmptyValues,
 
@@ -95,39 +96,41 @@ pub struct Auth0UserUpdateSpec {
     #[x_kube(validation = absolute_url())]
     pub picture: Field<String>,
 
-    /// Email address. A changed address ends the user's sessions. Auth0 databases store it in lower case;
-    /// letter case alone is no difference.
+    /// Email address. A changed address ends the user's sessions. Auth0 databases store it in lower case, so
+    /// letter case alone is no change.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[schemars(length(max = 254))]
     #[x_kube(validation = matches(r"^([^@\s]+@[^@\s]+)?$", "email must be one address such as ada@example.com, or \"\" for blank"))]
     pub email: Field<String>,
 
-    /// Whether the email address counts as verified.
+    /// Whether the email address counts as verified. Goes with every new address too, which Auth0 may take
+    /// for unverified otherwise.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub email_verified: Field<bool>,
 
-    /// Set to true to mail a verification link, once for each address. Set it to false (or remove it) and
-    /// to true again for another mail. It overrides the mail that emailVerified would cause.
+    /// Set to true to mail a verification link, once for each address: together with a change of email or
+    /// emailVerified, else as soon as Auth0 says that the address is not verified. Set it to false (or remove
+    /// it) and to true again for another mail. It overrides the mail that emailVerified may cause.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub verify_email: Field<bool>,
 
-    /// Client id of the application that a mail is sent for. Sent only together with a new email or
-    /// phone number.
+    /// Client id of the application that a mail is sent for. Goes with a new email or phone number only.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub client_id: Field<String>,
 
-    /// Phone number in E.164 form: +, then 1 to 15 digits. Quote it, or YAML reads a number.
+    /// Phone number in E.164 form: +, then 1 to 15 digits. Quote it, or YAML reads a number. A change ends
+    /// the user's sessions.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[schemars(length(max = 16))]
     #[x_kube(validation = matches(r"^([+][0-9]{1,15})?$", "phoneNumber must be + and 1 to 15 digits in quotes, such as \"+15551234567\", or \"\" for blank"))]
     pub phone_number: Field<String>,
 
-    /// Whether the phone number counts as verified.
+    /// Whether the phone number counts as verified. Goes with every new number too.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub phone_verified: Field<bool>,
 
     /// Username, 1 to 128 characters; only where the connection uses usernames. A change ends the user's
-    /// sessions.
+    /// sessions. Letter case alone is no change.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[schemars(length(max = 128))]
     pub username: Field<String>,
@@ -156,8 +159,9 @@ pub struct Auth0UserUpdateSpec {
     #[schemars(schema_with = "schema::free_form_map")]
     pub user_metadata: Option<JsonMap>,
 
-    /// Name of the connection of the identity to act on, one of the tenant's status.connections. Absent:
-    /// the user's primary identity.
+    /// Connection of the identity whose password, email, phone number and username are meant: one of the
+    /// tenant's status.connections in which the user has exactly one identity. Absent or blank: the primary
+    /// identity. Everything else belongs to the user as a whole.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub connection: Field<String>,
 
@@ -171,13 +175,14 @@ pub struct Auth0UserUpdateSpec {
     #[x_kube(merge_strategy = ListMerge::Set, validation = clearable())]
     pub clear: Vec<String>,
 
-    /// Apply (default) or Observe. Observe sends nothing and names in status.plan what Apply would send.
+    /// Apply (default) or Observe. Observe sends nothing, and names in status.plan what Apply would send.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Mode")]
     pub mode: Option<Mode>,
 
     /// How often to look at Auth0 again and correct drift of the declared fields: a Go duration of at
-    /// least 1m, or 0s for never. Default 1h, plus or minus 10 %.
+    /// least 1m such as 30m, or 0s for never. Default 1h, plus or minus 10 %. 0s also ends the further tries
+    /// of what Auth0 refused; what is expected to pass is still tried again.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[schemars(length(max = 32))]
     #[x_kube(validation = resync_interval())]
@@ -257,8 +262,8 @@ pub struct TenantRef {
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
 
-    /// Namespace of the Auth0Tenant, if it is another one. That tenant has to list this namespace in
-    /// spec.allowedNamespaces.
+    /// Namespace of the Auth0Tenant; absent: this one. A tenant of another namespace has to name this
+    /// namespace in its spec.allowedNamespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub namespace: Option<String>,

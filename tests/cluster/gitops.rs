@@ -1,6 +1,6 @@
 //! Flux and Argo CD as judges: they apply, compare and wait with their own libraries (`tests/gitops`).
 
 mod appliers;
-mod judge;
+pub mod judge;
 mod rows;
 mod scripts;

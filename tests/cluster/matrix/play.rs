@@ -12,12 +12,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// Plays all cells of these ways in a namespace of their own.
+/// Plays all cells of these ways in a namespace of their own; only the one that CELL names, where it is set.
 pub async fn play(namespace: &str, ways: &[Way]) {
     let begun = Instant::now();
+    let mut cells = super::cell::cells(ways);
+    if let Ok(name) = std::env::var("CELL") {
+        cells.retain(|cell| cell.name == name);
+        assert_eq!(cells.len(), 1, "{name} is no cell of this test");
+    }
     let world = world(namespace).await;
     let sender = Sender::new(&world).await;
-    let cells = super::cell::cells(ways);
     for cell in &cells {
         world.sandbox.put_user(cell.seed().into()).unwrap();
     }

@@ -1,11 +1,11 @@
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::output::{Output, run};
-use crate::{Result, launcher};
+use crate::{Error, Result, launcher};
 
 /// A way to hand a whole manifest to the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,14 +94,40 @@ impl Kubectl {
         if let Some(namespace) = &self.namespace {
             words.extend(["--namespace".into(), namespace.into()]);
         }
-        // Neither the settings nor the caches of whoever runs the tests.
+        self.start(&self.program, &words, &[], stdin).await
+    }
+
+    /// Runs a command of kubectl as a person types it into a shell: with quotes, `$(…)` and here-documents, in
+    /// the kubeconfig's own namespace. `folder` is where it is typed.
+    ///
+    /// # Errors
+    /// As [`Kubectl::run`].
+    pub async fn typed(&self, command: &str, folder: &Path) -> Result<Output> {
+        let others = std::env::var_os("PATH").unwrap_or_default();
+        let folders =
+            self.program.parent().map(Path::to_owned).into_iter().chain(std::env::split_paths(&others));
+        let path = std::env::join_paths(folders).map_err(|error| Error::Failed(error.to_string()))?;
+        // Without a shell in between, the launcher could not end kubectl.
+        let script = format!("cd '{}' && exec {command}", folder.display());
+        self.start(Path::new("sh"), &["-c".into(), script.into()], &[("PATH", &path)], "").await
+    }
+
+    /// Runs a program with neither the settings nor the caches of whoever runs the tests.
+    async fn start(
+        &self,
+        program: &Path,
+        words: &[OsString],
+        more: &[(&str, &OsStr)],
+        stdin: &str,
+    ) -> Result<Output> {
         let cache = self.kubeconfig.with_file_name("kubectl-cache");
-        let envs = [
+        let mut envs = vec![
             ("KUBECONFIG", self.kubeconfig.as_os_str()),
             ("KUBERC", "off".as_ref()),
             ("KUBECACHEDIR", cache.as_os_str()),
         ];
-        run(&self.program, &words, &envs, stdin, self.deadline).await
+        envs.extend(more);
+        run(program, words, &envs, stdin, self.deadline).await
     }
 
     /// Hands over a manifest (YAML or JSON, one or more documents).
