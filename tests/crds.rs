@@ -88,17 +88,17 @@ fn constraints(rules: &mut Vec<String>, of: &str, schema: &Value) {
         rules.push(format!("{of}one of {choices}"));
     }
     let bounds = [
-        ("minLength", "at least", "characters"),
-        ("maxLength", "at most", "characters"),
-        ("minItems", "at least", "entries"),
-        ("maxItems", "at most", "entries"),
-        ("minimum", "at least", ""),
-        ("maximum", "at most", ""),
+        ("minLength", "maxLength", " characters"),
+        ("minItems", "maxItems", " entries"),
+        ("minimum", "maximum", ""),
     ];
-    for (key, words, unit) in bounds {
-        if let Some(bound) = schema[key].as_f64() {
-            rules.push(format!("{of}{words} {bound} {unit}").trim_end().to_owned());
-        }
+    for (least, most, unit) in bounds {
+        rules.extend(match (schema[least].as_f64(), schema[most].as_f64()) {
+            (Some(least), Some(most)) => Some(format!("{of}{least} to {most}{unit}")),
+            (Some(least), None) => Some(format!("{of}at least {least}{unit}")),
+            (None, Some(most)) => Some(format!("{of}at most {most}{unit}")),
+            (None, None) => None,
+        });
     }
     rules.extend(schema["pattern"].as_str().map(|pattern| format!("{of}matches `{pattern}`")));
     rules.extend((schema["nullable"] == true).then(|| format!("{of}may be null")));
