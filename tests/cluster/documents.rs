@@ -276,9 +276,9 @@ fn every_module_has_its_sentence() {
     let first_cells = part.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
     let names = first_cells.flat_map(|cell| cell.trim_end_matches('`').split("`, `"));
     let named: BTreeSet<&str> = names.map(|name| name.rsplit('/').next().unwrap()).collect();
-    let modules = files("src", ".rs").into_iter().filter(|path| !path.contains("tests"));
+    let sources = files("src", ".rs").into_iter().filter(|path| !path.contains("tests"));
     let modules: BTreeSet<String> =
-        modules.map(|path| path.trim_end_matches(".rs").rsplit('/').next().unwrap().to_owned()).collect();
+        sources.map(|path| path.trim_end_matches(".rs").rsplit('/').next().unwrap().to_owned()).collect();
     let modules: BTreeSet<&str> = modules.iter().map(String::as_str).collect();
     assert_eq!(named, modules, "left: docs/architecture.md; right: src/");
 }

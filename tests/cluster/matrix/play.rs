@@ -17,8 +17,14 @@ pub async fn play(namespace: &str, ways: &[Way]) {
     let begun = Instant::now();
     let mut cells = super::cell::cells(ways);
     if let Ok(name) = std::env::var("CELL") {
+        assert!(
+            super::cell::cells(&Way::ALL).iter().any(|cell| cell.name == name),
+            "there is no cell {name}"
+        );
         cells.retain(|cell| cell.name == name);
-        assert_eq!(cells.len(), 1, "{name} is no cell of this test");
+    }
+    if cells.is_empty() {
+        return println!("not a cell of this test");
     }
     let world = world(namespace).await;
     let sender = Sender::new(&world).await;
