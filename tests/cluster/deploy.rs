@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 const KUSTOMIZE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize");
 
-async fn rendered(world: &World, folder: &str) -> Vec<Value> {
+pub async fn rendered(world: &World, folder: &str) -> Vec<Value> {
     let path = format!("{KUSTOMIZE}/{folder}");
     let output = world.plane.admin().run(["kustomize", &path], "").await.unwrap().ok().unwrap();
     // kubectl turns its YAML into a list of JSON.
@@ -15,7 +15,7 @@ async fn rendered(world: &World, folder: &str) -> Vec<Value> {
     objects.map(Result::unwrap).collect()
 }
 
-fn of<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
+pub fn of<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
     objects.iter().filter(|object| object["kind"] == kind).collect()
 }
 

@@ -32,6 +32,7 @@ mod quiet;
 mod reasons;
 mod replicas;
 mod requests;
+mod restricted;
 mod schema;
 mod triggers;
 mod wakes;
