@@ -25,7 +25,7 @@ PROGRAMS := $(BIN)/launcher $(if $(KUBEBUILDER_ASSETS),,$(addprefix $(BIN)/,etcd
 JUDGES := $(addprefix target/gitops/,flux-judge argo-judge)
 # What Argo CD and Flux say of the kinds that point them to a repository.
 FOREIGN := $(addprefix target/foreign-crds/,application.yaml kustomization.yaml)
-CHECKERS := $(addprefix target/checkers/,actionlint cargo-deny helm kubeconform kube-score promtool)
+CHECKERS := $(addprefix target/checkers/,helm kubeconform kube-score promtool)
 
 .PHONY: help
 help: ## list the targets
@@ -46,15 +46,26 @@ playground: control-plane ## the same set-up, which stays until Ctrl-C
 .PHONY: test
 test: control-plane judges checkers ## everything that has to pass before a commit
 	cargo fmt --all --check
+	target/checkers/actionlint -shellcheck= -pyflakes= .github/workflows/*.yaml
+	target/checkers/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo build --locked
 	cargo test --locked --workspace
-	target/checkers/actionlint -shellcheck= -pyflakes= .github/workflows/*.yaml
-	target/checkers/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
 
 .PHONY: restricted
 restricted: control-plane target/checkers/runc ## run the operator under its pod's restrictions (Linux, as root)
 	cargo test --locked --test cluster -- --ignored --nocapture restricted::
+
+.PHONY: dist
+dist: $(BIN)/kubectl target/checkers/helm ## write a release's files into target/dist (DIGEST: the image's)
+	@rm -rf target/dist target/install; mkdir -p target/dist target/install
+	@printf '%s\n' 'resources: [../../deploy/kustomize/base]' > target/install/kustomization.yaml
+	@[ -z "$(DIGEST)" ] || printf '%s\n' 'images:' '  - name: ghcr.io/example/auth0-user-operator' \
+		'    digest: $(DIGEST)' >> target/install/kustomization.yaml
+	@$(BIN)/kubectl kustomize target/install > target/dist/install.yaml
+	@$(BIN)/kubectl kustomize crds > target/dist/crds.yaml
+	@target/checkers/helm package deploy/chart --destination target/dist >/dev/null
+	@cd target/dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 .PHONY: bench
 bench: control-plane ## measure cost, budget, faults and memory, as tables (about an hour; BENCH names a part)
@@ -108,13 +119,10 @@ target/foreign-crds/%.yaml: Makefile tests/gitops/argo/go.mod | tools
 .PHONY: checkers
 checkers: tools $(CHECKERS) ## build helm and the programs that check manifests and alert rules
 
-target/checkers/actionlint: PACKAGE := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 target/checkers/helm: PACKAGE := helm.sh/helm/v4/cmd/helm@v4.3.1
 target/checkers/kubeconform: PACKAGE := github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
 target/checkers/kube-score: PACKAGE := github.com/zegl/kube-score/cmd/kube-score@v1.20.0
 target/checkers/promtool: PACKAGE := github.com/prometheus/prometheus/cmd/promtool@v0.316.0
-target/checkers/runc: PACKAGE := github.com/opencontainers/runc@v1.5.1
-target/checkers/runc: CGO := 1
 
 target/checkers/%: Makefile | tools
 	@echo "building $* (all: about 3 minutes the first time, seconds later)"
@@ -122,6 +130,12 @@ target/checkers/%: Makefile | tools
 	GOBIN="$(CURDIR)/$(@D)" CGO_ENABLED=$(or $(CGO),0) go install -trimpath $(PACKAGE); \
 	touch $@; echo "built $* in $$((SECONDS - started)) s"
 
+# Of workflows and dependencies, and what starts a container.
+checkers: $(addprefix target/checkers/,actionlint cargo-deny)
+
+target/checkers/actionlint: PACKAGE := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+target/checkers/runc: PACKAGE := github.com/opencontainers/runc@v1.5.1
+target/checkers/runc: CGO := 1
 CARGO_DENY := 0.20.2
 
 # Not optimised: it is built in a third of the time, and checks as well.
@@ -142,7 +156,7 @@ tools:
 	at_least() { printf '%s\n%s\n' "$$2" "$$1" | sort -V -C; }; \
 	rust=$$(cargo --version 2>/dev/null | awk '{ print $$2 }') || true; \
 	go=$$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null) || true; go=$${go#go}; \
-	at_least "$${rust:-0}" $(RUST) || need "cargo >= $(RUST), found $${rust:-none} (https://rustup.rs)"; \
+	at_least "$${rust:-0}" $(RUST) || need "cargo >= $(RUST), found $${rust:-none} (https://rustup.rs, then: rustup toolchain install)"; \
 	at_least "$${go:-0}" $(GO) || need "go >= $(GO), found $${go:-none} (https://go.dev/dl)"; \
 	command -v $${CC:-cc} >/dev/null || need "a C compiler such as gcc or clang (for aws-lc, the TLS library)"; \
 	if [ -n "$(KUBEBUILDER_ASSETS)" ]; then for program in etcd kube-apiserver kubectl; do \

@@ -18,11 +18,9 @@ const RUNC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/checkers/runc");
 /// What distroless/cc has.
 const LIBRARIES: [&str; 4] = ["ld-linux", "libc.so", "libgcc_s.so", "libm.so"];
 
-/// Its name: one container at a time is enough for the folder that remembers it.
-const NAME: &str = "operator";
-
-/// A container's folder; the container goes with the value.
+/// A container and its folder; both go at the end, the container with the value.
 struct Container {
+    name: String,
     folder: PathBuf,
     mounts: Vec<Value>,
 }
@@ -33,7 +31,8 @@ impl Container {
             fs::create_dir_all(folder.join("rootfs").join(name)).unwrap();
         }
         let proc = json!({"destination": "/proc", "type": "proc", "source": "proc"});
-        let container = Self { folder, mounts: vec![proc] };
+        let container =
+            Self { name: format!("auth0-user-operator-{}", std::process::id()), folder, mounts: vec![proc] };
         let output = Command::new("ldd").arg(OPERATOR).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         print!("ldd auth0-user-operator:\n{text}");
@@ -101,7 +100,7 @@ impl Container {
 
     /// A file of the program's own folder under /proc.
     fn proc(&self, name: &str) -> String {
-        let state: Value = serde_json::from_str(&self.runc(&["state", NAME])).unwrap();
+        let state: Value = serde_json::from_str(&self.runc(&["state", &self.name])).unwrap();
         fs::read_to_string(Path::new("/proc").join(state["pid"].to_string()).join(name)).unwrap()
     }
 }
@@ -111,7 +110,7 @@ impl Drop for Container {
         let _ = Command::new(RUNC)
             .arg("--root")
             .arg(self.folder.join("state"))
-            .args(["delete", "--force", NAME])
+            .args(["delete", "--force", &self.name])
             .output();
     }
 }
@@ -166,7 +165,7 @@ async fn it_works_under_the_restrictions_of_its_pod() {
     let state = container.folder.join("state");
     world.operator = Operator::builder(RUNC, world.plane.kubeconfig())
         .args(["--root", state.to_str().unwrap(), "run", "--bundle", container.folder.to_str().unwrap()])
-        .args([NAME])
+        .args([&container.name])
         .start()
         .await
         .unwrap();
