@@ -130,6 +130,21 @@ target/checkers/%: Makefile | tools
 	GOBIN="$(CURDIR)/$(@D)" CGO_ENABLED=$(or $(CGO),0) go install -trimpath $(PACKAGE); \
 	touch $@; echo "built $* in $$((SECONDS - started)) s"
 
+# Names what is missing before anything is built.
+.PHONY: tools
+tools:
+	@need() { echo "missing: $$1" >&2; missing=1; }; missing=0; \
+	at_least() { printf '%s\n%s\n' "$$2" "$$1" | sort -V -C; }; \
+	rust=$$(cargo --version 2>/dev/null | awk '{ print $$2 }') || true; \
+	go=$$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null) || true; go=$${go#go}; \
+	at_least "$${rust:-0}" $(RUST) || need "cargo >= $(RUST), found $${rust:-none} (https://rustup.rs, then: rustup toolchain install)"; \
+	at_least "$${go:-0}" $(GO) || need "go >= $(GO), found $${go:-none} (https://go.dev/dl)"; \
+	command -v $${CC:-cc} >/dev/null || need "a C compiler such as gcc or clang (for aws-lc, the TLS library)"; \
+	if [ -n "$(KUBEBUILDER_ASSETS)" ]; then for program in etcd kube-apiserver kubectl; do \
+		[ -x "$(KUBEBUILDER_ASSETS)/$$program" ] || need "$$program in KUBEBUILDER_ASSETS ($(KUBEBUILDER_ASSETS))"; \
+	done; fi; \
+	exit $$missing
+
 # Of workflows and dependencies, and what starts a container.
 checkers: $(addprefix target/checkers/,actionlint cargo-deny)
 
@@ -148,18 +163,3 @@ target/checkers/cargo-deny: Makefile | tools
 		mv target/checkers/cargo/bin/$(@F) $@; \
 	}; \
 	touch $@; echo "built $(@F) in $$((SECONDS - started)) s"
-
-# Names what is missing before anything is built.
-.PHONY: tools
-tools:
-	@need() { echo "missing: $$1" >&2; missing=1; }; missing=0; \
-	at_least() { printf '%s\n%s\n' "$$2" "$$1" | sort -V -C; }; \
-	rust=$$(cargo --version 2>/dev/null | awk '{ print $$2 }') || true; \
-	go=$$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null) || true; go=$${go#go}; \
-	at_least "$${rust:-0}" $(RUST) || need "cargo >= $(RUST), found $${rust:-none} (https://rustup.rs, then: rustup toolchain install)"; \
-	at_least "$${go:-0}" $(GO) || need "go >= $(GO), found $${go:-none} (https://go.dev/dl)"; \
-	command -v $${CC:-cc} >/dev/null || need "a C compiler such as gcc or clang (for aws-lc, the TLS library)"; \
-	if [ -n "$(KUBEBUILDER_ASSETS)" ]; then for program in etcd kube-apiserver kubectl; do \
-		[ -x "$(KUBEBUILDER_ASSETS)/$$program" ] || need "$$program in KUBEBUILDER_ASSETS ($(KUBEBUILDER_ASSETS))"; \
-	done; fi; \
-	exit $$missing
