@@ -25,7 +25,7 @@ PROGRAMS := $(BIN)/launcher $(if $(KUBEBUILDER_ASSETS),,$(addprefix $(BIN)/,etcd
 JUDGES := $(addprefix target/gitops/,flux-judge argo-judge)
 # What Argo CD and Flux say of the kinds that point them to a repository.
 FOREIGN := $(addprefix target/foreign-crds/,application.yaml kustomization.yaml)
-CHECKERS := $(addprefix target/checkers/,helm kubeconform kube-score promtool)
+CHECKERS := $(addprefix target/checkers/,actionlint cargo-deny helm kubeconform kube-score promtool prometheus-operator)
 
 .PHONY: help
 help: ## list the targets
@@ -129,6 +129,14 @@ target/checkers/%: Makefile | tools
 	@started=$$SECONDS; mkdir -p $(@D); \
 	GOBIN="$(CURDIR)/$(@D)" CGO_ENABLED=$(or $(CGO),0) go install -trimpath $(PACKAGE); \
 	touch $@; echo "built $* in $$((SECONDS - started)) s"
+
+# No program: the CRDs of ServiceMonitor and PrometheusRule.
+target/checkers/prometheus-operator: MODULE_AND_VERSION := github.com/prometheus-operator/prometheus-operator@v0.85.0
+target/checkers/prometheus-operator: Makefile | tools
+	@dir=$$(go mod download -json $(MODULE_AND_VERSION) | awk -F '"' '$$2 == "Dir" { print $$4 }'); mkdir -p $@; \
+	for kind in servicemonitors prometheusrules; do \
+		install -m 644 "$$dir/example/prometheus-operator-crd/monitoring.coreos.com_$$kind.yaml" $@/; \
+	done; touch $@
 
 # Names what is missing before anything is built.
 .PHONY: tools

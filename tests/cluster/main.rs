@@ -8,6 +8,7 @@ mod blanks;
 mod budget;
 mod canaries;
 mod card;
+mod chart;
 mod claims;
 mod conditions;
 mod connections;

@@ -1,0 +1,51 @@
+{{- define "auth0-user-operator.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* A valid name of a Service too, so without dots. A release's own name (at most 53) always fits in whole. */}}
+{{- define "auth0-user-operator.fullname" -}}
+{{- $name := include "auth0-user-operator.name" . }}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) }}
+{{- default $full .Values.fullnameOverride | replace "." "-" | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "auth0-user-operator.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "auth0-user-operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "auth0-user-operator.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "auth0-user-operator.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: auth0-user-operator
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "auth0-user-operator.serviceAccountName" -}}
+{{- $default := ternary (include "auth0-user-operator.fullname" .) "default" .Values.serviceAccount.create }}
+{{- default $default .Values.serviceAccount.name }}
+{{- end }}
+
+{{- define "auth0-user-operator.image" -}}
+{{- with .Values.image }}
+{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ default $.Chart.AppVersion .tag }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* Another one for each release and each set of watched namespaces; at most 53 and 9 letters. */}}
+{{- define "auth0-user-operator.leaseName" -}}
+{{- .Release.Name }}
+{{- with .Values.scopedNamespaces }}-{{ . | uniq | sortAlpha | join "," | sha256sum | trunc 8 }}{{ end }}
+{{- end }}
+
+{{/* Not empty where Roles in the watched namespaces stand for ClusterRoles. */}}
+{{- define "auth0-user-operator.scoped" -}}
+{{- if and .Values.scopedRBAC .Values.scopedNamespaces }}true{{ end }}
+{{- end }}
+
+{{/* A file of files/, which are symbolic links in Git; some tools drop those when they copy a chart. */}}
+{{- define "auth0-user-operator.file" -}}
+{{- $text := .root.Files.Get .name }}
+{{- required (printf "%s is missing: this copy of the chart lost its symbolic links; use `helm package`" .name) $text }}
+{{- end }}

@@ -1,0 +1,201 @@
+//! The chart's default is what `deploy/kustomize` grants and runs; scopes and names.
+
+use super::{CHART, NAME, ROOT, helm, kustomized, objects, of, one, pod, rendered, template};
+use auth0_user_operator::cli::Cli;
+use clap::Parser as _;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// What roles allow and bindings give to whom, whatever their labels are.
+fn grants(objects: &[Value]) -> BTreeSet<String> {
+    let kinds = ["ServiceAccount", "ClusterRole", "Role", "ClusterRoleBinding", "RoleBinding"];
+    let found = objects.iter().filter(|object| kinds.contains(&object["kind"].as_str().unwrap()));
+    found.map(|object| without_labels(object).to_string()).collect()
+}
+
+fn without_labels(object: &Value) -> Value {
+    let mut object = object.clone();
+    for labelled in ["/metadata", "/spec/selector/matchLabels", "/spec/podSelector/matchLabels"] {
+        if let Some(found) = object.pointer_mut(labelled).and_then(Value::as_object_mut) {
+            found.retain(|key, _| key == "name" || key == "namespace");
+        }
+    }
+    object
+}
+
+/// What a container's arguments mean to the program.
+fn meaning(arguments: &Value) -> String {
+    let words = arguments.as_array().unwrap().iter().map(|word| word.as_str().unwrap());
+    let cli = Cli::parse_from(["auth0-user-operator"].into_iter().chain(words));
+    format!("{:?}", cli.command)
+}
+
+#[tokio::test]
+async fn the_default_grants_and_runs_what_the_kustomize_base_does() {
+    for (folder, values) in [("base", json!({})), ("overlays/high-availability", json!({"replicaCount": 2}))]
+    {
+        let (chart, base) = (rendered(&values).await, kustomized(folder).await);
+        assert_eq!(grants(&chart), grants(&base), "{folder}");
+        for kind in ["PodDisruptionBudget", "NetworkPolicy"] {
+            let mut theirs = without_labels(one(&base, kind));
+            // What selects is a label more in the chart.
+            let mut ours = without_labels(one(&chart, kind));
+            for object in [&mut theirs, &mut ours] {
+                object["spec"]["selector"] = json!(null);
+                object["spec"]["podSelector"] = json!(null);
+            }
+            assert_eq!(ours, theirs, "{folder}");
+        }
+        let [mut ours, mut theirs] =
+            [&chart, &base].map(|objects| one(objects, "Deployment")["spec"].clone());
+        let words = [&ours, &theirs].map(|spec| meaning(&spec["template"]["spec"]["containers"][0]["args"]));
+        assert_eq!(words[0], words[1], "{folder}");
+        // The filter that the program takes without it.
+        let env = ours["template"]["spec"]["containers"][0]["env"].as_array_mut().unwrap();
+        assert_eq!(env.pop().unwrap(), json!({"name": "RUST_LOG", "value": "info,kube_client=error"}));
+        for spec in [&mut ours, &mut theirs] {
+            spec["selector"] = json!(null);
+            spec["template"]["metadata"] = json!(null);
+            spec["template"]["spec"]["containers"][0]["args"] = json!(null);
+            if let Some(spread) = spec.pointer_mut("/template/spec/topologySpreadConstraints/0") {
+                spread["labelSelector"] = json!(null);
+            }
+        }
+        assert_eq!(ours, theirs, "{folder}");
+    }
+}
+
+#[tokio::test]
+async fn the_crds_are_the_committed_ones_and_the_versions_the_programs() {
+    let chart = rendered(&json!({})).await;
+    let committed = ["auth0tenants", "auth0userupdates"].map(|name| {
+        let text = std::fs::read_to_string(format!("{ROOT}/crds/{name}.yaml")).unwrap();
+        objects(&text).remove(0)
+    });
+    for (ours, committed) in of(&chart, "CustomResourceDefinition").into_iter().zip(&committed) {
+        assert_eq!(ours["metadata"]["annotations"], json!({"helm.sh/resource-policy": "keep"}));
+        assert_eq!(&without_labels(ours), committed);
+    }
+    let text = std::fs::read_to_string(format!("{CHART}/Chart.yaml")).unwrap();
+    let about: Value = serde_saphyr::from_str(&text).unwrap();
+    assert_eq!([&about["version"], &about["appVersion"]], [env!("CARGO_PKG_VERSION"); 2]);
+}
+
+#[tokio::test]
+async fn without_its_symbolic_links_it_says_so() {
+    let copy = concat!(env!("CARGO_TARGET_TMPDIR"), "/chart-without-links");
+    let _ = std::fs::remove_dir_all(copy);
+    std::fs::create_dir_all(format!("{copy}/templates")).unwrap();
+    for file in ["Chart.yaml", "values.yaml", "templates/_helpers.tpl", "templates/crds.yaml"] {
+        std::fs::copy(format!("{CHART}/{file}"), format!("{copy}/{file}")).unwrap();
+    }
+    let output = template(copy, NAME, &json!({})).await;
+    assert!(output.stderr.contains("lost its symbolic links"), "{output}");
+}
+
+#[tokio::test]
+async fn scoped_to_namespaces_it_has_no_rights_beyond_them() {
+    let scopes = json!({"scopedNamespaces": ["shop", "people", "shop"], "secretNamespaces": ["people"], "replicaCount": 2});
+    let scoped = rendered(&scopes).await;
+    assert!(of(&scoped, "ClusterRole").is_empty() && of(&scoped, "ClusterRoleBinding").is_empty());
+    let places = |kind: &str| -> BTreeSet<String> {
+        let found = of(&scoped, kind).into_iter();
+        found.map(|it| format!("{}/{}", it["metadata"]["namespace"], it["metadata"]["name"])).collect()
+    };
+    let expected = [("shop", "resources"), ("people", "resources"), ("people", "secrets"), (NAME, "secrets")];
+    let expected = expected.map(|(namespace, suffix)| format!("\"{namespace}\"/\"{NAME}-{suffix}\""));
+    let expected: BTreeSet<_> = expected.into_iter().chain([format!("\"{NAME}\"/\"{NAME}\"")]).collect();
+    assert_eq!([places("Role"), places("RoleBinding")], [expected.clone(), expected]);
+    for binding in of(&scoped, "RoleBinding") {
+        assert_eq!(binding["roleRef"]["kind"], "Role");
+        assert_eq!(binding["roleRef"]["name"], binding["metadata"]["name"]);
+    }
+    // With the rules that a whole cluster gives.
+    let rules = |objects: &[Value]| -> BTreeSet<String> {
+        let roles = objects.iter().filter(|it| it["kind"].as_str().unwrap().ends_with("Role"));
+        roles.map(|role| role["rules"].to_string()).collect()
+    };
+    assert_eq!(rules(&scoped), rules(&rendered(&json!({})).await));
+    let words = pod(&scoped).1["args"].as_array().unwrap();
+    let watched: Vec<_> = words.iter().filter(|word| word.as_str().unwrap().contains("watch")).collect();
+    assert_eq!(watched, ["--watch-namespace=shop", "--watch-namespace=people"]);
+
+    let mut wide = scopes;
+    wide["scopedRBAC"] = json!(false);
+    let wide = rendered(&wide).await;
+    assert_eq!(of(&wide, "ClusterRoleBinding").len(), 1);
+    let readers = of(&wide, "RoleBinding").into_iter().filter(|it| it["roleRef"]["kind"] == "ClusterRole");
+    let readers: Vec<_> = readers.map(|it| &it["metadata"]["namespace"]).collect();
+    assert_eq!(readers, [NAME, "people"]);
+}
+
+/// The lease of a release.
+async fn lease(release: &str, namespaces: &[&str]) -> String {
+    let values = json!({"leaderElection": {"enabled": true}, "scopedNamespaces": namespaces});
+    let objects = objects(&template(CHART, release, &values).await.ok().unwrap());
+    let words = pod(&objects).1["args"].as_array().unwrap().clone();
+    let mut words = words.iter().filter_map(|word| word.as_str().unwrap().strip_prefix("--lease-name="));
+    words.next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn leases_differ_by_release_and_by_watched_namespaces() {
+    let longest = "r".repeat(53);
+    let mut leases = BTreeSet::new();
+    for release in ["one", "two", &longest] {
+        for namespaces in [&[][..], &["people"], &["people", "shop"]] {
+            let lease = lease(release, namespaces).await;
+            assert!(lease.len() <= 63, "{lease}");
+            assert!(leases.insert(lease));
+        }
+    }
+    assert_eq!(lease("one", &["a", "b"]).await, lease("one", &["b", "a", "b"]).await);
+}
+
+#[tokio::test]
+async fn the_longest_release_names_give_valid_names_that_differ() {
+    let (prefix, mut seen) = ("r".repeat(52), BTreeSet::new());
+    let everything = json!({"serviceMonitor": {"enabled": true}, "grafanaDashboard": {"enabled": true}});
+    for release in [format!("{prefix}a"), format!("{prefix}b"), "with.dots".to_owned()] {
+        let objects = objects(&template(CHART, &release, &everything).await.ok().unwrap());
+        for object in objects.iter().filter(|it| it["kind"] != "CustomResourceDefinition") {
+            let (kind, name) = (&object["kind"], object["metadata"]["name"].as_str().unwrap());
+            let most = if kind == "Service" || kind == "Deployment" { 63 } else { 253 };
+            let valid =
+                |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+            assert!(name.len() <= most && name.chars().all(valid) && !name.ends_with('-'), "{kind} {name}");
+            for label in object["metadata"]["labels"].as_object().unwrap().values() {
+                assert!(label.as_str().unwrap().len() <= 63, "{kind}: {label}");
+            }
+            // One role and its binding share a name.
+            assert!(seen.insert(format!("{kind} {name}")), "{kind} {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_chart_that_depends_on_it_may_switch_it_and_share_values() {
+    let parent = concat!(env!("CARGO_TARGET_TMPDIR"), "/chart-parent");
+    let _ = std::fs::remove_dir_all(parent);
+    std::fs::create_dir_all(format!("{parent}/charts")).unwrap();
+    let about = json!({
+        "apiVersion": "v2", "name": "parent", "version": "1.0.0",
+        "dependencies": [{"name": NAME, "version": ">0.0.0-0", "condition": format!("{NAME}.enabled")}],
+    });
+    std::fs::write(format!("{parent}/Chart.yaml"), about.to_string()).unwrap();
+    // As a package, which holds what the links lead to.
+    let destination = format!("{parent}/charts");
+    helm(&["package", CHART, "--destination", &destination], &json!({})).await.ok().unwrap();
+    let values = |enabled: bool| json!({"global": {"team": "identity"}, NAME: {"enabled": enabled}});
+    let on = objects(&template(parent, "identity", &values(true)).await.ok().unwrap());
+    assert_eq!(of(&on, "CustomResourceDefinition").len(), 2);
+    assert_eq!(one(&on, "Deployment")["metadata"]["name"], format!("identity-{NAME}"));
+    assert!(objects(&template(parent, "identity", &values(false)).await.ok().unwrap()).is_empty());
+}
+
+#[tokio::test]
+async fn helm_finds_nothing_to_complain_of() {
+    let output = helm(&["lint", "--strict", CHART], &json!({})).await.ok().unwrap();
+    println!("{output}");
+    assert!(output.contains("1 chart(s) linted, 0 chart(s) failed") && !output.contains("[WARNING]"));
+}

@@ -1,0 +1,66 @@
+//! A value that is misspelt, or of another kind, is refused.
+
+use super::{CHART, NAME, at, leaves, shipped, template};
+use serde_json::{Value, json};
+
+/// What is further down is for Kubernetes, or the Prometheus operator, to judge.
+const OPEN: [&str; 4] =
+    ["/podSecurityContext/", "/securityContext/", "/serviceMonitor/metricRelabelings", "/extraObjects"];
+
+const REFUSED: &str = "values don't meet the specifications of the schema";
+
+/// Maps of `values.yaml` with keys of their own, as JSON pointers.
+fn maps(values: &Value, path: &str) -> Vec<String> {
+    let Some(map) = values.as_object().filter(|map| !map.is_empty()) else { return vec![] };
+    let inner = map.iter().flat_map(|(key, value)| maps(value, &format!("{path}/{key}")));
+    inner.chain([path.to_owned()]).collect()
+}
+
+#[tokio::test]
+async fn a_typo_or_a_value_of_another_kind_is_refused_everywhere() {
+    let shipped = shipped();
+    // Neither a text, a number, a switch nor a map of texts; in a list, nothing that is known there.
+    let wrong = json!({"typo": 1});
+    let typos = maps(&shipped, "").into_iter().map(|map| (format!("{map}/typo"), wrong.clone()));
+    let kinds = leaves(&shipped, "").into_iter().map(|leaf| {
+        let value = if shipped.pointer(&leaf).unwrap().is_array() { json!([wrong]) } else { wrong.clone() };
+        (leaf, value)
+    });
+    let closed = typos.chain(kinds).filter(|(path, _)| !OPEN.iter().any(|open| path.starts_with(open)));
+    let mut count = 0;
+    for (path, value) in closed {
+        let output = template(CHART, NAME, &at(&path, value)).await;
+        assert!(!output.status.success() && output.stderr.contains(REFUSED), "{path}: {output}");
+        count += 1;
+    }
+    assert!(count > 70, "{count}");
+}
+
+#[tokio::test]
+async fn what_cannot_work_is_refused() {
+    for values in [
+        json!({"image": {"digest": "sha256:abc"}}),
+        json!({"image": {"repository": ""}}),
+        json!({"image": {"pullPolicy": "Sometimes"}}),
+        json!({"replicaCount": -1}),
+        json!({"concurrency": 0}),
+        json!({"allowedDomains": []}),
+        json!({"log": {"level": "loud"}}),
+        json!({"log": {"format": "xml"}}),
+        json!({"scopedNamespaces": ["Not A Name"]}),
+        json!({"secretNamespaces": [""]}),
+        json!({"extraArgs": ["run"]}),
+        json!({"extraEnv": [{"value": "1"}]}),
+        json!({"metrics": {"port": 70_000}}),
+        json!({"networkPolicy": {"egressPorts": ["https"]}}),
+        json!({"podDisruptionBudget": {"maxUnavailable": "some"}}),
+        json!({"securityContext": {"readOnlyRootFileSystem": true}}),
+        json!({"serviceMonitor": {"interval": "often"}}),
+    ] {
+        let output = template(CHART, NAME, &values).await;
+        assert!(!output.status.success() && output.stderr.contains(REFUSED), "{values}: {output}");
+    }
+    let values = json!({"serviceMonitor": {"enabled": true}, "metrics": {"enabled": false}});
+    let output = template(CHART, NAME, &values).await;
+    assert!(output.stderr.contains("serviceMonitor.enabled needs metrics.enabled"), "{output}");
+}
