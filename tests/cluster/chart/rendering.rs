@@ -105,8 +105,8 @@ async fn without_its_symbolic_links_it_says_so() {
 
 #[tokio::test]
 async fn scoped_to_namespaces_it_has_no_rights_beyond_them() {
-    let scopes = json!({"scopedNamespaces": ["shop", "people", "shop"], "secretNamespaces": ["people"], "replicaCount": 2});
-    let scoped = rendered(&scopes).await;
+    let values = json!({"scopedNamespaces": ["shop", "people", "shop"], "secretNamespaces": ["people"], "replicaCount": 2});
+    let scoped = rendered(&values).await;
     assert!(of(&scoped, "ClusterRole").is_empty() && of(&scoped, "ClusterRoleBinding").is_empty());
     let places = |kind: &str| -> BTreeSet<String> {
         let found = of(&scoped, kind).into_iter();
@@ -130,12 +130,12 @@ async fn scoped_to_namespaces_it_has_no_rights_beyond_them() {
     let watched: Vec<_> = words.iter().filter(|word| word.as_str().unwrap().contains("watch")).collect();
     assert_eq!(watched, ["--watch-namespace=shop", "--watch-namespace=people"]);
 
-    let mut inside = scopes.clone();
+    let mut inside = values.clone();
     inside["crds"] = json!({"enabled": false});
     let inside = rendered(&inside).await;
     assert!(inside.iter().all(|object| object["metadata"]["namespace"].is_string()));
 
-    let mut wide = scopes;
+    let mut wide = values;
     wide["scopedRBAC"] = json!(false);
     let wide = rendered(&wide).await;
     assert_eq!(of(&wide, "ClusterRoleBinding").len(), 1);
