@@ -117,15 +117,19 @@ target/foreign-crds/%.yaml: Makefile tests/gitops/argo/go.mod | tools
 	install -m 644 "$$folder/$(CRD)" $@
 
 .PHONY: checkers
-checkers: tools $(CHECKERS) ## build helm and the programs that check manifests and alert rules
+checkers: tools $(CHECKERS) ## build helm, and what checks manifests, rules, workflows and dependencies
 
+target/checkers/actionlint: PACKAGE := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 target/checkers/helm: PACKAGE := helm.sh/helm/v4/cmd/helm@v4.3.1
 target/checkers/kubeconform: PACKAGE := github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
 target/checkers/kube-score: PACKAGE := github.com/zegl/kube-score/cmd/kube-score@v1.20.0
 target/checkers/promtool: PACKAGE := github.com/prometheus/prometheus/cmd/promtool@v0.316.0
+# Starts a container, for `make restricted` alone.
+target/checkers/runc: PACKAGE := github.com/opencontainers/runc@v1.5.1
+target/checkers/runc: CGO := 1
 
 target/checkers/%: Makefile | tools
-	@echo "building $* (all: about 3 minutes the first time, seconds later)"
+	@echo "building $* (all: about 5 minutes the first time, seconds later)"
 	@started=$$SECONDS; mkdir -p $(@D); \
 	GOBIN="$(CURDIR)/$(@D)" CGO_ENABLED=$(or $(CGO),0) go install -trimpath $(PACKAGE); \
 	touch $@; echo "built $* in $$((SECONDS - started)) s"
@@ -137,6 +141,19 @@ target/checkers/prometheus-operator: Makefile | tools
 	for kind in servicemonitors prometheusrules; do \
 		install -m 644 "$$dir/example/prometheus-operator-crd/monitoring.coreos.com_$$kind.yaml" $@/; \
 	done; touch $@
+
+CARGO_DENY := 0.20.2
+
+# Not optimised: it is built in a third of the time, and checks as well.
+target/checkers/cargo-deny: Makefile | tools
+	@echo "building $(@F) (about 1.5 minutes the first time)"
+	@started=$$SECONDS; mkdir -p $(@D); \
+	[ "$$($@ --version 2>/dev/null)" = "cargo-deny $(CARGO_DENY)" ] || { \
+		CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --locked --no-track --version $(CARGO_DENY) \
+			--root target/checkers/cargo $(@F); \
+		mv target/checkers/cargo/bin/$(@F) $@; \
+	}; \
+	touch $@; echo "built $(@F) in $$((SECONDS - started)) s"
 
 # Names what is missing before anything is built.
 .PHONY: tools
@@ -152,22 +169,3 @@ tools:
 		[ -x "$(KUBEBUILDER_ASSETS)/$$program" ] || need "$$program in KUBEBUILDER_ASSETS ($(KUBEBUILDER_ASSETS))"; \
 	done; fi; \
 	exit $$missing
-
-# Of workflows and dependencies, and what starts a container.
-checkers: $(addprefix target/checkers/,actionlint cargo-deny)
-
-target/checkers/actionlint: PACKAGE := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
-target/checkers/runc: PACKAGE := github.com/opencontainers/runc@v1.5.1
-target/checkers/runc: CGO := 1
-CARGO_DENY := 0.20.2
-
-# Not optimised: it is built in a third of the time, and checks as well.
-target/checkers/cargo-deny: Makefile | tools
-	@echo "building $(@F) (about 1.5 minutes the first time)"
-	@started=$$SECONDS; mkdir -p $(@D); \
-	[ "$$($@ --version 2>/dev/null)" = "cargo-deny $(CARGO_DENY)" ] || { \
-		CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --locked --no-track --version $(CARGO_DENY) \
-			--root target/checkers/cargo $(@F); \
-		mv target/checkers/cargo/bin/$(@F) $@; \
-	}; \
-	touch $@; echo "built $(@F) in $$((SECONDS - started)) s"
