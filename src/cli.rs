@@ -25,6 +25,11 @@ pub enum Command {
     Crd,
 }
 
+/// With the permissions of `deploy/kustomize/base`.
+const SECRET_GRANT: &str = "kubectl create rolebinding auth0-user-operator-secret-reader \
+    --clusterrole auth0-user-operator-secret-reader \
+    --serviceaccount auth0-user-operator:auth0-user-operator --namespace NAMESPACE";
+
 /// How to run.
 #[derive(Args, Debug, Clone)]
 pub struct Run {
@@ -48,6 +53,10 @@ pub struct Run {
     /// Resources worked on at once.
     #[arg(long, env = "AUTH0_USER_OPERATOR_CONCURRENCY", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
+
+    /// How to let the operator read the Secrets of NAMESPACE, as the message of `SecretForbidden` says it.
+    #[arg(long, env = "AUTH0_USER_OPERATOR_SECRET_GRANT", default_value = SECRET_GRANT)]
+    pub secret_grant: String,
 
     /// Of several replicas, only the one that holds a lease works.
     #[arg(long, env = "AUTH0_USER_OPERATOR_LEADER_ELECT", default_value_t = false)]

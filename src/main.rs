@@ -59,6 +59,7 @@ async fn start(run: Run) -> Result<(), Box<dyn Error>> {
             .unwrap_or_else(|| client.default_namespace().to_owned()),
         allowed,
         concurrency: run.concurrency,
+        secret_grant: run.secret_grant,
     };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

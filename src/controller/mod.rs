@@ -88,6 +88,8 @@ pub struct Settings {
     pub allowed: AllowedDomains,
     /// Passes at once.
     pub concurrency: u16,
+    /// How to let the operator read the Secrets of `NAMESPACE`, for messages.
+    pub secret_grant: String,
 }
 
 /// What every watched namespace shares.
@@ -96,6 +98,7 @@ struct Shared {
     clients: Arc<Clients>,
     key: Arc<TriggerKey>,
     concurrency: u16,
+    secret_grant: String,
     probes: Arc<Probes>,
     rivals: Rivals,
     admission: Arc<Admission>,
@@ -173,6 +176,7 @@ pub async fn run(
         key,
         client,
         concurrency: settings.concurrency,
+        secret_grant: settings.secret_grant,
     };
     describe(&shared, &scopes);
     tracing::info!("started");
@@ -239,7 +243,7 @@ async fn run_in(
     let (told_tenants, tenants_listed) = watch::channel(None);
     let (wake_tenants, woken_tenants) = unbounded_channel();
     let (wake_updates, woken_updates) = unbounded_channel();
-    let secrets = Arc::new(Secrets::new(shared.client.clone(), secret_changes));
+    let secrets = Arc::new(Secrets::new(shared.client.clone(), &shared.secret_grant, secret_changes));
     let (tenant_agendas, update_agendas) = (Arc::<Agendas>::default(), Arc::<Agendas>::default());
 
     let Scope {

@@ -48,6 +48,7 @@ impl Content {
 /// The Secrets of all namespaces that are in use.
 pub struct Secrets {
     client: Client,
+    grant: String,
     changes: UnboundedSender<Changed>,
     watches: Mutex<HashMap<String, Arc<Watch>>>,
 }
@@ -58,10 +59,11 @@ struct Watch {
 }
 
 impl Secrets {
-    /// Changes of watched Secrets are told to `changes`.
+    /// Changes of watched Secrets are told to `changes`. `grant` says how to let the operator read those of
+    /// `NAMESPACE`.
     #[must_use]
-    pub fn new(client: Client, changes: UnboundedSender<Changed>) -> Self {
-        Self { client, changes, watches: Mutex::default() }
+    pub fn new(client: Client, grant: &str, changes: UnboundedSender<Changed>) -> Self {
+        Self { client, grant: grant.to_owned(), changes, watches: Mutex::default() }
     }
 
     /// Which content a Secret has now; `None` where there is none.
@@ -77,7 +79,7 @@ impl Secrets {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         match within_deadline(api.get_metadata_opt(name)).await {
             Ok(found) => Ok(found.map(|secret| version(&secret.metadata))),
-            Err(error) => Err(unreadable(&error, namespace, name)),
+            Err(error) => Err(self.unreadable(&error, namespace, name)),
         }
     }
 
@@ -97,8 +99,17 @@ impl Secrets {
                     .map(|(key, bytes)| (key, bytes.0.into()))
                     .collect(),
             })),
-            Err(error) => Err(unreadable(&error, namespace, name)),
+            Err(error) => Err(self.unreadable(&error, namespace, name)),
         }
+    }
+
+    fn unreadable(&self, error: &Error, namespace: &str, name: &str) -> Failure {
+        if error.is_forbidden() {
+            let grant = self.grant.replace("NAMESPACE", namespace);
+            let message = format!("the operator may not read the Secret {name}; allow it with: {grant}");
+            return Failure::new(Reason::SecretForbidden, message);
+        }
+        Failure::new(Reason::InternalError, format!("the Secret {name} could not be read: {error}"))
     }
 
     /// The watch of a namespace, begun at its first use.
@@ -149,16 +160,4 @@ fn version(metadata: &kube::core::ObjectMeta) -> SecretVersion {
         uid: metadata.uid.clone().unwrap_or_default(),
         resource_version: metadata.resource_version.clone().unwrap_or_default(),
     }
-}
-
-fn unreadable(error: &Error, namespace: &str, name: &str) -> Failure {
-    if error.is_forbidden() {
-        return Failure::new(
-            Reason::SecretForbidden,
-            format!(
-                "the operator may not read the Secret {name}; allow it with: kubectl create rolebinding auth0-user-operator-secret-reader --clusterrole auth0-user-operator-secret-reader --serviceaccount auth0-user-operator:auth0-user-operator --namespace {namespace}"
-            ),
-        );
-    }
-    Failure::new(Reason::InternalError, format!("the Secret {name} could not be read: {error}"))
 }

@@ -49,3 +49,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $text := .root.Files.Get .name }}
 {{- required (printf "%s is missing: this copy of the chart lost its symbolic links; use `helm package`" .name) $text }}
 {{- end }}
+
+{{- /* How to let the operator read the Secrets of NAMESPACE; its message of SecretForbidden says it. */}}
+{{- define "auth0-user-operator.secretGrant" -}}
+{{- $reader := printf "%s-secret-reader" (include "auth0-user-operator.fullname" .) -}}
+{{- if include "auth0-user-operator.scoped" . -}}
+add NAMESPACE to the value secretNamespaces of the release {{ .Release.Name }}
+{{- else -}}
+kubectl create rolebinding {{ $reader }} --clusterrole {{ $reader }} --serviceaccount {{ .Release.Namespace }}:{{ include "auth0-user-operator.serviceAccountName" . }} --namespace NAMESPACE
+{{- end }}
+{{- end }}

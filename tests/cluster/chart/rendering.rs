@@ -144,13 +144,26 @@ async fn scoped_to_namespaces_it_has_no_rights_beyond_them() {
     assert_eq!(readers, [NAME, "people"]);
 }
 
-/// The lease of a release.
-async fn lease(release: &str, namespaces: &[&str]) -> String {
+/// The value of a flag of a release.
+async fn flag(flag: &str, release: &str, namespaces: &[&str]) -> String {
     let values = json!({"leaderElection": {"enabled": true}, "scopedNamespaces": namespaces});
     let objects = objects(&template(CHART, release, &values).await.ok().unwrap());
     let words = pod(&objects).1["args"].as_array().unwrap().clone();
-    let mut words = words.iter().filter_map(|word| word.as_str().unwrap().strip_prefix("--lease-name="));
+    let mut words = words.iter().filter_map(|word| word.as_str().unwrap().strip_prefix(flag));
     words.next().unwrap().to_owned()
+}
+
+async fn lease(release: &str, namespaces: &[&str]) -> String {
+    flag("--lease-name=", release, namespaces).await
+}
+
+#[tokio::test]
+async fn what_lets_a_release_read_secrets_is_said_in_its_own_names() {
+    let whole = flag("--secret-grant=", "mine", &[]).await;
+    let account = format!("--serviceaccount {NAME}:mine-{NAME} --namespace NAMESPACE");
+    assert!(whole.contains(&format!("--clusterrole mine-{NAME}-secret-reader {account}")), "{whole}");
+    let scoped = flag("--secret-grant=", "mine", &["people"]).await;
+    assert_eq!(scoped, "add NAMESPACE to the value secretNamespaces of the release mine");
 }
 
 #[tokio::test]
