@@ -148,7 +148,7 @@ impl Metrics {
         );
         let remaining = "Requests that Auth0 last said were left";
         registry.register("auth0_budget_remaining", remaining, self.budget.clone());
-        let limit = "Requests that Auth0 said are there when nobody uses them";
+        let limit = "Requests that Auth0 last said it allows at once";
         registry.register("auth0_budget_limit", limit, self.budget_limit.clone());
         registry.register("watch_errors", "Watches and lists that broke", self.watch_errors.clone());
         registry.register("resources", "Resources by their Ready condition", self.resources.clone());

@@ -260,7 +260,7 @@ impl Pace {
         while !wait.is_zero() {
             let stretch = wait.min(STRETCH);
             tokio::time::sleep(stretch).await;
-            wait = (wait - stretch).max(self.closed()?);
+            wait = wait.saturating_sub(stretch).max(self.closed()?);
         }
         Ok(())
     }

@@ -94,7 +94,7 @@ pub async fn reconcile(
         }
     };
     let started = Instant::now();
-    let visited = tenants.probes.pass(AssertUnwindSafe(tenants.visit(tenant)).catch_unwind()).await;
+    let visited = tenants.probes.pass(Box::pin(AssertUnwindSafe(tenants.visit(tenant)).catch_unwind())).await;
     let next = visited.unwrap_or_else(|_| {
         let reason = Reason::InternalError.as_str();
         tenants.probes.metrics.pass("Auth0Tenant", "failed", reason, started.elapsed());

@@ -68,7 +68,7 @@ pub async fn reconcile(
     object: Arc<DeserializeGuard<Auth0UserUpdate>>,
     updates: Arc<Updates>,
 ) -> Result<Action, Infallible> {
-    let pass = AssertUnwindSafe(updates.serve(&object)).catch_unwind();
+    let pass = Box::pin(AssertUnwindSafe(updates.serve(&object)).catch_unwind());
     let next = updates.probes.pass(pass).await.unwrap_or(Some(RECHECK));
     Ok(next.map_or_else(Action::await_change, Action::requeue))
 }
