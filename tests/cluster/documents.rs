@@ -274,13 +274,13 @@ fn every_module_has_its_sentence() {
     let page = read("docs/architecture.md");
     let part = page.split("## Modules").nth(1).unwrap().split("\n## ").next().unwrap();
     let first_cells = part.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
-    let names = first_cells.flat_map(|cell| cell.trim_end_matches('`').split("`, `"));
-    let named: BTreeSet<&str> = names.map(|name| name.rsplit('/').next().unwrap()).collect();
+    let entries = first_cells.flat_map(|cell| cell.trim_end_matches('`').split("`, `"));
+    let described: BTreeSet<&str> = entries.map(|name| name.rsplit('/').next().unwrap()).collect();
     let sources = files("src", ".rs").into_iter().filter(|path| !path.contains("tests"));
     let modules: BTreeSet<String> =
         sources.map(|path| path.trim_end_matches(".rs").rsplit('/').next().unwrap().to_owned()).collect();
     let modules: BTreeSet<&str> = modules.iter().map(String::as_str).collect();
-    assert_eq!(named, modules, "left: docs/architecture.md; right: src/");
+    assert_eq!(described, modules, "left: docs/architecture.md; right: src/");
 }
 
 #[test]
