@@ -34,9 +34,11 @@ pub async fn lead(
     let election = LeaderElection::new(client, &candidacy.namespace, &candidacy.lease, &identity());
     let leads = AtomicBool::new(false);
     // Ready to take over, which is all that a rollout waits for.
-    probes.set_ready();
+    probes.set_ready(true);
     let work = async {
         leads.store(true, Ordering::Relaxed);
+        // From here on, ready is who has listed everything.
+        probes.set_ready(false);
         probes.metrics.set_leader(true);
         work.await;
     };

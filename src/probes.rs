@@ -72,9 +72,9 @@ impl Probes {
         self.ready.load(Ordering::Relaxed)
     }
 
-    /// From now on it is.
-    pub fn set_ready(&self) {
-        self.ready.store(true, Ordering::Relaxed);
+    /// From now on it is, or is not.
+    pub fn set_ready(&self, ready: bool) {
+        self.ready.store(ready, Ordering::Relaxed);
     }
 
     /// Kubernetes answered something.

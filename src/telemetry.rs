@@ -3,8 +3,9 @@
 use crate::cli::LogFormat;
 use tracing_subscriber::EnvFilter;
 
-/// kube-client quotes whole objects where one does not decode, personal data included.
-const DEFAULT_FILTER: &str = "info,kube_client=error";
+/// kube-client quotes whole objects where one does not decode, personal data included; kube-runtime repeats what
+/// is logged here of watches, and tells of every namespace whose Secrets may not be watched.
+const DEFAULT_FILTER: &str = "info,kube_client=error,kube_runtime=error";
 
 /// Starts logging to standard error, filtered by `RUST_LOG`.
 pub fn start(format: LogFormat) {

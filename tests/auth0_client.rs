@@ -200,7 +200,7 @@ async fn an_answer_that_tells_nothing_is_passing_and_honest_about_its_effect() {
     ];
     for http1 in [false, true] {
         let version = |own: ClientBuilder| if http1 { own.http1_only() } else { own };
-        let client = client(&sandbox, "operator", |own| version(own.timeout(Duration::from_millis(400))));
+        let client = client(&sandbox, "operator", |own| version(own.timeout(Duration::from_millis(1500))));
         for (kind, effect, text) in &cases {
             sandbox.clear_faults();
             sandbox.clear_log();

@@ -116,7 +116,7 @@ impl Client {
     /// Shares the pace of everybody who calls this host.
     #[must_use]
     pub fn with_pace(self, pace: Arc<Pace>) -> Self {
-        Self { pace, ..self }
+        Self { tokens: self.tokens.with_pace(Arc::clone(&pace)), pace, ..self }
     }
 
     /// How fast the host may be called. Calls do not wait for it: whoever makes one has paid for it there. What a
@@ -184,12 +184,13 @@ impl Client {
     /// # Errors
     /// `AuthenticationFailed`, `RateLimited` or `Auth0Unavailable`: no token was had.
     pub async fn scopes(&self) -> Result<Option<BTreeSet<String>>, Error> {
-        Ok(self.token(None).await?.scopes.clone())
+        Ok(self.tokens.get(None).await?.scopes.clone())
     }
 
-    /// Drops the token, so that the next call has one with the scopes that are granted by then.
-    pub async fn forget_token(&self) {
-        self.tokens.forget_older(Duration::ZERO).await;
+    /// Drops a token that is at least this old, so that the next call has one with the scopes that are granted by
+    /// then.
+    pub async fn forget_token(&self, age: Duration) {
+        self.tokens.forget_older(age).await;
     }
 
     async fn page(&self, from: Option<&str>) -> Result<Page, Error> {
@@ -204,10 +205,10 @@ impl Client {
     /// Makes a call, and makes it again if the token turns out to be no longer accepted. An answer other
     /// than 2xx is an error.
     async fn call(&self, call: &Call<'_>) -> Result<Answer, Error> {
-        let token = self.token(None).await?;
+        let token = self.tokens.get(None).await?;
         let mut answer = self.attempt(call, &token).await?;
         if answer.status == 401 {
-            let fresh = self.token(Some(&token)).await?;
+            let fresh = self.tokens.get(Some(&token)).await?;
             if !Arc::ptr_eq(&token, &fresh) {
                 self.pace.spend();
                 answer = self.attempt(call, &fresh).await?;
@@ -221,14 +222,6 @@ impl Client {
             self.tokens.forget_older(SCOPES_AGE).await;
         }
         Err(error)
-    }
-
-    async fn token(&self, refused: Option<&Arc<Token>>) -> Result<Arc<Token>, Error> {
-        let token = self.tokens.get(refused).await;
-        if token.as_ref().is_err_and(|error| error.failure.reason == Reason::Auth0Unavailable) {
-            self.pace.unanswered();
-        }
-        token
     }
 
     async fn attempt(&self, call: &Call<'_>, token: &Token) -> Result<Answer, Error> {
@@ -248,12 +241,9 @@ impl Client {
                 request.header(CONTENT_TYPE, "application/json").body(body.bytes().expose_secret().to_vec());
         }
         let _flight = self.pace.take_off().await;
-        let answer = self.http.send(request, call.template).await.inspect_err(|_| self.pace.unanswered())?;
-        if answer.status.is_server_error() {
-            self.pace.unanswered();
-        } else {
-            self.pace.answered();
-        }
+        let answer = self.http.send(request, call.template).await;
+        self.pace.note(&answer);
+        let answer = answer?;
         if let Some(budget) = Budget::read(&answer.headers) {
             self.pace.hear(budget);
         }

@@ -31,7 +31,7 @@ impl Budget {
         Some(Self {
             limit: count("x-ratelimit-limit")?,
             remaining: count("x-ratelimit-remaining")?,
-            reset_in: until_reset(headers)?,
+            reset_in: until_reset(headers)?.min(LONGEST),
         })
     }
 }
@@ -125,6 +125,10 @@ mod tests {
         ]);
         let budget = Budget { limit: 50, remaining: 49, reset_in: SHORTEST };
         assert_eq!(Budget::read(&whole), Some(budget));
+        for far in [NOON_SECOND + 86_400, i64::MAX] {
+            whole.insert("x-ratelimit-reset", HeaderValue::from(far));
+            assert_eq!(Budget::read(&whole), Some(Budget { reset_in: LONGEST, ..budget }));
+        }
         whole.remove("x-ratelimit-remaining");
         assert_eq!(Budget::read(&whole), None);
     }

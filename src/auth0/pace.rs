@@ -3,6 +3,7 @@
 //! The client only pays and listens; whoever begins something asks here first.
 
 use super::error::{Effect, Error};
+use super::http::Answer;
 use super::limit::Budget;
 use crate::chance::chance;
 use crate::reason::Reason;
@@ -122,6 +123,13 @@ impl Silence {
         if let Some(more) = self.in_a_row.checked_sub(SILENCE) {
             let wait = Duration::from_secs(1 << more.min(10)).min(LONGEST_SILENCE);
             self.until = Some(now + wait.mul_f64(1.0 + 0.2 * chance()));
+        }
+    }
+
+    /// Whoever was to find out may have called nobody: then somebody else does.
+    fn ended(&mut self) {
+        if std::mem::take(&mut self.on_trial) {
+            self.until = None;
         }
     }
 
@@ -317,14 +325,26 @@ impl Pace {
         }
     }
 
-    /// Auth0 answered, whatever it said.
-    pub(super) fn answered(&self) {
+    /// Something that was begun here has ended.
+    pub fn ended(&self) {
+        self.with(|bucket, _| bucket.silence.ended());
+    }
+
+    /// A call was answered, or lost; an Auth0 that is out of order has not answered. After some in a row nobody
+    /// starts for a while, then one does to find out.
+    pub(super) fn note(&self, answer: &Result<Answer, Error>) {
+        if answer.as_ref().is_ok_and(|answer| !answer.status.is_server_error()) {
+            self.answered();
+        } else {
+            self.unanswered();
+        }
+    }
+
+    fn answered(&self) {
         self.with(|bucket, _| bucket.silence = Silence::default());
     }
 
-    /// A call was lost, or Auth0 is out of order. After some in a row nobody starts for a while, then one does
-    /// to find out.
-    pub(super) fn unanswered(&self) {
+    pub(crate) fn unanswered(&self) {
         self.with(|bucket, now| bucket.silence.unanswered(now));
     }
 

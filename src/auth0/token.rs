@@ -4,6 +4,7 @@ use super::assertion::Clock;
 use super::client::{Credentials, Proof};
 use super::error::{Effect, Error};
 use super::http::{Answer, Http};
+use super::pace::Pace;
 use super::{limit, text};
 use crate::reason::{Failure, Reason};
 use base64::Engine as _;
@@ -58,6 +59,7 @@ pub(super) struct Tokens {
     origin: String,
     credentials: Credentials,
     clock: Clock,
+    pace: Arc<Pace>,
     last: Mutex<Last>,
     /// Fetches that have ended.
     fetches: AtomicU64,
@@ -123,7 +125,12 @@ impl Tokens {
     pub(super) fn new(http: Http, endpoint: Url, origin: &str, credentials: Credentials) -> Self {
         let (last, fetches) = (Mutex::default(), AtomicU64::new(0));
         let origin = origin.to_owned();
-        Self { http, endpoint, origin, credentials, clock: Clock::default(), last, fetches }
+        let (clock, pace) = (Clock::default(), Arc::default());
+        Self { http, endpoint, origin, credentials, clock, pace, last, fetches }
+    }
+
+    pub(super) fn with_pace(self, pace: Arc<Pace>) -> Self {
+        Self { pace, ..self }
     }
 
     /// The current token, fetched on need. `refused`: one that Auth0 no longer takes; it is answered all the
@@ -181,7 +188,9 @@ impl Tokens {
             Err(failure) => return (Err(Error::unsent(failure.reason, failure.message)), false),
         };
         let request = self.http.client.post(self.endpoint.clone()).header(CONTENT_TYPE, "application/json");
-        let answer = match self.http.send(request.body(form.to_string()), TEMPLATE).await {
+        let answer = self.http.send(request.body(form.to_string()), TEMPLATE).await;
+        self.pace.note(&answer);
+        let answer = match answer {
             Ok(answer) => answer,
             Err(error) => return (Err(error.without_effect()), false),
         };

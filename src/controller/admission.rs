@@ -4,7 +4,8 @@ use super::line::{Lane, Line};
 use crate::auth0::{Budget, Pace};
 use crate::claims::Named;
 use crate::metrics::{Told, Waiting};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -18,13 +19,36 @@ pub struct Admission {
     /// When somebody is to be let in, as far as is known; `None` where nobody waits.
     due: Mutex<Option<Instant>>,
     wakers: Mutex<Vec<UnboundedSender<Named>>>,
-    /// How many of a host may be let in and not have come: more would wait where nobody can overtake them.
-    most_coming: usize,
+    /// How many looks there are at once. More would wait where nobody can overtake them.
+    workers: usize,
+    /// Which host is asked first, so that none is always.
+    turn: AtomicUsize,
 }
 
 struct Host {
     pace: Arc<Pace>,
     line: Line,
+    /// Looks that have begun.
+    under_way: usize,
+}
+
+/// The right to look, until it is dropped.
+pub struct Entry<'a>(Option<(&'a Admission, String)>);
+
+impl Entry<'_> {
+    /// Of a look that calls nobody, which needs none.
+    #[must_use]
+    pub const fn to_nobody() -> Self {
+        Self(None)
+    }
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        if let Some((admission, host)) = &self.0 {
+            admission.ended(host);
+        }
+    }
 }
 
 impl Admission {
@@ -36,7 +60,8 @@ impl Admission {
             moved: Notify::new(),
             due: Mutex::default(),
             wakers: Mutex::default(),
-            most_coming: 2 * usize::from(workers),
+            workers: usize::from(workers),
+            turn: AtomicUsize::default(),
         }
     }
 
@@ -47,21 +72,48 @@ impl Admission {
         woken
     }
 
-    /// Whether a resource may look now; its first request is paid then. Else it waits in line, and is told.
+    /// Whether a resource may look now; its first request is paid then. Else it waits in line, and is told. It
+    /// leaves the lines of other hosts.
     #[must_use]
-    pub fn ask(&self, host: &str, pace: &Arc<Pace>, who: &Named, lane: Lane) -> bool {
+    pub fn ask(&self, name: &str, pace: &Arc<Pace>, who: &Named, lane: Lane) -> Option<Entry<'_>> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        let host = hosts
-            .entry(host.to_owned())
-            .or_insert_with(|| Host { pace: Arc::clone(pace), line: Line::default() });
-        let enters = host.line.enter(who)
-            || (host.line.is_empty() && lane != Lane::Resync && host.pace.start().is_ok());
-        if !enters {
+        hosts.iter_mut().filter(|(other, _)| *other != name).for_each(|(_, host)| host.line.leave(who));
+        let host = hosts.entry(name.to_owned()).or_insert_with(|| Host {
+            pace: Arc::clone(pace),
+            line: Line::default(),
+            under_way: 0,
+        });
+        let enters = host.line.enter(who) || host.admits(lane, self.share());
+        if enters {
+            host.under_way += 1;
+        } else {
             host.line.wait(who, lane);
             self.due.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
         }
         self.moved.notify_one();
-        enters
+        enters.then(|| Entry(Some((self, name.to_owned()))))
+    }
+
+    /// How many looks a host may have at once: a slow one leaves some for the others.
+    fn share(&self) -> usize {
+        (self.workers - self.workers / 4).max(1)
+    }
+
+    fn ended(&self, name: &str) {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = hosts.get_mut(name) {
+            host.under_way = host.under_way.saturating_sub(1);
+            host.pace.ended();
+        }
+        self.moved.notify_one();
+    }
+
+    /// After a list of a namespace, or of all: lets go of whoever is not in it.
+    pub fn retain(&self, namespace: Option<&str>, listed: &HashSet<Named>) {
+        let is_there =
+            |who: &Named| listed.contains(who) || namespace.is_some_and(|namespace| namespace != who.0);
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.values_mut().for_each(|host| host.line.retain(is_there));
     }
 
     /// A resource has no reason to look any more, or is gone.
@@ -124,7 +176,14 @@ impl Admission {
     /// Lets in whoever may, and answers when the next one may; `None` where nobody waits for time to pass.
     fn let_in(&self) -> Option<Duration> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        hosts.values_mut().filter_map(|host| host.let_in(self.most_coming, |who| self.tell(&who))).min()
+        let mut hosts: Vec<&mut Host> = hosts.values_mut().collect();
+        let first = self.turn.fetch_add(1, Ordering::Relaxed) % hosts.len().max(1);
+        hosts.rotate_left(first);
+        let busy: usize = hosts.iter_mut().map(|host| host.busy()).sum();
+        let mut free = self.workers.saturating_sub(busy);
+        let waits =
+            hosts.into_iter().filter_map(|host| host.let_in(&mut free, self.share(), |who| self.tell(&who)));
+        waits.min()
     }
 
     fn tell(&self, who: &Named) {
@@ -135,11 +194,20 @@ impl Admission {
 }
 
 impl Host {
-    fn let_in(&mut self, most_coming: usize, tell: impl Fn(Named)) -> Option<Duration> {
+    /// How many look, or were let in and are on their way.
+    fn busy(&mut self) -> usize {
+        self.under_way + self.line.coming(Instant::now())
+    }
+
+    /// Whether one that is here already may begin, before anybody waits; it has paid then.
+    fn admits(&mut self, lane: Lane, share: usize) -> bool {
+        self.line.is_empty() && lane != Lane::Resync && self.busy() < share && self.pace.start().is_ok()
+    }
+
+    fn let_in(&mut self, free: &mut usize, share: usize, tell: impl Fn(Named)) -> Option<Duration> {
         while !self.line.is_empty() {
-            let now = Instant::now();
-            if self.line.coming(now) >= most_coming {
-                // Told when one has come; else asked again for those who do not.
+            if *free == 0 || self.busy() >= share {
+                // Told when one has ended; else asked again for those who do not come.
                 return Some(Duration::from_secs(1));
             }
             let scarce = self.pace.scarce_for();
@@ -147,7 +215,8 @@ impl Host {
             if let Err(wait) = self.pace.start() {
                 return Some(wait);
             }
-            if let Some(who) = self.line.let_in(lane, now) {
+            if let Some(who) = self.line.let_in(lane, Instant::now()) {
+                *free -= 1;
                 tell(who);
             }
         }
@@ -167,7 +236,7 @@ mod tests {
         pace.spend();
         for index in 0..10 {
             let who = ("a".to_owned(), index.to_string());
-            assert!(!admission.ask("example.auth0.com", &pace, &who, Lane::Change));
+            assert!(admission.ask("example.auth0.com", &pace, &who, Lane::Change).is_none());
         }
         admission
     }
@@ -189,5 +258,60 @@ mod tests {
         let admission = crowd();
         tokio::time::sleep(Duration::from_mins(6)).await;
         assert_eq!(admission.overdue(), Duration::from_mins(6));
+    }
+
+    const HOST: &str = "example.auth0.com";
+
+    fn named(name: &str) -> Named {
+        ("a".to_owned(), name.to_owned())
+    }
+
+    /// A budget that is never in the way.
+    fn plenty() -> Arc<Pace> {
+        let pace = Arc::<Pace>::default();
+        pace.set_rate(Rate { per_minute: 60_000, burst: 1_000 });
+        pace
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_host_leaves_places_for_the_others() {
+        let (admission, slow, quick) = (Admission::new(8), plenty(), plenty());
+        let looks: Vec<_> = (0..20)
+            .filter_map(|index| admission.ask(HOST, &slow, &named(&index.to_string()), Lane::Change))
+            .collect();
+        assert_eq!(looks.len(), 6);
+        assert!(admission.ask("other.auth0.com", &quick, &named("quick"), Lane::Change).is_some());
+        let mut told = admission.subscribe();
+        admission.let_in();
+        assert!(told.try_recv().is_err(), "the slow one has its share");
+        drop(looks);
+        admission.let_in();
+        assert_eq!(told.len(), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_turns_to_another_host_or_is_gone_leaves_the_line() {
+        let (admission, other) = (crowd(), plenty());
+        assert!(admission.ask("other.auth0.com", &other, &named("0"), Lane::Change).is_some());
+        let waiting =
+            |admission: &Admission| admission.waiting().iter().map(|lane| lane.count).sum::<usize>();
+        assert_eq!(waiting(&admission), 9);
+        admission.retain(Some("b"), &HashSet::new());
+        assert_eq!(waiting(&admission), 9);
+        admission.retain(Some("a"), &HashSet::from([named("1"), named("2")]));
+        assert_eq!(waiting(&admission), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_calls_nobody_gives_its_trial_back() {
+        let (admission, pace) = (Admission::new(8), plenty());
+        (0..10).for_each(|_| pace.unanswered());
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let trial = admission.ask(HOST, &pace, &named("trial"), Lane::Change);
+        assert!(trial.is_some() && admission.ask(HOST, &pace, &named("next"), Lane::Change).is_none());
+        let mut told = admission.subscribe();
+        drop(trial);
+        admission.let_in();
+        assert_eq!(told.try_recv().unwrap(), named("next"));
     }
 }

@@ -175,12 +175,15 @@ pub struct Agendas(Mutex<HashMap<String, Agenda>>);
 impl Agendas {
     /// The agenda of one resource; a new one where there is none.
     pub fn of(&self, uid: &str) -> Agenda {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned().unwrap_or_default()
+        let mut agendas = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        agendas.entry(uid.to_owned()).or_default().clone()
     }
 
-    /// Keeps an agenda for the next pass.
+    /// Keeps an agenda for the next pass, unless the resource has gone meanwhile.
     pub fn keep(&self, uid: &str, agenda: Agenda) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.to_owned(), agenda);
+        if let Some(kept) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(uid) {
+            *kept = agenda;
+        }
     }
 
     /// After a list: drops the agendas of what is not in it.

@@ -18,6 +18,9 @@ use crate::reason::{Failure, Reason, Retry, Standing};
 use kube::ResourceExt as _;
 use tokio::time::Instant;
 
+/// A block that failed so often in a row waits with the others that fail.
+const PATIENCE: u32 = 5;
+
 /// The password Secret as it stands.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SecretState {
@@ -178,7 +181,8 @@ pub fn decide(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda,
 pub fn lane(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda) -> Lane {
     let observed = object.status.as_ref().and_then(|status| status.observed_generation);
     let edited = observed != object.metadata.generation;
-    if (edited || is_held_up(object)) && object.spec.blocked.value() == Some(&true) {
+    let still_blocks = is_held_up(object) && agenda.failures < PATIENCE;
+    if (edited || still_blocks) && object.spec.blocked.value() == Some(&true) {
         return Lane::Block;
     }
     let asked = agenda.assume_sent != assume_sent(object) || request(object).is_some();
@@ -225,6 +229,10 @@ mod tests {
     use serde_json::{Value, json};
 
     fn lane_of(fields: &Value, status: &Value) -> Lane {
+        lane_after(0, fields, status)
+    }
+
+    fn lane_after(failures: u32, fields: &Value, status: &Value) -> Lane {
         let mut spec = json!({"tenantRef": {"name": "t"}, "passEmptyValues": "No", "userId": "auth0|a"});
         for (field, value) in fields.as_object().unwrap() {
             spec[field] = value.clone();
@@ -238,7 +246,8 @@ mod tests {
             secret: SecretState::Undeclared,
             rivals: rivals::Standing::default(),
         };
-        lane(&serde_json::from_value(object).unwrap(), &around, &Agenda::default())
+        let agenda = Agenda { failures, ..Agenda::default() };
+        lane(&serde_json::from_value(object).unwrap(), &around, &agenda)
     }
 
     #[test]
@@ -263,5 +272,8 @@ mod tests {
         ] {
             assert_eq!(lane_of(fields, &status), lane, "{fields} {status}");
         }
+        let (blocks, failed) = (json!({"blocked": true}), ready(2, "False", "Auth0Unavailable"));
+        assert_eq!(lane_after(PATIENCE - 1, &blocks, &failed), Lane::Block);
+        assert_eq!(lane_after(PATIENCE, &blocks, &failed), Lane::Retry);
     }
 }

@@ -5,8 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Every so-many-th start goes to the lowest lane, so that none starves.
-const LOWEST_EVERY: u32 = 8;
+/// Every so-many-th start goes to one of the lower lanes, in turn, so that none starves.
+const LOWER_EVERY: u32 = 8;
 
 /// Whoever was let in and has not come by then is not coming.
 const LET_IN: Duration = Duration::from_mins(1);
@@ -85,6 +85,13 @@ impl Line {
         self.queues[lane as usize].push(who, self.sequence);
     }
 
+    /// Lets go of everybody of whom this does not hold.
+    pub fn retain(&mut self, is_there: impl Fn(&Named) -> bool) {
+        let gone: Vec<Named> =
+            self.places.keys().chain(self.let_in.keys()).filter(|who| !is_there(who)).cloned().collect();
+        gone.iter().for_each(|who| self.leave(who));
+    }
+
     /// No longer wants to look.
     pub fn leave(&mut self, who: &Named) {
         self.give_up_place(who);
@@ -115,12 +122,15 @@ impl Line {
     /// The lane of who comes next; `resyncs` says whether they may.
     #[must_use]
     pub fn next_lane(&self, resyncs: bool) -> Option<Lane> {
-        let mut waiting = LANES
+        let waiting = LANES
             .into_iter()
             .filter(|lane| self.waiting[*lane as usize] > 0 && (resyncs || *lane != Lane::Resync));
-        let first = waiting.next()?;
-        let is_lowests_turn = first != Lane::Block && self.starts % LOWEST_EVERY == LOWEST_EVERY - 1;
-        if is_lowests_turn { waiting.next_back().or(Some(first)) } else { Some(first) }
+        let waiting: Vec<Lane> = waiting.collect();
+        let (first, lower) = waiting.split_first()?;
+        let turn = self.starts / LOWER_EVERY;
+        let is_lowers_turn = self.starts % LOWER_EVERY == LOWER_EVERY - 1;
+        let lower = lower.iter().cycle().nth(turn as usize % lower.len().max(1));
+        Some(*lower.filter(|_| is_lowers_turn).unwrap_or(first))
     }
 
     /// Lets the next of a lane in.
@@ -210,12 +220,42 @@ mod tests {
     fn no_lane_starves_and_nothing_is_lost() {
         let mut line = Line::default();
         for index in 0..100 {
-            line.wait(&named("a", &format!("edit-{index}")), Lane::Change);
+            line.wait(&named("a", &format!("block-{index}")), Lane::Block);
         }
-        line.wait(&named("a", "resync"), Lane::Resync);
+        for (name, lane) in [("edit", Lane::Change), ("retry", Lane::Retry), ("resync", Lane::Resync)] {
+            line.wait(&named("a", name), lane);
+        }
         let order = all(&mut line);
-        assert_eq!(order.len(), 101);
-        assert!(order.iter().position(|who| who == "a/resync").unwrap() < 8, "{order:?}");
+        assert_eq!(order.len(), 103);
+        for name in ["a/edit", "a/retry", "a/resync"] {
+            assert!(order.iter().position(|who| who == name).unwrap() < 40, "{order:?}");
+        }
+        assert_eq!(order[..7].iter().filter(|who| who.contains("block")).count(), 7);
+    }
+
+    #[test]
+    fn a_retry_is_served_while_edits_and_resyncs_keep_coming() {
+        let mut line = Line::default();
+        line.wait(&named("a", "retry"), Lane::Retry);
+        let mut served = Vec::new();
+        for index in 0..40 {
+            line.wait(&named("a", &format!("edit-{index}")), Lane::Change);
+            line.wait(&named("a", &format!("resync-{index}")), Lane::Resync);
+            served.extend(next(&mut line));
+        }
+        assert!(served.contains(&"a/retry".to_owned()), "{served:?}");
+    }
+
+    #[test]
+    fn who_is_gone_holds_no_place() {
+        let (mut line, now) = (Line::default(), Instant::now());
+        for name in ["gone", "there"] {
+            line.wait(&named("a", name), Lane::Change);
+        }
+        assert_eq!(line.let_in(Lane::Change, now), Some(named("a", "gone")));
+        line.wait(&named("a", "gone too"), Lane::Change);
+        line.retain(|(_, name)| name == "there");
+        assert_eq!((line.coming(now), all(&mut line)), (0, vec!["a/there".to_owned()]));
     }
 
     #[test]

@@ -184,7 +184,7 @@ pub async fn run(
     let mut missing = shared.missing_lists.subscribe();
     let readiness = async {
         if missing.wait_for(|missing| *missing == 0).await.is_ok() {
-            shared.probes.set_ready();
+            shared.probes.set_ready(true);
         }
         std::future::pending::<()>().await;
     };
@@ -259,15 +259,13 @@ async fn run_in(
     let woken_rivals = shared.rivals.claims.subscribe();
     let mut count = first_list(&shared.missing_lists);
     let mut agendas = keeping(Arc::clone(&tenant_agendas));
-    let clients = Arc::clone(&shared.clients);
+    let mut clients = calling(Arc::clone(&shared.clients), namespace.clone());
     let tenants = objects::<Auth0Tenant>(shared, namespace.as_deref(), |_| {})
         .inspect(move |event| agendas(event))
         .reflect(tenants_writer)
         .inspect(move |event| {
             wakes::tell(&tenant_changes, &neighbours, event);
-            if let Ok(Event::Delete(tenant)) = event {
-                clients.forget(&tenant.uid().unwrap_or_default());
-            }
+            clients(event);
             if count(event) {
                 told_tenants.send_replace(Some(Instant::now()));
             }
@@ -336,6 +334,7 @@ fn watched_updates(
     let mut count = first_list(&shared.missing_lists);
     let mut agendas = keeping(agendas);
     let admission = Arc::clone(&shared.admission);
+    let mut line = lining_up(admission, namespace.map(str::to_owned));
     let mut claims = claiming(Arc::clone(&shared.rivals.claims), namespace.map(str::to_owned));
     let forget = |object: &mut Auth0UserUpdate| {
         leftover::forget(object);
@@ -344,9 +343,7 @@ fn watched_updates(
         .inspect(move |event| {
             agendas(event);
             claims(event);
-            if let Ok(Event::Delete(object)) = event {
-                admission.leave(&(object.namespace().unwrap_or_default(), object.name_any()));
-            }
+            line(event);
         })
         .reflect(writer)
         .inspect(move |event| {
@@ -430,6 +427,39 @@ where
         }
         Ok(Event::InitDone) => agendas.retain(&listed),
         Ok(Event::Delete(object)) => agendas.forget(&object.uid().unwrap_or_default()),
+        Ok(Event::Apply(_)) | Err(_) => {}
+    }
+}
+
+/// Drops the credentials of tenants that are gone, also of those that a list no longer has.
+fn calling(clients: Arc<Clients>, namespace: Option<String>) -> impl FnMut(&WatchResult<Auth0Tenant>) {
+    let mut listed = HashSet::new();
+    move |event| match event {
+        Ok(Event::Init) => listed.clear(),
+        Ok(Event::InitApply(object)) => {
+            listed.insert(object.uid().unwrap_or_default());
+        }
+        Ok(Event::InitDone) => clients.retain(namespace.as_deref(), &listed),
+        Ok(Event::Delete(object)) => clients.forget(&object.uid().unwrap_or_default()),
+        Ok(Event::Apply(_)) | Err(_) => {}
+    }
+}
+
+/// Lets what is gone leave the lines, also what a list no longer has.
+fn lining_up(
+    admission: Arc<Admission>,
+    namespace: Option<String>,
+) -> impl FnMut(&WatchResult<Auth0UserUpdate>) {
+    let mut listed = HashSet::new();
+    let named =
+        |object: &Guarded<Auth0UserUpdate>| (object.namespace().unwrap_or_default(), object.name_any());
+    move |event| match event {
+        Ok(Event::Init) => listed.clear(),
+        Ok(Event::InitApply(object)) => {
+            listed.insert(named(object));
+        }
+        Ok(Event::InitDone) => admission.retain(namespace.as_deref(), &std::mem::take(&mut listed)),
+        Ok(Event::Delete(object)) => admission.leave(&named(object)),
         Ok(Event::Apply(_)) | Err(_) => {}
     }
 }

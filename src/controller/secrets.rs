@@ -26,7 +26,9 @@ type Metadata = PartialObjectMeta<Secret>;
 pub enum Changed {
     /// The object of this namespace and name.
     One(String, String),
-    /// A list was read anew: anything may be another one, or gone.
+    /// A list of this namespace was read anew: anything in it may be another one, or gone.
+    Namespace(String),
+    /// The same of a list of several.
     Anything,
 }
 
@@ -122,17 +124,26 @@ impl Secrets {
         let (store, mut writer) = reflector::store();
         let watch = Arc::new(Watch { store, is_current: AtomicBool::new(false) });
         let api: Api<Metadata> = Api::namespaced(self.client.clone(), namespace);
-        let config = watcher::Config::default().timeout(super::WATCH_SECONDS);
-        let mut events = watcher(api, config).default_backoff().boxed();
+        let begin = move || {
+            let config = watcher::Config::default().timeout(super::WATCH_SECONDS);
+            watcher(api.clone(), config).default_backoff().boxed()
+        };
+        let mut events = begin();
         let (watched, changes, namespace) = (Arc::clone(&watch), self.changes.clone(), namespace.to_owned());
         tokio::spawn(async move {
             while let Some(event) = events.next().await {
                 let event = match event {
                     Ok(event) => event,
                     // A watch that breaks goes on where it was; a list that fails leaves nothing to go on from.
+                    Err(watcher::Error::InitialListFailed(_)) => {
+                        watched.is_current.store(false, Ordering::Release);
+                        continue;
+                    }
+                    // So does a namespace that takes its consent back: it would be watched from where it was.
                     Err(error) => {
-                        if matches!(error, watcher::Error::InitialListFailed(_)) {
+                        if is_refused(&error) {
                             watched.is_current.store(false, Ordering::Release);
+                            events = begin();
                         }
                         continue;
                     }
@@ -141,7 +152,7 @@ impl Secrets {
                 let change = match event {
                     Event::InitDone => {
                         watched.is_current.store(true, Ordering::Release);
-                        Changed::Anything
+                        Changed::Namespace(namespace.clone())
                     }
                     Event::Apply(secret) | Event::Delete(secret) => {
                         Changed::One(namespace.clone(), secret.name_any())
@@ -153,6 +164,18 @@ impl Secrets {
         });
         watch
     }
+}
+
+/// Whether the API server says that this may not be watched.
+fn is_refused(error: &watcher::Error) -> bool {
+    use watcher::Error::{WatchError, WatchFailed, WatchStartFailed};
+    let (WatchStartFailed(kube::Error::Api(status))
+    | WatchFailed(kube::Error::Api(status))
+    | WatchError(status)) = error
+    else {
+        return false;
+    };
+    matches!(status.code, 401 | 403)
 }
 
 fn version(metadata: &kube::core::ObjectMeta) -> SecretVersion {

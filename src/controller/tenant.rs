@@ -32,6 +32,9 @@ const REFRESH: Duration = Duration::from_hours(1);
 /// Provider Access Tokens").
 pub const IDP_TOKENS: &str = "read:user_idp_tokens";
 
+/// Lists the choices of `connection`; a tenant does without.
+const CONNECTIONS: &str = "read:connections";
+
 /// What a pass works with.
 pub struct Tenants {
     /// Kubernetes.
@@ -159,12 +162,18 @@ impl Tenants {
     async fn look(&self, tenant: &Auth0Tenant) -> Result<Findings, Failed> {
         let content = read_credentials(tenant, &self.secrets).await?;
         let client = self.clients.with_credentials(tenant, &content)?;
-        let scopes = client.scopes().await?;
+        let mut scopes = client.scopes().await?;
+        if scopes.as_ref().is_some_and(may_change) {
+            client.forget_token(REFRESH / 2).await;
+            scopes = client.scopes().await?;
+        }
         if let Err(failure) = scopes.as_ref().map_or(Ok(()), check) {
-            client.forget_token().await;
+            client.forget_token(Duration::ZERO).await;
             return Err(failure.into());
         }
-        let may_list = scopes.as_ref().is_none_or(|scopes| scopes.contains("read:connections"));
+        // Not before they are proven: the last ones may still be good.
+        let client = self.clients.keep(tenant, &content.version, client);
+        let may_list = scopes.as_ref().is_none_or(|scopes| scopes.contains(CONNECTIONS));
         let connections = if may_list {
             client.pace().set_rate(self.directory.rate(&tenant.spec.domain));
             client.pace().turn().await?;
@@ -238,6 +247,11 @@ fn accepted(scopes: Option<&BTreeSet<String>>) -> String {
     } else {
         "Auth0 accepts the credentials".to_owned()
     }
+}
+
+/// Whether somebody may have mended what these lack or have too much. A token tells what was granted when it was had.
+fn may_change(scopes: &BTreeSet<String>) -> bool {
+    !scopes.contains(CONNECTIONS) || scopes.contains(IDP_TOKENS)
 }
 
 /// Names a missing scope before a call fails for it.

@@ -10,19 +10,31 @@ use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
 use kube_runtime::reflector::{ObjectRef, Store};
 use secrecy::{ExposeSecret as _, SecretString};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The Auth0 clients of all tenants, each with the token that it holds.
 pub struct Clients {
     http: Http,
     allowed: AllowedDomains,
-    by_tenant: Mutex<HashMap<String, (MadeWith, Arc<auth0::Client>)>>,
+    /// By uid.
+    by_tenant: Mutex<HashMap<String, Known>>,
     paces: Mutex<HashMap<String, Arc<Pace>>>,
 }
 
-/// What a client was made with: this content of the Secret, and this custom domain.
-type MadeWith = (SecretVersion, Option<String>);
+/// The client of a tenant, and what it was made with.
+struct Known {
+    namespace: Option<String>,
+    secret: SecretVersion,
+    custom_domain: Option<String>,
+    client: Arc<auth0::Client>,
+}
+
+impl Known {
+    fn is_for(&self, tenant: &Auth0Tenant, secret: &SecretVersion) -> bool {
+        self.secret == *secret && self.custom_domain == tenant.spec.custom_domain
+    }
+}
 
 /// A tenant that can be called.
 #[derive(Clone)]
@@ -55,12 +67,14 @@ impl Directory {
         self.0.iter().find_map(|store| store.get(&reference))
     }
 
-    /// The rate for a host: the lowest that any of its tenant resources asks for.
+    /// The rate for a host: the lowest that any of its tenant resources asks for. One whose credentials never worked
+    /// has no say, or anybody could slow down everybody.
     #[must_use]
     pub fn rate(&self, host: &str) -> Rate {
         let objects = self.0.iter().flat_map(Store::state);
         let rates = objects.filter_map(|object| {
-            let tenant = object.0.as_ref().ok().filter(|tenant| tenant.spec.domain == host)?;
+            let tenant =
+                object.0.as_ref().ok().filter(|tenant| tenant.spec.domain == host && is_proven(tenant))?;
             Some(rate(tenant))
         });
         let lowest = rates.reduce(|one, other| Rate {
@@ -77,11 +91,12 @@ impl Directory {
         objects.any(|object| object.0.as_ref().is_ok_and(|tenant| tenant.spec.domain == host))
     }
 
-    /// Host of a tenant, with its port, for resources of the namespace `of`; `None` without its consent.
+    /// Host of a tenant, with its port, for resources of the namespace `of`; `None` without its consent, and where
+    /// its credentials never worked: whoever has none claims nothing.
     #[must_use]
     pub fn host(&self, (namespace, name): &Named, of: &str) -> Option<String> {
         let object = self.get(namespace, name)?;
-        let tenant = object.0.as_ref().ok().filter(|tenant| tenant.allows(of))?;
+        let tenant = object.0.as_ref().ok().filter(|tenant| tenant.allows(of) && is_proven(tenant))?;
         Some(tenant.spec.domain.clone())
     }
 }
@@ -153,8 +168,7 @@ impl Clients {
         Self { http, allowed, by_tenant: Mutex::default(), paces: Mutex::default() }
     }
 
-    /// The client of a tenant, made with this content of its Secret. The same content gives the same
-    /// client, and so the same token.
+    /// The client of a tenant with this content of its Secret: the one that is kept, or a new one, which is not.
     ///
     /// # Errors
     /// `TenantNotAllowed` for a domain that is not allowed; `AuthenticationFailed`, `SecretKeyMissing` or
@@ -177,15 +191,30 @@ impl Clients {
             return Ok(client);
         }
         let credentials = credentials(content, domain)?;
-        let custom_domain = tenant.spec.custom_domain.clone();
         let client = auth0::Client::new(self.http.clone(), domain, credentials)?
-            .with_custom_domain(custom_domain.as_deref())?
+            .with_custom_domain(tenant.spec.custom_domain.as_deref())?
             .with_pace(self.pace(domain));
-        let client = Arc::new(client);
-        let made_with = (content.version.clone(), custom_domain);
+        Ok(Arc::new(client))
+    }
+
+    /// Keeps a client in place of the tenant's last one, with the token that it holds. Answers the one that is kept:
+    /// of several with the same content the first.
+    pub fn keep(
+        &self,
+        tenant: &Auth0Tenant,
+        secret: &SecretVersion,
+        client: Arc<auth0::Client>,
+    ) -> Arc<auth0::Client> {
         let mut clients = self.by_tenant.lock().unwrap_or_else(PoisonError::into_inner);
-        clients.insert(tenant.uid().unwrap_or_default(), (made_with, Arc::clone(&client)));
-        Ok(client)
+        let uid = tenant.uid().unwrap_or_default();
+        if let Some(known) = clients.get(&uid).filter(|known| known.is_for(tenant, secret)) {
+            return Arc::clone(&known.client);
+        }
+        let (secret, custom_domain) = (secret.clone(), tenant.spec.custom_domain.clone());
+        let known =
+            Known { namespace: tenant.namespace(), secret, custom_domain, client: Arc::clone(&client) };
+        clients.insert(uid, known);
+        client
     }
 
     /// The pace of a host, the same for all of its tenant resources.
@@ -200,13 +229,21 @@ impl Clients {
         self.by_tenant.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
     }
 
-    fn known(&self, tenant: &Auth0Tenant, version: &SecretVersion) -> Option<Arc<auth0::Client>> {
-        let clients = self.by_tenant.lock().unwrap_or_else(PoisonError::into_inner);
-        let ((secret, custom_domain), client) = clients.get(&tenant.uid().unwrap_or_default())?;
-        (secret == version && *custom_domain == tenant.spec.custom_domain).then(|| Arc::clone(client))
+    /// After a list of a namespace, or of all: drops the clients of tenants that are not in it.
+    pub fn retain(&self, namespace: Option<&str>, listed: &HashSet<String>) {
+        let is_elsewhere = |known: &Known| namespace.is_some() && known.namespace.as_deref() != namespace;
+        let mut clients = self.by_tenant.lock().unwrap_or_else(PoisonError::into_inner);
+        clients.retain(|uid, known| listed.contains(uid) || is_elsewhere(known));
     }
 
-    /// The client that resources of a Ready tenant use. Reads the Secret only where no client was made yet.
+    fn known(&self, tenant: &Auth0Tenant, secret: &SecretVersion) -> Option<Arc<auth0::Client>> {
+        let clients = self.by_tenant.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = clients.get(&tenant.uid().unwrap_or_default())?;
+        known.is_for(tenant, secret).then(|| Arc::clone(&known.client))
+    }
+
+    /// The client that resources of a Ready tenant use: with the content that Auth0 accepted last, until it has
+    /// accepted a new one. Reads the Secret only where no client was made yet.
     ///
     /// # Errors
     /// As [`Clients::with_credentials`], and `SecretNotFound` or `SecretForbidden`.
@@ -216,7 +253,8 @@ impl Clients {
             return Ok(client);
         }
         let content = read_credentials(tenant, secrets).await?;
-        self.with_credentials(tenant, &content)
+        let client = self.with_credentials(tenant, &content)?;
+        Ok(self.keep(tenant, &content.version, client))
     }
 }
 
@@ -233,6 +271,11 @@ pub async fn read_credentials(tenant: &Auth0Tenant, secrets: &Secrets) -> Result
             format!("the Secret {name} is not in this namespace: create it with the keys clientId and clientSecret, or clientId and privateKey"),
         )
     })
+}
+
+/// Whether Auth0 has accepted the tenant's credentials once.
+fn is_proven(tenant: &Auth0Tenant) -> bool {
+    tenant.status.as_ref().is_some_and(|status| status.credentials.is_some())
 }
 
 fn rate(tenant: &Auth0Tenant) -> Rate {

@@ -1,6 +1,6 @@
 //! The pass of an `Auth0UserUpdate`: observe → plan → execute → conclude → publish.
 
-use super::admission::Admission;
+use super::admission::{Admission, Entry};
 use super::agenda::{Agenda, Agendas};
 use super::conclude::{Outcome, conclude};
 use super::dropped;
@@ -92,12 +92,15 @@ impl Updates {
 
     /// Decides whether to look, looks, and keeps the agenda. Answers when to come back by itself.
     async fn visit(&self, object: &Auth0UserUpdate) -> Option<Duration> {
-        self.listed.wait().await;
-        if object.metadata.deletion_timestamp.is_some() {
-            return None;
+        if self.listed.wait().await.is_err() {
+            return Some(RECHECK);
         }
         let uid = object.uid().unwrap_or_default();
         let who = (object.namespace().unwrap_or_default(), object.name_any());
+        if object.metadata.deletion_timestamp.is_some() {
+            self.admission.leave(&who);
+            return None;
+        }
         let mut agenda = self.agendas.of(&uid);
         if gate::is_paused(object) {
             self.admission.leave(&who);
@@ -119,11 +122,13 @@ impl Updates {
             };
         }
         let next = match wake {
-            Wake::Look { .. } if !self.may_look(&who, object, &around, &agenda) => None,
-            Wake::Look { forgives } => {
-                let anew = Box::pin(self.look(object, &around, forgives, &mut agenda)).await;
-                anew.or_else(|| agenda.rest(Instant::now()))
-            }
+            Wake::Look { forgives } => match self.enter(&who, object, &around, &agenda) {
+                Some(_entry) => {
+                    let anew = Box::pin(self.look(object, &around, forgives, &mut agenda)).await;
+                    anew.or_else(|| agenda.rest(Instant::now()))
+                }
+                None => None,
+            },
             Wake::LookIfPasswordChanged | Wake::Sleep => {
                 self.admission.leave(&who);
                 agenda.secret_unavailable = matches!(around.secret, SecretState::Unavailable(_));
@@ -142,16 +147,16 @@ impl Updates {
 
     /// Whether a look may begin. Without a tenant it calls nobody, so nobody is to wait for it in a line. Else the
     /// resource is woken in its turn.
-    fn may_look(
+    fn enter(
         &self,
         who: &Named,
         object: &Auth0UserUpdate,
         around: &Circumstances,
         agenda: &Agenda,
-    ) -> bool {
+    ) -> Option<Entry<'_>> {
         let Ok(Tenant { host, .. }) = &around.tenant else {
             self.admission.leave(who);
-            return true;
+            return Some(Entry::to_nobody());
         };
         let pace = self.clients.pace(host);
         pace.set_rate(self.rivals.tenants.rate(host));

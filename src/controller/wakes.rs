@@ -25,7 +25,7 @@ pub(super) fn tell(
     };
     match &change {
         Changed::One(namespace, name) => claims.wake_neighbours(Some(&(namespace.clone(), name.clone()))),
-        Changed::Anything => claims.wake_neighbours(None),
+        Changed::Namespace(_) | Changed::Anything => claims.wake_neighbours(None),
     }
     for changes in everybody {
         let _ = changes.send(change.clone());
@@ -88,6 +88,7 @@ fn wake<K>(
             Changed::One(namespace, name) => {
                 refers(readable).is_some_and(|(its, one)| its == *namespace && one == *name)
             }
+            Changed::Namespace(namespace) => refers(readable).is_some_and(|(its, _)| its == *namespace),
             Changed::Anything => refers(readable).is_some(),
         };
         if concerned {

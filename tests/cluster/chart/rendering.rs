@@ -62,7 +62,10 @@ async fn the_default_grants_and_runs_what_the_kustomize_base_does() {
         assert_eq!(words[0], words[1], "{folder}");
         // The filter that the program takes without it.
         let env = ours["template"]["spec"]["containers"][0]["env"].as_array_mut().unwrap();
-        assert_eq!(env.pop().unwrap(), json!({"name": "RUST_LOG", "value": "info,kube_client=error"}));
+        assert_eq!(
+            env.pop().unwrap(),
+            json!({"name": "RUST_LOG", "value": "info,kube_client=error,kube_runtime=error"})
+        );
         for spec in [&mut ours, &mut theirs] {
             spec["selector"] = json!(null);
             spec["template"]["metadata"] = json!(null);
