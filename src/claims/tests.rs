@@ -4,6 +4,7 @@ mod properties;
 
 use super::*;
 use crate::api::LAST_APPLIED_ANNOTATION;
+use crate::probes::Probes;
 use serde_json::{Value, json};
 
 /// A resource of the tenant `t` in namespace `n` for `auth0|1`, created that many seconds after the epoch.
@@ -196,4 +197,23 @@ fn a_thousand_resources_of_one_user_wake_each_other_only_when_the_owner_changes(
     assert!(woken.try_recv().is_err(), "it owns nothing");
     claims.remove("r0000");
     assert_eq!(std::iter::from_fn(|| woken.try_recv().ok()).count(), 999);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_turn_for_long_is_seen_to_wait() {
+    let object = resource("a", 1, &json!({"passwordSecretRef": {"name": "s", "key": "k"}}));
+    let claims = Arc::new(claims_of([&object]));
+    let own = Claimant::of(&object).unwrap();
+    let first = claims.turn(&own, "t.example.com").await.unwrap();
+    let probes = Arc::<Probes>::default();
+    let second = {
+        let (claims, own, probes) =
+            (Arc::clone(&claims), Claimant::of(&object).unwrap(), Arc::clone(&probes));
+        tokio::spawn(async move { probes.pass(claims.turn(&own, "t.example.com")).await })
+    };
+    tokio::time::sleep(10 * STRETCH).await;
+    probes.heard_kubernetes();
+    assert_eq!((probes.stuck(), second.is_finished()), (None, false));
+    drop(first);
+    assert!(second.await.unwrap().is_some());
 }

@@ -24,7 +24,7 @@ enum Checked {
 }
 
 /// By how a command begins; the first that fits decides.
-static COMMANDS: [(&str, Checked); 9] = [
+static COMMANDS: [(&str, Checked); 10] = [
     ("kubectl ", Checked::Here),
     ("cargo run --release -- run ", Checked::Started),
     ("make", Checked::Target),
@@ -33,6 +33,7 @@ static COMMANDS: [(&str, Checked); 9] = [
     ("CELL=", Checked::Filter),
     ("cargo fmt", Checked::By(".ci/run")),
     ("cargo clippy ", Checked::By(".ci/run")),
+    ("helm ", Checked::By("chart::release::it_installs_upgrades_and_uninstalls")),
     ("docker build ", Checked::Without("not run: it needs a container engine")),
 ];
 

@@ -40,7 +40,12 @@ async fn of_two_replicas_one_works_and_the_other_takes_over() {
     until_leading(&first).await;
     let mut second = candidate(&world, 2).await;
     let waits = address(&second).await;
-    assert_eq!(get(&waits, "/readyz").await.0, 200, "ready to take over");
+    // It says that it serves a moment before it stands for election.
+    let ready = wait_until("a replica that is ready to take over", DEADLINE, async || {
+        let (status, why) = get(&waits, "/readyz").await;
+        if status == 200 { Ok(()) } else { Err(why) }
+    });
+    ready.await.unwrap();
     assert!(get(&waits, "/metrics").await.1.contains("auth0_user_operator_leader 0"));
     world.apply_for("ada", json!({"nickname": "first"})).await;
     world.until_applied("ada").await;
