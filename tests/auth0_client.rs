@@ -330,7 +330,7 @@ async fn a_private_key_proves_the_client_in_each_algorithm_as_often_as_needed() 
         let client = keyed(&sandbox, &key.serialize_pem(), Some(algorithm));
         for _ in 0..3 {
             client.user(ANN).await.unwrap();
-            client.forget_token().await;
+            client.forget_token(Duration::ZERO).await;
         }
     }
     assert_eq!(requests(&sandbox, "/oauth/token"), 9, "each assertion is a new one");
@@ -360,7 +360,7 @@ async fn an_assertion_is_dated_by_the_servers_clock() {
     let client = keyed(&sandbox, &key.serialize_pem(), None);
     client.user(ANN).await.unwrap();
     assert_eq!(requests(&sandbox, "/oauth/token"), 2, "the first answer tells the time");
-    client.forget_token().await;
+    client.forget_token(Duration::ZERO).await;
     client.user(ANN).await.unwrap();
     assert_eq!(requests(&sandbox, "/oauth/token"), 3, "which is remembered");
 }

@@ -30,10 +30,10 @@ impl Listed {
     /// Where the tenants do not come, because they may not be listed or Kubernetes is away. No pass waits for ever.
     pub async fn wait(&self) -> Result<(), Unlisted> {
         let (mut tenants, mut missing) = (self.tenants.clone(), self.missing.clone());
-        let Ok(Ok(came)) = timeout(FIRST_PATIENCE, tenants.wait_for(Option::is_some)).await else {
-            return Err(Unlisted);
+        let came = match timeout(FIRST_PATIENCE, tenants.wait_for(Option::is_some)).await {
+            Ok(Ok(came)) => came.unwrap_or_else(Instant::now),
+            Ok(Err(_)) | Err(_) => return Err(Unlisted),
         };
-        let came = came.unwrap_or_else(Instant::now);
         // Whether they came or not, the pass goes on with what is known.
         let _ = timeout_at(came + PATIENCE, missing.wait_for(|missing| *missing == 0)).await;
         Ok(())

@@ -143,3 +143,25 @@ async fn a_backlog_outlives_a_tenant_that_is_away_for_a_while() {
     assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
     assert_eq!(world.sandbox.patches().len(), 40);
 }
+
+#[tokio::test]
+async fn a_tenant_that_never_had_credentials_slows_nobody_and_claims_nothing() {
+    let (world, slugs) = with_rate("budget-impostor", 6_000, 100, 20).await;
+    let spec = json!({
+        "domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "none"},
+        "rateLimit": {"requestsPerMinute": 1, "burst": 1},
+    });
+    world.kubectl.apply(&object("Auth0Tenant", "impostor", &spec)).await.unwrap();
+    world.until_reason("auth0tenant/impostor", "SecretNotFound").await;
+    let claim = json!({"userId": "auth0|p0", "nickname": "other", "tenantRef": {"name": "impostor"}});
+    world.apply_as("older", claim).await;
+    world.until_reason("auth0userupdate/older", "TenantNotReady").await;
+    let begun = Instant::now();
+    world.apply_all(cards(&slugs)).await;
+    world
+        .until_all("all but one applied", |object| {
+            is_applied(object) || object["metadata"]["name"] == "older"
+        })
+        .await;
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+}

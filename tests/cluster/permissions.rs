@@ -58,6 +58,35 @@ fn condition_message(object: &serde_json::Value) -> String {
     ready["message"].as_str().unwrap().to_owned()
 }
 
+/// Lets the operator read a namespace's Secrets, as its message says.
+const GRANT: [&str; 7] = [
+    "create",
+    "rolebinding",
+    "auth0-user-operator-secret-reader",
+    "--clusterrole",
+    "auth0-user-operator-secret-reader",
+    "--serviceaccount",
+    "auth0-user-operator:auth0-user-operator",
+];
+
+/// Starts the world's operator anew, with the shipped permissions and those of its namespace.
+async fn with_shipped_permissions(world: &mut World) {
+    world.operator.terminate().await.unwrap();
+    let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/base/rbac.yaml");
+    world.plane.admin().run(["apply", "-f", rbac], "").await.unwrap().ok().unwrap();
+    let kubeconfig = world.plane.kubeconfig_of("auth0-user-operator", "auth0-user-operator").await.unwrap();
+    world.run(GRANT).await;
+    let ca = world.plane.dir().join(format!("{}-auth0-ca.pem", world.namespace));
+    world.operator = Operator::builder(env!("CARGO_BIN_EXE_auth0-user-operator"), &kubeconfig)
+        .args(["--watch-namespace", &world.namespace, "--operator-namespace", "auth0-user-operator"])
+        .args(["--allowed-domain", &world.sandbox.domain()])
+        .env("SSL_CERT_FILE", ca.to_str().unwrap())
+        .env("RUST_LOG", "info,kube_runtime=warn")
+        .start()
+        .await
+        .unwrap();
+}
+
 /// What the operator does, as kubectl's words and what it is given. Writes are dry runs.
 const ALLOWED: [(&str, &str); 12] = [
     ("get auth0userupdates --all-namespaces", ""),
@@ -116,16 +145,7 @@ async fn the_shipped_permissions_are_what_is_needed_and_no_more() {
     world.until_ready("auth0userupdate/ann").await;
     let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/base/rbac.yaml");
     world.plane.admin().run(["apply", "-f", rbac], "").await.unwrap().ok().unwrap();
-    let grant = [
-        "create",
-        "rolebinding",
-        "auth0-user-operator-secret-reader",
-        "--clusterrole",
-        "auth0-user-operator-secret-reader",
-        "--serviceaccount",
-        "auth0-user-operator:auth0-user-operator",
-    ];
-    world.run(grant).await;
+    world.run(GRANT).await;
     // In a file of its own: other tests use the same account.
     let shared = world.plane.kubeconfig_of("auth0-user-operator", "auth0-user-operator").await.unwrap();
     let own = shared.with_file_name("kubeconfig-permissions-table");
@@ -160,29 +180,7 @@ async fn the_shipped_permissions_are_what_is_needed_and_no_more() {
 #[tokio::test]
 async fn a_namespace_may_take_its_consent_back_and_give_it_again() {
     let mut world = World::start("permissions-revoked").await;
-    world.operator.terminate().await.unwrap();
-    let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/base/rbac.yaml");
-    world.plane.admin().run(["apply", "-f", rbac], "").await.unwrap().ok().unwrap();
-    let kubeconfig = world.plane.kubeconfig_of("auth0-user-operator", "auth0-user-operator").await.unwrap();
-    let grant = [
-        "create",
-        "rolebinding",
-        "auth0-user-operator-secret-reader",
-        "--clusterrole",
-        "auth0-user-operator-secret-reader",
-        "--serviceaccount",
-        "auth0-user-operator:auth0-user-operator",
-    ];
-    world.run(grant).await;
-    let ca = world.plane.dir().join("permissions-revoked-ca.pem");
-    world.sandbox.write_ca(&ca).unwrap();
-    world.operator = Operator::builder(env!("CARGO_BIN_EXE_auth0-user-operator"), &kubeconfig)
-        .args(["--watch-namespace", &world.namespace, "--operator-namespace", "auth0-user-operator"])
-        .args(["--allowed-domain", &world.sandbox.domain()])
-        .env("SSL_CERT_FILE", ca.to_str().unwrap())
-        .start()
-        .await
-        .unwrap();
+    with_shipped_permissions(&mut world).await;
     world.apply_secret("first", &json!({"password": "Orchid-Garden-7"})).await;
     world.apply(json!({"passwordSecretRef": {"name": "first", "key": "password"}})).await;
     world.until_ready("auth0userupdate/ann").await;
@@ -193,8 +191,32 @@ async fn a_namespace_may_take_its_consent_back_and_give_it_again() {
     assert!(condition_message(&refused).contains("kubectl create rolebinding"), "{refused}");
     let id = ann()["user_id"].as_str().unwrap().to_owned();
     assert_eq!(world.sandbox.password(&id, "People").as_deref(), Some("Orchid-Garden-7"));
-    world.run(grant).await;
+    world.run(GRANT).await;
     world.run(["annotate", "auth0userupdate/ann", "auth0-user-operator.dev/requested-at=now"]).await;
     world.until_ready("auth0userupdate/ann").await;
     assert_eq!(world.sandbox.password(&id, "People").as_deref(), Some("Orchid-Garden-8"));
+}
+
+#[tokio::test]
+async fn where_secrets_may_be_got_and_no_longer_watched_a_change_is_noticed_at_the_next_look() {
+    let mut world = World::start("permissions-get").await;
+    with_shipped_permissions(&mut world).await;
+    world.apply_secret("first", &json!({"password": "Orchid-Garden-7"})).await;
+    world.apply(json!({"passwordSecretRef": {"name": "first", "key": "password"}})).await;
+    world.until_ready("auth0userupdate/ann").await;
+    let get = ["create", "role", "get-secrets", "--verb=get", "--resource=secrets"];
+    world.run(get).await;
+    let bind = ["create", "rolebinding", "get-secrets", "--role=get-secrets", GRANT[5], GRANT[6]];
+    world.run(bind).await;
+    world.run(["delete", "rolebinding", GRANT[2]]).await;
+    // The watch that is open goes on until it ends; the next one is refused, and then the list.
+    world.operator.wait_for_log("initlist error", 2 * DEADLINE).await.unwrap();
+    world.apply_secret("first", &json!({"password": "Orchid-Garden-8"})).await;
+    world.run(["annotate", "auth0userupdate/ann", "auth0-user-operator.dev/requested-at=now"]).await;
+    let password = || world.sandbox.password("auth0|ann", "People");
+    lab::wait_until("the new password", DEADLINE, async || {
+        if password().as_deref() == Some("Orchid-Garden-8") { Ok(()) } else { Err("the old one") }
+    })
+    .await
+    .unwrap();
 }

@@ -2,7 +2,7 @@
 
 use crate::counts::Cost;
 use crate::world::{CLIENT_SECRET, DEADLINE, SCOPES, World, condition, object};
-use auth0_sandbox::Client;
+use auth0_sandbox::{Client, Fault, FaultKind};
 use lab::wait_until;
 use serde_json::{Value, json};
 
@@ -113,6 +113,30 @@ async fn a_rotated_client_secret_is_used_from_the_next_call_on() {
     give_credentials(&world, "third-secret").await;
     world.until_applied("ada").await;
     assert_eq!(user(&world, "ada")["name"], "Ada L.");
+}
+
+#[tokio::test]
+async fn while_new_credentials_are_not_proven_the_old_token_is_used() {
+    let world = World::start("unproven").await;
+    world.add_person("ada");
+    world.apply_for("ada", json!({"name": "Ada"})).await;
+    world.until_applied("ada").await;
+    world.sandbox.put_client(client("second-secret"));
+    let away = FaultKind::Status { status: 503, body: None, headers: Vec::new(), after_effect: false };
+    world.sandbox.fault(Fault::new(away).path("/oauth/token").times(u32::MAX));
+    give_credentials(&world, "second-secret").await;
+    let asked = || world.token_requests();
+    wait_until("a token request", DEADLINE, async || if asked() > 0 { Ok(()) } else { Err(asked()) })
+        .await
+        .unwrap();
+    world.apply_for("ada", json!({"name": "Ada L."})).await;
+    world.until_applied("ada").await;
+    let calls = world.calls_of("ada");
+    assert!(calls.iter().all(|call| call.status == Some(200)), "{calls:?}");
+    world.sandbox.clear_faults();
+    let secret = world.get("secret/example-credentials").await["metadata"]["resourceVersion"].clone();
+    let proven = |tenant: &Value| tenant["status"]["credentials"]["resourceVersion"] == secret;
+    world.until("auth0tenant/example", "the new credentials", proven).await;
 }
 
 #[tokio::test]
