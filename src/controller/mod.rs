@@ -25,10 +25,10 @@ mod trigger_key;
 mod undecodable;
 mod update;
 mod wakes;
+mod watched;
 
 use crate::api::{Auth0Tenant, Auth0UserUpdate};
 use crate::auth0::{AllowedDomains, Http};
-use crate::claims::Claims;
 use crate::metrics::Metrics;
 use crate::plan::TriggerKey;
 use crate::probes::Probes;
@@ -39,19 +39,17 @@ use futures::future::{join, join_all};
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use http::Response;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::api::Api;
+use kube::Client;
 use kube::client::{ClientBuilder, DynBody};
 use kube::core::DeserializeGuard;
-use kube::{Client, Resource as _, ResourceExt as _};
 use kube_runtime::WatchStreamExt as _;
 use kube_runtime::controller::{self, Action, Controller};
 use kube_runtime::reflector::store::Writer;
 use kube_runtime::reflector::{self, ObjectRef, Store};
-use kube_runtime::watcher::{self, Event, watcher};
+use kube_runtime::watcher::{self, Event};
 use listed::Listed;
 use rivals::Rivals;
 use secrets::{Changed, Secrets};
-use std::collections::HashSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +59,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tower::util::MapResponseLayer;
+use watched::{calling, claiming, first_list, keeping, lining_up, objects};
 
 /// A watch that hears nothing is begun anew after this many seconds, so that one that died in silence is
 /// noticed within two minutes.
@@ -400,128 +399,6 @@ async fn drained(
         tokio::time::sleep(DRAIN).await;
         tracing::warn!("passes under way did not end in time");
     }
-}
-
-/// Notices the first list of a watch: true for the event that ends it.
-fn first_list<K>(missing: &watch::Sender<usize>) -> impl FnMut(&WatchResult<K>) -> bool + use<K> {
-    let (missing, mut came) = (missing.clone(), false);
-    move |event| {
-        let is_first = matches!(event, Ok(Event::InitDone)) && !std::mem::replace(&mut came, true);
-        if is_first {
-            missing.send_modify(|missing| *missing = missing.saturating_sub(1));
-        }
-        is_first
-    }
-}
-
-/// Forgets the agendas of what is gone, also of what a list no longer has.
-fn keeping<K>(agendas: Arc<Agendas>) -> impl FnMut(&WatchResult<K>)
-where
-    K: kube::Resource,
-{
-    let mut listed = HashSet::new();
-    move |event| match event {
-        Ok(Event::Init) => listed.clear(),
-        Ok(Event::InitApply(object)) => {
-            listed.insert(object.uid().unwrap_or_default());
-        }
-        Ok(Event::InitDone) => agendas.retain(&listed),
-        Ok(Event::Delete(object)) => agendas.forget(&object.uid().unwrap_or_default()),
-        Ok(Event::Apply(_)) | Err(_) => {}
-    }
-}
-
-/// Drops the credentials of tenants that are gone, also of those that a list no longer has.
-fn calling(clients: Arc<Clients>, namespace: Option<String>) -> impl FnMut(&WatchResult<Auth0Tenant>) {
-    let mut listed = HashSet::new();
-    move |event| match event {
-        Ok(Event::Init) => listed.clear(),
-        Ok(Event::InitApply(object)) => {
-            listed.insert(object.uid().unwrap_or_default());
-        }
-        Ok(Event::InitDone) => clients.retain(namespace.as_deref(), &listed),
-        Ok(Event::Delete(object)) => clients.forget(&object.uid().unwrap_or_default()),
-        Ok(Event::Apply(_)) | Err(_) => {}
-    }
-}
-
-/// Lets what is gone leave the lines, also what a list no longer has.
-fn lining_up(
-    admission: Arc<Admission>,
-    namespace: Option<String>,
-) -> impl FnMut(&WatchResult<Auth0UserUpdate>) {
-    let mut listed = HashSet::new();
-    let named =
-        |object: &Guarded<Auth0UserUpdate>| (object.namespace().unwrap_or_default(), object.name_any());
-    move |event| match event {
-        Ok(Event::Init) => listed.clear(),
-        Ok(Event::InitApply(object)) => {
-            listed.insert(named(object));
-        }
-        Ok(Event::InitDone) => admission.retain(namespace.as_deref(), &std::mem::take(&mut listed)),
-        Ok(Event::Delete(object)) => admission.leave(&named(object)),
-        Ok(Event::Apply(_)) | Err(_) => {}
-    }
-}
-
-/// Feeds the claims, before the store, so that no pass knows a resource whose claims are not known. One that
-/// no longer decodes keeps the claims that it had.
-fn claiming(claims: Arc<Claims>, namespace: Option<String>) -> impl FnMut(&WatchResult<Auth0UserUpdate>) {
-    let mut listed = HashSet::new();
-    move |event| match event {
-        Ok(Event::Init) => listed.clear(),
-        Ok(Event::InitApply(object)) => {
-            listed.insert(object.uid().unwrap_or_default());
-            if let Ok(readable) = &object.0 {
-                claims.list(readable);
-            }
-        }
-        Ok(Event::InitDone) => claims.retain(namespace.as_deref(), &listed),
-        Ok(Event::Apply(object)) => {
-            if let Ok(readable) = &object.0 {
-                claims.update(readable);
-            }
-        }
-        Ok(Event::Delete(object)) => claims.remove(&object.uid().unwrap_or_default()),
-        Err(_) => {}
-    }
-}
-
-/// The watch of one kind. Objects that do not decode are in it too, as such; `prepare` sees those that do while
-/// they have their `managedFields`, which are not kept.
-fn objects<K>(
-    shared: &Shared,
-    namespace: Option<&str>,
-    prepare: fn(&mut K),
-) -> impl Stream<Item = WatchResult<K>> + Send + use<K>
-where
-    K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
-        + Clone
-        + std::fmt::Debug
-        + serde::de::DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
-{
-    let (client, probes) = (shared.client.clone(), Arc::clone(&shared.probes));
-    let api: Api<Guarded<K>> = match namespace {
-        Some(namespace) => Api::namespaced(client, namespace),
-        None => Api::all(client),
-    };
-    watcher(api, watcher::Config::default().timeout(WATCH_SECONDS))
-        .default_backoff()
-        .modify(move |object| {
-            if let Ok(readable) = &mut object.0 {
-                prepare(readable);
-            }
-            object.meta_mut().managed_fields = None;
-        })
-        .inspect(move |event| {
-            if let Err(error) = event {
-                probes.metrics.watch_error(&K::kind(&()));
-                tracing::warn!(%error, kind = %K::kind(&()), "the watch broke; it is begun anew");
-            }
-        })
 }
 
 /// A pass answers with its next visit and never fails, so this only satisfies the signature.

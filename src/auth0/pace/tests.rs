@@ -1,0 +1,152 @@
+//! The limiter, with paused time.
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn pace(per_minute: u32, burst: u32) -> Pace {
+    let pace = Pace::default();
+    pace.set_rate(Rate { per_minute, burst });
+    pace
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_than_the_rate_is_spent_in_any_stretch_of_time() {
+    let pace = pace(120, 3);
+    let begun = Instant::now();
+    let mut starts = 0;
+    while begun.elapsed() < 60 * SECOND {
+        match pace.start() {
+            Ok(()) => {
+                starts += 1;
+                pace.turn().await.unwrap();
+            }
+            Err(wait) => tokio::time::sleep(wait).await,
+        }
+    }
+    // A start and a turn each; the burst comes on top.
+    assert!((2 * starts) <= 123 && 2 * starts >= 120, "{starts}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_begun_comes_first() {
+    let pace = pace(60, 1);
+    assert_eq!(pace.start(), Ok(()));
+    let begun = Instant::now();
+    let (turn, ()) = tokio::join!(pace.turn(), async {
+        tokio::task::yield_now().await;
+        assert!(pace.start().unwrap_err() > SECOND);
+    });
+    turn.unwrap();
+    assert!(begun.elapsed() >= SECOND && begun.elapsed() < 2 * SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_closes_it_for_everybody_for_at_least_as_long_as_asked() {
+    let pace = pace(6000, 100);
+    pace.close(20 * SECOND);
+    let wait = pace.start().unwrap_err();
+    assert!(wait >= 20 * SECOND && wait <= 24 * SECOND, "{wait:?}");
+    let refused = pace.turn().await.unwrap_err();
+    assert_eq!((refused.failure.reason, refused.effect), (Reason::RateLimited, Effect::None));
+    pace.close(SECOND);
+    assert!(pace.start().unwrap_err() > 19 * SECOND, "a later 429 does not open it");
+    tokio::time::sleep(wait).await;
+    assert_eq!(pace.start(), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_fifth_is_for_logins() {
+    let pace = pace(6000, 100);
+    let told = |remaining| Budget { limit: 50, remaining, reset_in: 3 * SECOND };
+    pace.hear(told(10));
+    assert_eq!(pace.scarce_for(), Duration::ZERO);
+    pace.hear(told(9));
+    assert_eq!(pace.scarce_for(), 3 * SECOND);
+    assert_eq!(pace.start(), Ok(()));
+    tokio::time::sleep(3 * SECOND).await;
+    assert_eq!(pace.scarce_for(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_bucket_for_reading_does_not_hide_an_empty_one_for_writing() {
+    let pace = pace(6000, 100);
+    pace.hear(Budget { limit: 20, remaining: 1, reset_in: 3 * SECOND });
+    pace.hear(Budget { limit: 40, remaining: 39, reset_in: SECOND });
+    assert_eq!((pace.scarce_for(), pace.start()), (3 * SECOND, Err(GLANCE)));
+    assert_eq!(pace.budget().unwrap().limit, 40);
+    pace.hear(Budget { limit: 20, remaining: 20, reset_in: SECOND });
+    assert_eq!((pace.scarce_for(), pace.start()), (Duration::ZERO, Ok(())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_hour_without_an_answer_costs_a_trickle_and_the_first_answer_ends_it() {
+    let pace = pace(600_000, 10_000);
+    let begun = Instant::now();
+    let mut calls = 0;
+    while begun.elapsed() < 3600 * SECOND {
+        match pace.start() {
+            Ok(()) => {
+                calls += 1;
+                tokio::time::sleep(SECOND / 10).await;
+                assert!(calls <= SILENCE || pace.start().is_err(), "only one tries");
+                pace.unanswered();
+            }
+            Err(wait) => tokio::time::sleep(wait).await,
+        }
+    }
+    assert!((55..=80).contains(&calls), "{calls}");
+    if pace.start().is_ok() {
+        pace.unanswered();
+    }
+    assert_eq!(pace.turn().await.unwrap_err().failure.reason, Reason::Auth0Unavailable);
+    pace.answered();
+    assert_eq!((pace.start(), pace.start()), (Ok(()), Ok(())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_lost_together_count_once_and_a_lost_trial_is_not_waited_for() {
+    let pace = pace(600_000, 10_000);
+    for _ in 0..100 {
+        pace.unanswered();
+    }
+    let wait = pace.start().unwrap_err();
+    assert!(wait <= 2 * SECOND, "{wait:?}");
+    tokio::time::sleep(wait).await;
+    assert_eq!(pace.start(), Ok(()));
+    assert_eq!(pace.start(), Err(TRIAL));
+    tokio::time::sleep(TRIAL).await;
+    assert_eq!(pace.start(), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_else_emptied_is_left_alone_for_a_moment() {
+    let pace = pace(6000, 100);
+    let told = |remaining, reset_in| Budget { limit: 50, remaining, reset_in };
+    pace.hear(told(7, Duration::ZERO));
+    let begun = Instant::now();
+    let first = pace.take_off().await;
+    let second = pace.take_off().await;
+    assert!(begun.elapsed().is_zero() && pace.start().is_err(), "two on their way leave five");
+    drop((first, second));
+    pace.hear(told(5, 60 * SECOND));
+    let first = pace.take_off().await;
+    assert!(begun.elapsed() >= MOMENT && begun.elapsed() < MOMENT + SECOND, "{:?}", begun.elapsed());
+    // The others wait for its answer.
+    let (second, ()) = tokio::join!(pace.take_off(), async {
+        tokio::time::sleep(SECOND).await;
+        pace.hear(told(40, SECOND));
+        drop(first);
+    });
+    assert!(begun.elapsed() < MOMENT + 2 * SECOND);
+    drop(second);
+    assert_eq!(pace.start(), Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lower_rate_counts_at_once() {
+    let pace = pace(6000, 100);
+    pace.set_rate(Rate { per_minute: 60, burst: 1 });
+    assert_eq!(pace.start(), Ok(()));
+    assert!(pace.start().is_err());
+}

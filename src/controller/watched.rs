@@ -1,0 +1,140 @@
+//! What is watched, and who has to know what is there and what is gone.
+
+use super::admission::Admission;
+use super::agenda::Agendas;
+use super::tenants::Clients;
+use super::{Guarded, Shared, WATCH_SECONDS, WatchResult};
+use crate::api::{Auth0Tenant, Auth0UserUpdate};
+use crate::claims::Claims;
+use futures::{Stream, StreamExt as _};
+use kube::api::Api;
+use kube::{Resource as _, ResourceExt as _};
+use kube_runtime::WatchStreamExt as _;
+use kube_runtime::watcher::{self, Event, watcher};
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// The watch of one kind. Objects that do not decode are in it too, as such; `prepare` sees those that do while
+/// they have their `managedFields`, which are not kept.
+pub(super) fn objects<K>(
+    shared: &Shared,
+    namespace: Option<&str>,
+    prepare: fn(&mut K),
+) -> impl Stream<Item = WatchResult<K>> + Send + use<K>
+where
+    K: kube::Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned
+        + Send
+        + Sync
+        + 'static,
+{
+    let (client, probes) = (shared.client.clone(), Arc::clone(&shared.probes));
+    let api: Api<Guarded<K>> = match namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    watcher(api, watcher::Config::default().timeout(WATCH_SECONDS))
+        .default_backoff()
+        .modify(move |object| {
+            if let Ok(readable) = &mut object.0 {
+                prepare(readable);
+            }
+            object.meta_mut().managed_fields = None;
+        })
+        .inspect(move |event| {
+            if let Err(error) = event {
+                probes.metrics.watch_error(&K::kind(&()));
+                tracing::warn!(%error, kind = %K::kind(&()), "the watch broke; it is begun anew");
+            }
+        })
+}
+
+/// Notices the first list of a watch: true for the event that ends it.
+pub(super) fn first_list<K>(missing: &watch::Sender<usize>) -> impl FnMut(&WatchResult<K>) -> bool + use<K> {
+    let (missing, mut came) = (missing.clone(), false);
+    move |event| {
+        let is_first = matches!(event, Ok(Event::InitDone)) && !std::mem::replace(&mut came, true);
+        if is_first {
+            missing.send_modify(|missing| *missing = missing.saturating_sub(1));
+        }
+        is_first
+    }
+}
+
+/// Tells what is gone: one by one, and after a list all that it no longer has.
+fn gone<K, T: Eq + Hash>(
+    key: impl Fn(&Guarded<K>) -> T,
+    forget: impl Fn(&T),
+    retain: impl Fn(&HashSet<T>),
+) -> impl FnMut(&WatchResult<K>) {
+    let mut listed = HashSet::new();
+    move |event| match event {
+        Ok(Event::Init) => listed.clear(),
+        Ok(Event::InitApply(object)) => {
+            listed.insert(key(object));
+        }
+        Ok(Event::InitDone) => retain(&std::mem::take(&mut listed)),
+        Ok(Event::Delete(object)) => forget(&key(object)),
+        Ok(Event::Apply(_)) | Err(_) => {}
+    }
+}
+
+fn uid<K: kube::Resource>(object: &Guarded<K>) -> String {
+    object.uid().unwrap_or_default()
+}
+
+/// Forgets the agendas of what is gone.
+pub(super) fn keeping<K: kube::Resource>(agendas: Arc<Agendas>) -> impl FnMut(&WatchResult<K>) {
+    let kept = Arc::clone(&agendas);
+    gone(uid, move |uid| agendas.forget(uid), move |listed| kept.retain(listed))
+}
+
+/// Drops the credentials of tenants that are gone.
+pub(super) fn calling(
+    clients: Arc<Clients>,
+    namespace: Option<String>,
+) -> impl FnMut(&WatchResult<Auth0Tenant>) {
+    let kept = Arc::clone(&clients);
+    gone(uid, move |uid| clients.forget(uid), move |listed| kept.retain(namespace.as_deref(), listed))
+}
+
+/// Lets what is gone leave the lines.
+pub(super) fn lining_up(
+    admission: Arc<Admission>,
+    namespace: Option<String>,
+) -> impl FnMut(&WatchResult<Auth0UserUpdate>) {
+    let kept = Arc::clone(&admission);
+    gone(
+        |object| (object.namespace().unwrap_or_default(), object.name_any()),
+        move |who| admission.leave(who),
+        move |listed| kept.retain(namespace.as_deref(), listed),
+    )
+}
+
+/// Feeds the claims, before the store, so that no pass knows a resource whose claims are not known. One that
+/// no longer decodes keeps the claims that it had.
+pub(super) fn claiming(
+    claims: Arc<Claims>,
+    namespace: Option<String>,
+) -> impl FnMut(&WatchResult<Auth0UserUpdate>) {
+    let (owners, kept) = (Arc::clone(&claims), Arc::clone(&claims));
+    let mut gone =
+        gone(uid, move |uid| owners.remove(uid), move |listed| kept.retain(namespace.as_deref(), listed));
+    move |event| {
+        if let Ok(Event::InitApply(object)) = event
+            && let Ok(readable) = &object.0
+        {
+            claims.list(readable);
+        }
+        if let Ok(Event::Apply(object)) = event
+            && let Ok(readable) = &object.0
+        {
+            claims.update(readable);
+        }
+        gone(event);
+    }
+}
