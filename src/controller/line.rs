@@ -89,7 +89,9 @@ impl Line {
     pub fn retain(&mut self, is_there: impl Fn(&Named) -> bool) {
         let gone: Vec<Named> =
             self.places.keys().chain(self.let_in.keys()).filter(|who| !is_there(who)).cloned().collect();
-        gone.iter().for_each(|who| self.leave(who));
+        for who in &gone {
+            self.leave(who);
+        }
     }
 
     /// No longer wants to look.

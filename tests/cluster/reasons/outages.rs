@@ -22,7 +22,7 @@ async fn limits_and_outages_are_waited_for_without_hammering() {
 
 async fn a_limit_is_waited_for_as_long_as_auth0_says() {
     let world = World::start("reasons-limit").await;
-    let fault = Fault::new(FaultKind::RateLimited { reset_in: Some(4) }).method("PATCH").times(1);
+    let fault = Fault::new(FaultKind::RateLimited { reset_in: Some(10) }).method("PATCH").times(1);
     world.sandbox.fault(fault);
     let started = Instant::now();
     world.apply(json!({"name": "New"})).await;
@@ -30,7 +30,7 @@ async fn a_limit_is_waited_for_as_long_as_auth0_says() {
     assert!(object["status"]["lastUpdate"].is_null());
     until_row(&world, ANN, "True/Applied True/InSync").await;
     // The reset is told in whole seconds.
-    assert!(started.elapsed() >= Duration::from_secs(3), "{:?}", started.elapsed());
+    assert!(started.elapsed() >= Duration::from_secs(9), "{:?}", started.elapsed());
     assert_eq!(world.bodies().len(), 2);
     check_every_status(&world);
 }
