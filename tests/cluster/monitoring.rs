@@ -228,17 +228,17 @@ fn the_dashboard_is_bound_to_no_grafana_and_explains_itself() {
     }
 }
 
-/// The cells of the table in a section of the document for operators, without its head.
-fn table(section: &str) -> Vec<Vec<&'static str>> {
-    let document = include_str!("../../docs/operations.md");
-    let (_, rest) = document.split_once(&format!("\n## {section}\n")).unwrap();
-    let lines = rest
-        .split("\n## ")
-        .next()
-        .unwrap()
-        .lines()
-        .filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+/// The cells of the table below a heading, without its head.
+fn cells(document: &'static str, heading: &str) -> Vec<Vec<&'static str>> {
+    let (_, rest) = document.split_once(&format!("\n{heading}\n")).unwrap();
+    let section = rest.split("\n##").next().unwrap();
+    let lines = section.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
     lines.skip(1).map(|line| line.split(" | ").collect()).collect()
+}
+
+/// Those of a section of the document for operators.
+fn table(section: &str) -> Vec<Vec<&'static str>> {
+    cells(include_str!("../../docs/operations.md"), &format!("## {section}"))
 }
 
 #[test]
@@ -267,10 +267,8 @@ fn the_documents_list_every_panel_and_every_alert() {
 
 #[test]
 fn stalled_means_the_reasons_that_do_not_pass() {
-    let reasons = table("Troubleshooting")
-        .into_iter()
-        .flat_map(|row| row[0].split(", "))
-        .map(|word| word.trim_matches('`'));
+    let reasons = cells(include_str!("../../docs/semantics.md"), "### Reasons").into_iter();
+    let reasons = reasons.map(|row| row[0].trim_matches('`'));
     let passing: BTreeSet<&str> =
         reasons.filter(|word| Reason::from_word(word).standing() == Standing::Reconciling).collect();
     let rules = rules();
