@@ -20,7 +20,9 @@ pub struct Budget {
     pub limit: u32,
     /// Requests that were left (`x-ratelimit-remaining`).
     pub remaining: u32,
-    /// From the answer until requests are added (`x-ratelimit-reset` less `Date`).
+    /// The second of the server's clock at which requests are added (`x-ratelimit-reset`).
+    pub reset: i64,
+    /// From the answer until then, by its `Date`.
     pub reset_in: Duration,
 }
 
@@ -31,6 +33,7 @@ impl Budget {
         Some(Self {
             limit: count("x-ratelimit-limit")?,
             remaining: count("x-ratelimit-remaining")?,
+            reset: reset(headers)?,
             reset_in: until_reset(headers)?.min(LONGEST),
         })
     }
@@ -50,7 +53,11 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 fn until_reset(headers: &HeaderMap) -> Option<Duration> {
-    since_answer(headers, number(headers, "x-ratelimit-reset")?)
+    since_answer(headers, reset(headers)?)
+}
+
+fn reset(headers: &HeaderMap) -> Option<i64> {
+    number(headers, "x-ratelimit-reset")
 }
 
 /// From the answer's `Date` to `second` of the Unix epoch; zero where that has passed.
@@ -123,11 +130,11 @@ mod tests {
             ("x-ratelimit-remaining", "49"),
             ("x-ratelimit-reset", &reset),
         ]);
-        let budget = Budget { limit: 50, remaining: 49, reset_in: SHORTEST };
+        let budget = Budget { limit: 50, remaining: 49, reset: NOON_SECOND + 1, reset_in: SHORTEST };
         assert_eq!(Budget::read(&whole), Some(budget));
         for far in [NOON_SECOND + 86_400, i64::MAX] {
             whole.insert("x-ratelimit-reset", HeaderValue::from(far));
-            assert_eq!(Budget::read(&whole), Some(Budget { reset_in: LONGEST, ..budget }));
+            assert_eq!(Budget::read(&whole), Some(Budget { reset: far, reset_in: LONGEST, ..budget }));
         }
         whole.remove("x-ratelimit-remaining");
         assert_eq!(Budget::read(&whole), None);

@@ -2,11 +2,14 @@
 //!
 //! The client only pays and listens; whoever begins something asks here first.
 
+mod heard;
+
 use super::error::{Effect, Error};
 use super::http::Answer;
 use super::limit::Budget;
 use crate::chance::chance;
 use crate::reason::Reason;
+use heard::Heard;
 use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -15,25 +18,6 @@ use tokio::time::{Instant, timeout};
 
 /// Whoever has begun something waits for a closed door no longer than this.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Auth0's own count is not believed for longer than this after the answer that told it, at least.
-const SHORTEST_MEMORY: Duration = Duration::from_secs(1);
-
-/// Nor for longer than this.
-const LONGEST_MEMORY: Duration = Duration::from_mins(5);
-
-/// Below this share of Auth0's bucket the rest is for the tenant's logins.
-const LOGINS: u32 = 5;
-
-/// Below this share of it nothing is sent for a moment: somebody else is emptying it, too.
-const LAST: u32 = 10;
-
-/// Longest such moment. Then one request tells how it stands.
-const MOMENT: Duration = Duration::from_secs(2);
-
-/// Whoever waits for that one does so no longer than this after the bucket was last heard of: it may be a request
-/// that another bucket counts.
-const DOUBT: Duration = Duration::from_secs(15);
 
 /// Longest stretch of waiting for the budget, so that whoever watches sees a pass wait, not hang.
 const STRETCH: Duration = Duration::from_mins(1);
@@ -90,9 +74,7 @@ struct Bucket {
     tokens: f64,
     counted_at: Option<Instant>,
     closed_until: Option<Instant>,
-    /// What Auth0 last said of each of its buckets, the latest at the end. Some plans have one for reading and
-    /// one for writing (Auth0: "Rate Limit Configurations"); their size tells them apart.
-    heard: Vec<(Budget, Instant)>,
+    heard: Heard,
     silence: Silence,
     /// Requests on their way.
     flying: u32,
@@ -150,7 +132,7 @@ impl Default for Bucket {
             tokens: f64::from(rate.burst),
             counted_at: None,
             closed_until: None,
-            heard: Vec::new(),
+            heard: Heard::default(),
             silence: Silence::default(),
             flying: 0,
         }
@@ -193,36 +175,6 @@ impl Bucket {
     fn closed_for(&self, now: Instant) -> Duration {
         self.closed_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
     }
-
-    /// How long to send nothing, because what Auth0 said was left is as good as gone: the requests on their way
-    /// count as if it had not seen them.
-    fn drained_for(&self, now: Instant) -> Duration {
-        let drained = self.heard.iter().filter(|(budget, at)| {
-            budget.remaining.saturating_sub(self.flying) <= budget.limit / LAST && now < *at + DOUBT
-        });
-        let rests = drained.map(|(budget, at)| {
-            let rest = (*at + budget.reset_in.clamp(SHORTEST_MEMORY, MOMENT)).saturating_duration_since(now);
-            // Then one of those who wait finds out.
-            if rest.is_zero() && self.flying > 0 { MOMENT } else { rest }
-        });
-        rests.max().unwrap_or_default()
-    }
-
-    /// How long the little that Auth0 has left is for logins.
-    fn scarce_for(&self, now: Instant) -> Duration {
-        let scarce =
-            self.heard.iter().filter(|(budget, _)| budget.remaining.saturating_mul(LOGINS) < budget.limit);
-        let rests = scarce
-            .map(|(budget, at)| (*at + budget.reset_in.max(SHORTEST_MEMORY)).saturating_duration_since(now));
-        rests.max().unwrap_or_default()
-    }
-
-    fn hear(&mut self, budget: Budget, now: Instant) {
-        self.heard.retain(|(known, at)| {
-            known.limit != budget.limit && now.saturating_duration_since(*at) < LONGEST_MEMORY
-        });
-        self.heard.push((budget, now));
-    }
 }
 
 impl Pace {
@@ -241,7 +193,7 @@ impl Pace {
     /// How long to wait before asking again. Nothing is paid.
     pub fn start(&self) -> Result<(), Duration> {
         self.with(|bucket, now| {
-            let glance = if bucket.drained_for(now).is_zero() { Duration::ZERO } else { GLANCE };
+            let glance = bucket.heard.drained_for(bucket.flying, now).min(GLANCE);
             let wait = bucket.until(1.0, now).max(glance);
             if !wait.is_zero() {
                 return Err(wait);
@@ -288,7 +240,7 @@ impl Pace {
     /// How long resyncs should wait because Auth0 has little left, which is for logins.
     #[must_use]
     pub fn scarce_for(&self) -> Duration {
-        self.with(|bucket, now| bucket.scarce_for(now))
+        self.with(|bucket, now| bucket.heard.scarce_for(now))
     }
 
     /// Pays for a request that cannot wait.
@@ -301,6 +253,7 @@ impl Pace {
         self.with(|bucket, now| {
             let until = now + wait.mul_f64(1.0 + 0.2 * chance());
             bucket.closed_until = bucket.closed_until.max(Some(until));
+            bucket.heard.refused(now);
         });
     }
 
@@ -312,7 +265,7 @@ impl Pace {
             // From here on none is missed.
             landed.as_mut().enable();
             let wait = self.with(|bucket, now| {
-                let wait = bucket.drained_for(now);
+                let wait = bucket.heard.drained_for(bucket.flying, now);
                 if wait.is_zero() || now >= patience {
                     bucket.flying += 1;
                     return None;
@@ -348,14 +301,15 @@ impl Pace {
         self.with(|bucket, now| bucket.silence.unanswered(now));
     }
 
+    /// An answer told Auth0's own count; its request is still on its way.
     pub(super) fn hear(&self, budget: Budget) {
-        self.with(|bucket, now| bucket.hear(budget, now));
+        self.with(|bucket, now| bucket.heard.hear(budget, bucket.flying.saturating_sub(1), now));
     }
 
     /// Auth0's own count, as the last answer told it; `None` before the first that did.
     #[must_use]
     pub fn budget(&self) -> Option<Budget> {
-        self.with(|bucket, _| bucket.heard.last().map(|(budget, _)| *budget))
+        self.with(|bucket, _| bucket.heard.latest())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The limiter, with paused time.
 
+use super::heard::MOMENT;
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -53,12 +54,15 @@ async fn a_429_closes_it_for_everybody_for_at_least_as_long_as_asked() {
     assert!(pace.start().unwrap_err() > 19 * SECOND, "a later 429 does not open it");
     tokio::time::sleep(wait).await;
     assert_eq!(pace.start(), Ok(()));
+    // Somebody else spends, too: not all that is left is ours.
+    pace.hear(Budget { limit: 50, remaining: 5, reset: 6, reset_in: SECOND });
+    assert_eq!(pace.start(), Err(GLANCE));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_last_fifth_is_for_logins() {
     let pace = pace(6000, 100);
-    let told = |remaining| Budget { limit: 50, remaining, reset_in: 3 * SECOND };
+    let told = |remaining| Budget { limit: 50, remaining, reset: 3, reset_in: 3 * SECOND };
     pace.hear(told(10));
     assert_eq!(pace.scarce_for(), Duration::ZERO);
     pace.hear(told(9));
@@ -71,11 +75,11 @@ async fn the_last_fifth_is_for_logins() {
 #[tokio::test(start_paused = true)]
 async fn a_full_bucket_for_reading_does_not_hide_an_empty_one_for_writing() {
     let pace = pace(6000, 100);
-    pace.hear(Budget { limit: 20, remaining: 1, reset_in: 3 * SECOND });
-    pace.hear(Budget { limit: 40, remaining: 39, reset_in: SECOND });
+    pace.hear(Budget { limit: 20, remaining: 0, reset: 3, reset_in: 3 * SECOND });
+    pace.hear(Budget { limit: 40, remaining: 39, reset: 1, reset_in: SECOND });
     assert_eq!((pace.scarce_for(), pace.start()), (3 * SECOND, Err(GLANCE)));
     assert_eq!(pace.budget().unwrap().limit, 40);
-    pace.hear(Budget { limit: 20, remaining: 20, reset_in: SECOND });
+    pace.hear(Budget { limit: 20, remaining: 20, reset: 4, reset_in: SECOND });
     assert_eq!((pace.scarce_for(), pace.start()), (Duration::ZERO, Ok(())));
 }
 
@@ -122,7 +126,8 @@ async fn calls_lost_together_count_once_and_a_lost_trial_is_not_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn what_somebody_else_emptied_is_left_alone_for_a_moment() {
     let pace = pace(6000, 100);
-    let told = |remaining, reset_in| Budget { limit: 50, remaining, reset_in };
+    let told = |remaining, reset_in| Budget { limit: 50, remaining, reset: 9, reset_in };
+    pace.hear(told(9, Duration::ZERO));
     pace.hear(told(7, Duration::ZERO));
     let begun = Instant::now();
     let first = pace.take_off().await;
