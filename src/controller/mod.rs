@@ -311,6 +311,7 @@ async fn run_in(
             () = wakes::users_of_tenants(changed_tenants, &update_store, &wake_updates) => {}
             () = wakes::named(woken_rivals, &wake_updates) => {}
             () = wakes::named(admitted, &wake_updates) => {}
+            () = secrets.tidy(|| wakes::with_used_secrets(&tenant_store, &update_store)) => {}
             () = shutdown.clone() => {}
         }
     };

@@ -14,10 +14,15 @@ use kube_runtime::WatchStreamExt as _;
 use kube_runtime::reflector::{self, ObjectRef, Store};
 use kube_runtime::watcher::{self, Event, watcher};
 use secrecy::SecretSlice;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::AbortHandle;
+
+/// How often the watches of namespaces that are no longer used are ended.
+const TIDY: Duration = Duration::from_mins(1);
 
 type Metadata = PartialObjectMeta<Secret>;
 
@@ -52,12 +57,24 @@ pub struct Secrets {
     client: Client,
     grant: String,
     changes: UnboundedSender<Changed>,
-    watches: Mutex<HashMap<String, Arc<Watch>>>,
+    watches: Mutex<HashMap<String, Watch>>,
 }
 
+/// The watch of a namespace, until it is dropped.
 struct Watch {
+    seen: Arc<Seen>,
+    task: AbortHandle,
+}
+
+struct Seen {
     store: Store<Metadata>,
     is_current: AtomicBool,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 impl Secrets {
@@ -73,9 +90,9 @@ impl Secrets {
     /// # Errors
     /// `SecretForbidden` where RBAC does not allow to read it.
     pub async fn version(&self, namespace: &str, name: &str) -> Result<Option<SecretVersion>, Failure> {
-        let watch = self.watch(namespace);
-        if watch.is_current.load(Ordering::Acquire) {
-            let found = watch.store.get(&ObjectRef::new(name).within(namespace));
+        let seen = self.watch(namespace);
+        if seen.is_current.load(Ordering::Acquire) {
+            let found = seen.store.get(&ObjectRef::new(name).within(namespace));
             return Ok(found.map(|secret| version(&secret.metadata)));
         }
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
@@ -114,23 +131,36 @@ impl Secrets {
         Failure::new(Reason::InternalError, format!("the Secret {name} could not be read: {error}"))
     }
 
-    /// The watch of a namespace, begun at its first use.
-    fn watch(&self, namespace: &str) -> Arc<Watch> {
-        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(watches.entry(namespace.to_owned()).or_insert_with(|| self.begin(namespace)))
+    /// Ends, for ever, the watches of namespaces that are no longer used. `used` must know of a user before it
+    /// asks for anything here.
+    pub async fn tidy(&self, used: impl Fn() -> HashSet<String>) {
+        loop {
+            tokio::time::sleep(TIDY).await;
+            let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+            // Asked under the lock: whoever comes later begins the watch anew.
+            let used = used();
+            watches.retain(|namespace, _| used.contains(namespace));
+        }
     }
 
-    fn begin(&self, namespace: &str) -> Arc<Watch> {
+    /// What the watch of a namespace saw; it begins at the first use.
+    fn watch(&self, namespace: &str) -> Arc<Seen> {
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        let watch = watches.entry(namespace.to_owned()).or_insert_with(|| self.begin(namespace));
+        Arc::clone(&watch.seen)
+    }
+
+    fn begin(&self, namespace: &str) -> Watch {
         let (store, mut writer) = reflector::store();
-        let watch = Arc::new(Watch { store, is_current: AtomicBool::new(false) });
+        let seen = Arc::new(Seen { store, is_current: AtomicBool::new(false) });
         let api: Api<Metadata> = Api::namespaced(self.client.clone(), namespace);
         let begin = move || {
             let config = watcher::Config::default().timeout(super::WATCH_SECONDS);
             watcher(api.clone(), config).default_backoff().boxed()
         };
         let mut events = begin();
-        let (watched, changes, namespace) = (Arc::clone(&watch), self.changes.clone(), namespace.to_owned());
-        tokio::spawn(async move {
+        let (watched, changes, namespace) = (Arc::clone(&seen), self.changes.clone(), namespace.to_owned());
+        let task = tokio::spawn(async move {
             while let Some(event) = events.next().await {
                 let event = match event {
                     Ok(event) => event,
@@ -162,7 +192,7 @@ impl Secrets {
                 let _ = changes.send(change);
             }
         });
-        watch
+        Watch { seen, task: task.abort_handle() }
     }
 }
 
@@ -182,5 +212,56 @@ fn version(metadata: &kube::core::ObjectMeta) -> SecretVersion {
     SecretVersion {
         uid: metadata.uid.clone().unwrap_or_default(),
         resource_version: metadata.resource_version.clone().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{Request, Response, StatusCode};
+    use kube::client::Body;
+    use std::convert::Infallible;
+    use std::sync::atomic::AtomicUsize;
+    use tokio::sync::mpsc::unbounded_channel;
+    use tokio::time::sleep;
+
+    /// A cluster that allows nothing, and how often it was asked.
+    fn forbidding() -> (Client, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::default());
+        let count = Arc::clone(&asked);
+        let service = tower::service_fn(move |_: Request<Body>| {
+            count.fetch_add(1, Ordering::Relaxed);
+            let mut answer = Response::new(Body::empty());
+            *answer.status_mut() = StatusCode::FORBIDDEN;
+            std::future::ready(Ok::<_, Infallible>(answer))
+        });
+        (Client::new(service, "default"), asked)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_namespace_is_watched_for_as_long_as_it_is_used() {
+        let (client, asked) = forbidding();
+        let secrets = Secrets::new(client, "grant", unbounded_channel().0);
+        let is_used = AtomicBool::new(true);
+        let used = || is_used.load(Ordering::Relaxed).then(|| "a".to_owned()).into_iter().collect();
+        let asked_in = async |minutes| {
+            let before = asked.load(Ordering::Relaxed);
+            sleep(Duration::from_mins(minutes)).await;
+            asked.load(Ordering::Relaxed) - before
+        };
+        let scene = async {
+            for _ in 0..2 {
+                is_used.store(true, Ordering::Relaxed);
+                assert!(secrets.version("a", "credentials").await.is_err());
+                assert!(asked_in(10).await >= 10);
+                is_used.store(false, Ordering::Relaxed);
+                sleep(TIDY).await;
+                assert_eq!(asked_in(10).await, 0);
+            }
+        };
+        tokio::select! {
+            () = secrets.tidy(used) => {}
+            () = scene => {}
+        }
     }
 }

@@ -7,6 +7,7 @@ use crate::claims::{Claims, Named};
 use kube::ResourceExt as _;
 use kube_runtime::reflector::{ObjectRef, Store};
 use kube_runtime::watcher::Event;
+use std::collections::HashSet;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 /// Tells every scope of a changed tenant, and whom its coming or going may put in or out of conflict. To be called
@@ -41,13 +42,28 @@ pub(super) async fn users_of_secrets(
     wake_updates: &UnboundedSender<ObjectRef<Guarded<Auth0UserUpdate>>>,
 ) {
     while let Some(secret) = changed.recv().await {
-        wake(&secret, tenants, wake_tenants, |tenant| {
-            Some((tenant.namespace()?, tenant.spec.credentials_secret_ref.name.clone()))
-        });
-        wake(&secret, updates, wake_updates, |update| {
-            Some((update.namespace()?, update.spec.password_secret_ref.value()?.name.clone()))
-        });
+        wake(&secret, tenants, wake_tenants, credentials);
+        wake(&secret, updates, wake_updates, password);
     }
+}
+
+/// The namespaces whose Secrets somebody refers to.
+pub(super) fn with_used_secrets(
+    tenants: &Store<Guarded<Auth0Tenant>>,
+    updates: &Store<Guarded<Auth0UserUpdate>>,
+) -> HashSet<String> {
+    let (tenants, updates) = (tenants.state(), updates.state());
+    let credentials = tenants.iter().filter_map(|object| credentials(object.0.as_ref().ok()?));
+    let passwords = updates.iter().filter_map(|object| password(object.0.as_ref().ok()?));
+    credentials.chain(passwords).map(|(namespace, _)| namespace).collect()
+}
+
+fn credentials(tenant: &Auth0Tenant) -> Option<Named> {
+    Some((tenant.namespace()?, tenant.spec.credentials_secret_ref.name.clone()))
+}
+
+fn password(update: &Auth0UserUpdate) -> Option<Named> {
+    Some((update.namespace()?, update.spec.password_secret_ref.value()?.name.clone()))
 }
 
 /// Wakes the resources whose tenant changed.
