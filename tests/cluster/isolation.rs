@@ -47,8 +47,7 @@ impl Cluster {
             let output = self.kubectl.submit(Mode::ServerSideApply, &crd.to_string()).await.unwrap();
             output.ok().unwrap();
         }
-        let wait = ["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"];
-        self.kubectl.run(wait, "").await.unwrap().ok().unwrap();
+        self.kubectl.until_established().await.unwrap();
     }
 
     /// Waits until the API server judges by the CRD that was installed last: until it answers so.

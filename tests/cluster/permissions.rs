@@ -1,16 +1,16 @@
 //! The shipped permissions suffice, and Secrets of other namespaces are opted in one by one.
 
 use crate::world::{DEADLINE, World, ann, condition, object, update};
-use lab::{Kubectl, Mode, Operator};
+use lab::{ControlPlane, Kubectl, Mode, Operator};
 use serde_json::json;
+use std::path::PathBuf;
+use tokio::sync::OnceCell;
 
 #[tokio::test]
 async fn the_operator_works_with_the_shipped_permissions_once_a_namespace_lets_it_read_secrets() {
     let mut world = World::without_tenant("permissions").await;
     world.operator.terminate().await.unwrap();
-    let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/base/rbac.yaml");
-    world.plane.admin().run(["apply", "-f", rbac], "").await.unwrap().ok().unwrap();
-    let kubeconfig = world.plane.kubeconfig_of("auth0-user-operator", "auth0-user-operator").await.unwrap();
+    let kubeconfig = shipped_account(world.plane).await;
     let ca = world.plane.dir().join("permissions-ca.pem");
     world.sandbox.write_ca(&ca).unwrap();
     let domain = world.sandbox.domain();
@@ -69,12 +69,19 @@ const GRANT: [&str; 7] = [
     "auth0-user-operator:auth0-user-operator",
 ];
 
+/// The kubeconfig of the operator's account, once it has the shipped permissions.
+async fn shipped_account(plane: &ControlPlane) -> PathBuf {
+    static SHIPPED: OnceCell<()> = OnceCell::const_new();
+    let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/base/rbac.yaml");
+    let ship = async || drop(plane.admin().run(["apply", "-f", rbac], "").await.unwrap().ok().unwrap());
+    SHIPPED.get_or_init(ship).await;
+    plane.kubeconfig_of("auth0-user-operator", "auth0-user-operator").await.unwrap()
+}
+
 /// Starts the world's operator anew, with the shipped permissions and those of its namespace.
 async fn with_shipped_permissions(world: &mut World) {
     world.operator.terminate().await.unwrap();
-    let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/base/rbac.yaml");
-    world.plane.admin().run(["apply", "-f", rbac], "").await.unwrap().ok().unwrap();
-    let kubeconfig = world.plane.kubeconfig_of("auth0-user-operator", "auth0-user-operator").await.unwrap();
+    let kubeconfig = shipped_account(world.plane).await;
     world.run(GRANT).await;
     let ca = world.plane.dir().join(format!("{}-auth0-ca.pem", world.namespace));
     world.operator = Operator::builder(env!("CARGO_BIN_EXE_auth0-user-operator"), &kubeconfig)
@@ -143,14 +150,9 @@ async fn the_shipped_permissions_are_what_is_needed_and_no_more() {
     let world = World::start("permissions-table").await;
     world.apply(json!({"name": "Ann"})).await;
     world.until_ready("auth0userupdate/ann").await;
-    let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/base/rbac.yaml");
-    world.plane.admin().run(["apply", "-f", rbac], "").await.unwrap().ok().unwrap();
+    let kubeconfig = shipped_account(world.plane).await;
     world.run(GRANT).await;
-    // In a file of its own: other tests use the same account.
-    let shared = world.plane.kubeconfig_of("auth0-user-operator", "auth0-user-operator").await.unwrap();
-    let own = shared.with_file_name("kubeconfig-permissions-table");
-    std::fs::copy(&shared, &own).unwrap();
-    let everywhere = Kubectl::new(&own).unwrap();
+    let everywhere = Kubectl::new(&kubeconfig).unwrap();
     let here = everywhere.in_namespace(&world.namespace);
     let operator = |call: &str| if call.contains("namespace") { &everywhere } else { &here };
     let object = world.get("auth0userupdate/ann").await.to_string();

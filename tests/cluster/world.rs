@@ -259,8 +259,7 @@ pub async fn install_crds(plane: &ControlPlane) {
             let kubectl = plane.admin();
             let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
             kubectl.run(["apply", "--server-side", "-f", crds], "").await.unwrap().ok().unwrap();
-            let wait = ["wait", "--for=condition=Established", "--timeout=30s", "-f", crds];
-            kubectl.run(wait, "").await.unwrap().ok().unwrap();
+            kubectl.until_established().await.unwrap();
         })
         .await;
 }

@@ -56,7 +56,7 @@ impl Stage {
         let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crds");
         let admin = plane.admin();
         admin.run(["apply", "--server-side", "--filename", crds], "").await?.ok()?;
-        admin.run(["wait", "--for=condition=Established", "crd", "--all"], "").await?.ok()?;
+        admin.until_established().await?;
         for namespace in [NAMESPACE, NEIGHBOUR] {
             admin.run(["create", "namespace", namespace], "").await?.ok()?;
         }

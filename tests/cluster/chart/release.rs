@@ -63,8 +63,7 @@ async fn it_installs_upgrades_and_uninstalls() {
     kubectl.run(["create", "namespace", "people"], "").await.unwrap().ok().unwrap();
     let monitoring = format!("{ROOT}/target/checkers/prometheus-operator");
     kubectl.run(["apply", "--server-side", "--filename", &monitoring], "").await.unwrap().ok().unwrap();
-    let wait = ["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"];
-    kubectl.run(wait, "").await.unwrap().ok().unwrap();
+    kubectl.until_established().await.unwrap();
     let (sandbox, ca) = running::auth0(&plane).await;
     let mut values = json!({
         "allowedDomains": [sandbox.domain()], "secretNamespaces": ["people"], "replicaCount": 2,

@@ -30,7 +30,8 @@ pub struct ControlPlane {
     launcher: Mutex<Launcher>,
     report: Report,
     kubectl: Kubectl,
-    namespaces: AtomicU32,
+    /// How many things were named here, so that no two have the same name.
+    named: AtomicU32,
 }
 
 impl ControlPlane {
@@ -49,7 +50,7 @@ impl ControlPlane {
         let (launcher, line) = Launcher::start(args, iter::empty()).await?;
         let report: Report = serde_json::from_str(&line)?;
         let kubectl = Kubectl::new(&report.kubeconfig)?;
-        Ok(Self { launcher: Mutex::new(launcher), report, kubectl, namespaces: AtomicU32::new(0) })
+        Ok(Self { launcher: Mutex::new(launcher), report, kubectl, named: AtomicU32::new(0) })
     }
 
     /// The one control plane of this process, started at first use.
@@ -105,19 +106,22 @@ impl ControlPlane {
     /// # Errors
     /// When the API server refuses the name.
     pub async fn namespace(&self, prefix: &str) -> Result<String> {
-        let number = self.namespaces.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{prefix}-{number}");
+        let name = self.name(prefix);
         self.kubectl(&["create", "namespace", &name], "").await?.ok()?;
         Ok(name)
     }
 
-    /// A kubeconfig for an existing `ServiceAccount`, so that RBAC applies.
+    fn name(&self, prefix: &str) -> String {
+        format!("{prefix}-{}", self.named.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// A kubeconfig of its own for an existing `ServiceAccount`, so that RBAC applies.
     ///
     /// # Errors
     /// When the `ServiceAccount` does not exist.
     pub async fn kubeconfig_of(&self, namespace: &str, service_account: &str) -> Result<PathBuf> {
         let token = self.kubectl(&["create", "token", service_account, "-n", namespace], "").await?.ok()?;
-        let path = self.dir().join(format!("kubeconfig-{namespace}-{service_account}"));
+        let path = self.dir().join(self.name("kubeconfig"));
         std::fs::copy(self.kubeconfig(), &path)?;
         let own = Kubectl::new(&path)?;
         let token = format!("--token={}", token.trim());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::output::{Output, run};
-use crate::{Error, Result, launcher};
+use crate::{Error, Result, launcher, wait_until};
 
 /// A way to hand a whole manifest to the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +95,19 @@ impl Kubectl {
             words.extend(["--namespace".into(), namespace.into()]);
         }
         self.start(&self.program, &words, &[], stdin).await
+    }
+
+    /// Waits until every custom resource definition is served.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`] when that takes longer than 30 s.
+    pub async fn until_established(&self) -> Result<()> {
+        let wait = ["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"];
+        // kubectl does not wait for a definition that has no conditions yet.
+        wait_until("the definitions are established", Duration::from_secs(30), async || {
+            self.run(wait, "").await?.ok().map(drop)
+        })
+        .await
     }
 
     /// Runs a command of kubectl as a person types it into a shell: with quotes, `$(…)` and here-documents, in

@@ -125,7 +125,7 @@ async fn start_operator(
 async fn prepare(kubectl: &Kubectl) -> Result<()> {
     let crds = repository().join("crds").display().to_string();
     kubectl.run(["apply", "--server-side", "--filename", &crds], "").await?.ok()?;
-    kubectl.run(["wait", "--for=condition=Established", "crd", "--all"], "").await?.ok()?;
+    kubectl.until_established().await?;
     kubectl.run(["create", "namespace", NAMESPACE], "").await?.ok()?;
     // So that nobody has to name it: neither the operator nor the guests of the playground.
     kubectl.run(["config", "set-context", "--current", "--namespace", NAMESPACE], "").await?.ok()?;
