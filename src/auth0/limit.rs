@@ -10,8 +10,12 @@ use std::time::Duration;
 /// Shortest wait: Auth0 counts in whole seconds, so its "now" may still lie ahead.
 pub(super) const SHORTEST: Duration = Duration::from_secs(1);
 
-/// Longest wait before looking again, whatever Auth0 says.
+/// Longest wait before looking again, whatever the clocks say.
 const LONGEST: Duration = Duration::from_mins(5);
+
+/// The same where Auth0 says for how long: its quotas of tokens are counted by the hour (Auth0: "Fine-grained M2M
+/// token quotas").
+const LONGEST_ASKED: Duration = Duration::from_hours(1);
 
 /// The tenant's budget, as an answer of the Management API told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +45,8 @@ impl Budget {
 
 /// How long to wait after a 429: `Retry-After`, else the reset of the rate limit.
 pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {
-    retry_after(headers).or_else(|| until_reset(headers)).map(|wait| wait.clamp(SHORTEST, LONGEST))
+    let asked = retry_after(headers).map(|wait| wait.min(LONGEST_ASKED));
+    asked.or_else(|| until_reset(headers).map(|wait| wait.min(LONGEST))).map(|wait| wait.max(SHORTEST))
 }
 
 /// Seconds, or a date (RFC 9110, section 10.2.3).
@@ -116,6 +121,8 @@ mod tests {
         };
         assert_eq!(waits("3"), Some(Duration::from_secs(3)));
         assert_eq!(waits("Tue, 11 Jul 2023 12:00:30 GMT"), Some(Duration::from_secs(30)));
+        assert_eq!(waits("3540"), Some(Duration::from_mins(59)));
+        assert_eq!(waits("86400"), Some(LONGEST_ASKED));
         assert_eq!(waits("-3"), Some(Duration::from_secs(99)));
         assert_eq!(waits("soon"), Some(Duration::from_secs(99)));
         assert_eq!(waits("99999999999999999999"), Some(Duration::from_secs(99)));

@@ -9,7 +9,7 @@ use super::http::Answer;
 use super::limit::Budget;
 use crate::chance::chance;
 use crate::reason::Reason;
-use heard::Heard;
+use heard::{EMPTY, Heard};
 use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -18,6 +18,9 @@ use tokio::time::{Instant, timeout};
 
 /// Whoever has begun something waits for a closed door no longer than this.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Nor for an empty bucket: until something is added to it, and the first one who goes then has its answer.
+const EMPTY_PATIENCE: Duration = Duration::from_secs(EMPTY.as_secs() + 1);
 
 /// Longest stretch of waiting for the budget, so that whoever watches sees a pass wait, not hang.
 const STRETCH: Duration = Duration::from_mins(1);
@@ -41,6 +44,14 @@ pub struct Rate {
     pub per_minute: u32,
     /// At once.
     pub burst: u32,
+}
+
+impl Rate {
+    /// The most that is spent while Auth0 fills a bucket: its plans add as much as any holds within 6 s or less
+    /// (Auth0: "Rate Limit Configurations").
+    fn in_a_while(self) -> u32 {
+        self.burst.saturating_add(self.per_minute.div_ceil(6))
+    }
 }
 
 impl Default for Rate {
@@ -259,7 +270,7 @@ impl Pace {
 
     /// Waits for a moment where Auth0 has next to nothing left; then the request that was paid for may go.
     pub(super) async fn take_off(&self) -> Flight<'_> {
-        let patience = Instant::now() + PATIENCE;
+        let patience = Instant::now() + EMPTY_PATIENCE;
         loop {
             let mut landed = pin!(self.landed.notified());
             // From here on none is missed.
@@ -302,8 +313,11 @@ impl Pace {
     }
 
     /// An answer told Auth0's own count; its request is still on its way.
-    pub(super) fn hear(&self, budget: Budget) {
-        self.with(|bucket, now| bucket.heard.hear(budget, bucket.flying.saturating_sub(1), now));
+    pub(crate) fn hear(&self, budget: Budget) {
+        self.with(|bucket, now| {
+            let (flying, most) = (bucket.flying.saturating_sub(1), bucket.rate.in_a_while());
+            bucket.heard.hear(budget, flying, most, now);
+        });
     }
 
     /// Auth0's own count, as the last answer told it; `None` before the first that did.

@@ -21,7 +21,7 @@ const LAST: u32 = 10;
 pub(super) const MOMENT: Duration = Duration::from_secs(2);
 
 /// The same where nothing at all was left: sooner, it would be refused.
-const EMPTY: Duration = Duration::from_secs(5);
+pub(super) const EMPTY: Duration = Duration::from_secs(6);
 
 /// Whoever waits for that one does so no longer than this after the bucket was last heard of: it may be a request
 /// that another bucket counts.
@@ -74,16 +74,19 @@ impl Spent {
 }
 
 impl Heard {
-    /// Takes in what an answer said while so many other requests of ours were on their way.
-    pub(super) fn hear(&mut self, budget: Budget, flying: u32, now: Instant) {
+    /// Takes in what an answer said while so many other requests of ours were on their way. `most` is what we can have
+    /// spent in the time in which Auth0 fills every bucket.
+    pub(super) fn hear(&mut self, budget: Budget, flying: u32, most: u32, now: Instant) {
         let Budget { limit, remaining, reset, .. } = budget;
         let known = self.buckets.iter().position(|known| known.budget.limit == limit);
         let known = known.map(|index| self.buckets.remove(index)).filter(|known| known.budget.reset == reset);
         let spent = known.map_or(Spent::first(remaining), |known| known.spent.and(remaining));
-        if spent.is_shared(flying) {
+        if spent.is_shared(flying) || limit.saturating_sub(remaining) > most {
             self.company = Some(now);
         }
         self.buckets.retain(|known| now.saturating_duration_since(known.at) < LONGEST_MEMORY);
+        // The answers may come in another order than Auth0 counted them.
+        let budget = Budget { remaining: spent.least_left, ..budget };
         self.buckets.push(Bucket { budget, at: now, spent });
     }
 
@@ -133,19 +136,20 @@ mod tests {
         Budget { limit: 20, remaining, reset, reset_in: SECOND }
     }
 
+    /// More than any bucket holds.
+    const ANY: u32 = 20;
+
     /// What is held back after these answers: how much was left, when something is added, others on their way.
-    fn held_back(answers: &[(u32, i64, u32)]) -> u32 {
+    fn held_back(answers: &[(u32, i64, u32)], most: u32) -> u32 {
         let (mut heard, now) = (Heard::default(), Instant::now());
         for (remaining, reset, flying) in answers {
-            heard.hear(told(*remaining, *reset), *flying, now);
+            heard.hear(told(*remaining, *reset), *flying, most, now);
         }
-        (0..20)
-            .rev()
-            .find(|left| {
-                heard.hear(told(*left, -1), 0, now);
-                !heard.drained_for(0, now).is_zero()
-            })
-            .unwrap()
+        let is_held = |left: &u32| {
+            heard.hear(told(*left, -1 - i64::from(*left)), 0, ANY, now);
+            !heard.drained_for(0, now).is_zero()
+        };
+        (0..20).rev().find(is_held).unwrap()
     }
 
     #[test]
@@ -165,15 +169,28 @@ mod tests {
             (vec![(19, 6, 2), (16, 6, 2)], ALONE),
             (vec![(19, 6, 2), (15, 6, 2)], SHARED),
         ] {
-            assert_eq!(held_back(&answers), held, "{answers:?}");
+            assert_eq!(held_back(&answers, ANY), held, "{answers:?}");
         }
+        // We cannot have spent as much.
+        let one = [(15, 6, 0)];
+        assert_eq!((held_back(&one, 5), held_back(&one, 4)), (ALONE, SHARED));
+    }
+
+    #[test]
+    fn an_answer_that_comes_late_gives_nothing_back() {
+        let (mut heard, now) = (Heard::default(), Instant::now());
+        heard.hear(told(0, 6), 1, ANY, now);
+        heard.hear(told(1, 6), 0, ANY, now);
+        assert_eq!(heard.drained_for(0, now), SECOND);
+        heard.hear(told(1, 7), 0, ANY, now);
+        assert_eq!(heard.drained_for(0, now), Duration::ZERO);
     }
 
     #[test]
     fn nobody_asks_before_something_is_added_to_what_is_empty() {
         let (mut heard, now) = (Heard::default(), Instant::now());
         let wait = 4 * SECOND;
-        heard.hear(Budget { reset_in: wait, ..told(0, 6) }, 0, now);
+        heard.hear(Budget { reset_in: wait, ..told(0, 6) }, 0, ANY, now);
         assert_eq!(heard.drained_for(0, now), wait);
         assert_eq!(heard.drained_for(0, now + wait), Duration::ZERO);
         assert_eq!(heard.drained_for(1, now + wait), MOMENT, "one finds out for the others");
@@ -184,7 +201,7 @@ mod tests {
         let (mut heard, begun) = (Heard::default(), Instant::now());
         heard.refused(begun);
         for (later, held) in [(SECOND, true), (COMPANY, false)] {
-            heard.hear(told(1, 6), 0, begun + later);
+            heard.hear(told(1, 6), 0, ANY, begun + later);
             assert_eq!(!heard.drained_for(0, begun + later).is_zero(), held, "{later:?}");
         }
     }

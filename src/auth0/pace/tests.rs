@@ -140,7 +140,7 @@ async fn what_somebody_else_emptied_is_left_alone_for_a_moment() {
     // The others wait for its answer.
     let (second, ()) = tokio::join!(pace.take_off(), async {
         tokio::time::sleep(SECOND).await;
-        pace.hear(told(40, SECOND));
+        pace.hear(Budget { reset: 12, ..told(40, SECOND) });
         drop(first);
     });
     assert!(begun.elapsed() < MOMENT + 2 * SECOND);
