@@ -10,9 +10,8 @@ use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, PartialObjectMeta};
 use kube::{Client, ResourceExt as _};
-use kube_runtime::WatchStreamExt as _;
 use kube_runtime::reflector::{self, ObjectRef, Store};
-use kube_runtime::watcher::{self, Event, watcher};
+use kube_runtime::watcher::{self, DefaultBackoff, Event, watcher};
 use secrecy::SecretSlice;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -156,25 +155,27 @@ impl Secrets {
         let api: Api<Metadata> = Api::namespaced(self.client.clone(), namespace);
         let begin = move || {
             let config = watcher::Config::default().timeout(super::WATCH_SECONDS);
-            watcher(api.clone(), config).default_backoff().boxed()
+            watcher(api.clone(), config).boxed()
         };
+        // Not the one of kube-runtime's streams, which takes every new beginning for a success.
+        let mut pauses = DefaultBackoff::default();
         let mut events = begin();
         let (watched, changes, namespace) = (Arc::clone(&seen), self.changes.clone(), namespace.to_owned());
         let task = tokio::spawn(async move {
             while let Some(event) = events.next().await {
                 let event = match event {
                     Ok(event) => event,
-                    // A watch that breaks goes on where it was; a list that fails leaves nothing to go on from.
-                    Err(watcher::Error::InitialListFailed(_)) => {
-                        watched.is_current.store(false, Ordering::Release);
-                        continue;
-                    }
-                    // So does a namespace that takes its consent back: it would be watched from where it was.
                     Err(error) => {
-                        if is_refused(&error) {
+                        // A watch that breaks goes on where it was; a list that fails leaves nothing to go on from.
+                        let refused = is_refused(&error);
+                        if refused || matches!(error, watcher::Error::InitialListFailed(_)) {
                             watched.is_current.store(false, Ordering::Release);
+                        }
+                        // After a namespace took its consent back, it would be watched from where it was.
+                        if refused {
                             events = begin();
                         }
+                        tokio::time::sleep(pauses.next().unwrap_or(TIDY)).await;
                         continue;
                     }
                 };
@@ -220,43 +221,66 @@ mod tests {
     use super::*;
     use http::{Request, Response, StatusCode};
     use kube::client::Body;
+    use serde_json::json;
     use std::convert::Infallible;
+    use std::ops::RangeInclusive;
     use std::sync::atomic::AtomicUsize;
     use tokio::sync::mpsc::unbounded_channel;
     use tokio::time::sleep;
 
-    /// A cluster that allows nothing, and how often it was asked.
-    fn forbidding() -> (Client, Arc<AtomicUsize>) {
+    /// So many requests are a pause that grows to half a minute or so, within ten minutes.
+    const PATIENT: RangeInclusive<usize> = 8..=50;
+
+    /// Secrets of a cluster that has none, and allows nothing or only to read; and how often it was asked.
+    fn forbidding(readable: bool) -> (Secrets, Arc<AtomicUsize>) {
         let asked = Arc::new(AtomicUsize::default());
         let count = Arc::clone(&asked);
-        let service = tower::service_fn(move |_: Request<Body>| {
+        let service = tower::service_fn(move |request: Request<Body>| {
             count.fetch_add(1, Ordering::Relaxed);
-            let mut answer = Response::new(Body::empty());
-            *answer.status_mut() = StatusCode::FORBIDDEN;
+            let watches = request.uri().query().is_some_and(|query| query.contains("watch="));
+            let list = json!({
+                "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": {"resourceVersion": "1"},
+                "items": [],
+            });
+            let mut answer = Response::new(Body::from(list.to_string().into_bytes()));
+            if watches || !readable {
+                *answer.status_mut() = StatusCode::FORBIDDEN;
+            }
             std::future::ready(Ok::<_, Infallible>(answer))
         });
-        (Client::new(service, "default"), asked)
+        (Secrets::new(Client::new(service, "default"), "grant", unbounded_channel().0), asked)
+    }
+
+    /// How often the cluster is asked within ten minutes.
+    async fn in_ten_minutes(asked: &AtomicUsize) -> usize {
+        let before = asked.load(Ordering::Relaxed);
+        sleep(Duration::from_mins(10)).await;
+        asked.load(Ordering::Relaxed) - before
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_not_be_watched_is_asked_for_ever_more_rarely() {
+        for readable in [false, true] {
+            let (secrets, asked) = forbidding(readable);
+            assert_eq!(secrets.version("a", "credentials").await.is_ok(), readable);
+            let count = in_ten_minutes(&asked).await;
+            assert!(PATIENT.contains(&count), "{readable}: {count}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_namespace_is_watched_for_as_long_as_it_is_used() {
-        let (client, asked) = forbidding();
-        let secrets = Secrets::new(client, "grant", unbounded_channel().0);
+        let (secrets, asked) = forbidding(false);
         let is_used = AtomicBool::new(true);
         let used = || is_used.load(Ordering::Relaxed).then(|| "a".to_owned()).into_iter().collect();
-        let asked_in = async |minutes| {
-            let before = asked.load(Ordering::Relaxed);
-            sleep(Duration::from_mins(minutes)).await;
-            asked.load(Ordering::Relaxed) - before
-        };
         let scene = async {
             for _ in 0..2 {
                 is_used.store(true, Ordering::Relaxed);
                 assert!(secrets.version("a", "credentials").await.is_err());
-                assert!(asked_in(10).await >= 10);
+                assert!(PATIENT.contains(&in_ten_minutes(&asked).await));
                 is_used.store(false, Ordering::Relaxed);
                 sleep(TIDY).await;
-                assert_eq!(asked_in(10).await, 0);
+                assert_eq!(in_ten_minutes(&asked).await, 0);
             }
         };
         tokio::select! {
