@@ -42,7 +42,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Client;
 use kube::client::{ClientBuilder, DynBody};
 use kube::core::DeserializeGuard;
-use kube_runtime::WatchStreamExt as _;
 use kube_runtime::controller::{self, Action, Controller};
 use kube_runtime::reflector::store::Writer;
 use kube_runtime::reflector::{self, ObjectRef, Store};
@@ -59,7 +58,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tower::util::MapResponseLayer;
-use watched::{calling, claiming, first_list, keeping, lining_up, objects};
+use watched::{calling, claiming, first_list, keeping, lining_up, objects, stored};
 
 /// A watch that hears nothing is begun anew after this many seconds, so that one that died in silence is
 /// noticed within two minutes.
@@ -67,9 +66,6 @@ const WATCH_SECONDS: u32 = 60;
 
 /// How long passes under way may go on after a shutdown was asked for. Kubernetes kills after 30 s.
 const DRAIN: Duration = Duration::from_secs(25);
-
-/// Passes at once of an `Auth0Tenant`.
-const TENANT_CONCURRENCY: u16 = 2;
 
 /// A connection to Kubernetes that is silent for longer than any watch lasts is dead.
 const LONGEST_SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 15);
@@ -257,21 +253,28 @@ async fn run_in(
     let neighbours = Arc::clone(&shared.rivals.claims);
     let woken_rivals = shared.rivals.claims.subscribe();
     let mut count = first_list(&shared.missing_lists);
+    let mut count_updates = first_list(&shared.missing_lists);
     let mut agendas = keeping(Arc::clone(&tenant_agendas));
     let mut clients = calling(Arc::clone(&shared.clients), namespace.clone());
-    let tenants = objects::<Auth0Tenant>(shared, namespace.as_deref(), |_| {})
-        .inspect(move |event| agendas(event))
-        .reflect(tenants_writer)
-        .inspect(move |event| {
-            wakes::tell(&tenant_changes, &neighbours, event);
-            clients(event);
-            if count(event) {
-                told_tenants.send_replace(Some(Instant::now()));
-            }
-        })
-        .applied_objects();
+    let listed =
+        objects::<Auth0Tenant>(shared, namespace.as_deref(), |_| {}).inspect(move |event| agendas(event));
+    let notice = move |event: &WatchResult<Auth0Tenant>| {
+        wakes::tell(&tenant_changes, &neighbours, event);
+        clients(event);
+        if count(event) {
+            told_tenants.send_replace(Some(Instant::now()));
+        }
+    };
+    let tenants = stored(listed, tenants_writer, notice, wake_tenants.clone());
     let admitted = shared.admission.subscribe();
-    let updates = watched_updates(shared, namespace.as_deref(), Arc::clone(&update_agendas), updates_writer);
+    let updates = stored(
+        watched_updates(shared, namespace.as_deref(), Arc::clone(&update_agendas)),
+        updates_writer,
+        move |event| {
+            count_updates(event);
+        },
+        wake_updates.clone(),
+    );
     let tenant_passes = tenant_passes(
         tenants,
         tenant_store.clone(),
@@ -324,14 +327,12 @@ async fn run_in(
     }
 }
 
-/// The changed `Auth0UserUpdate`s of a namespace, or of all: claims and agendas know of them before the store.
+/// What is watched of `Auth0UserUpdate`s of a namespace, or of all: claims and agendas know of it before the store.
 fn watched_updates(
     shared: &Shared,
     namespace: Option<&str>,
     agendas: Arc<Agendas>,
-    writer: Writer<Guarded<Auth0UserUpdate>>,
-) -> impl Stream<Item = Result<Guarded<Auth0UserUpdate>, watcher::Error>> + Send + use<> {
-    let mut count = first_list(&shared.missing_lists);
+) -> impl Stream<Item = WatchResult<Auth0UserUpdate>> + Send + use<> {
     let mut agendas = keeping(agendas);
     let admission = Arc::clone(&shared.admission);
     let mut line = lining_up(admission, namespace.map(str::to_owned));
@@ -339,20 +340,15 @@ fn watched_updates(
     let forget = |object: &mut Auth0UserUpdate| {
         leftover::forget(object);
     };
-    objects::<Auth0UserUpdate>(shared, namespace, forget)
-        .inspect(move |event| {
-            agendas(event);
-            claims(event);
-            line(event);
-        })
-        .reflect(writer)
-        .inspect(move |event| {
-            count(event);
-        })
-        .applied_objects()
+    objects::<Auth0UserUpdate>(shared, namespace, forget).inspect(move |event| {
+        agendas(event);
+        claims(event);
+        line(event);
+    })
 }
 
-/// The passes of all `Auth0Tenant`s of a scope.
+/// The passes of all `Auth0Tenant`s of a scope: as many at once as want to, so that one that waits for its host or
+/// for the budget holds up no other.
 async fn tenant_passes(
     tenants: impl Stream<Item = Result<Guarded<Auth0Tenant>, watcher::Error>> + Send + 'static,
     store: Store<Guarded<Auth0Tenant>>,
@@ -361,7 +357,6 @@ async fn tenant_passes(
     context: tenant::Tenants,
 ) {
     Controller::for_stream(tenants, store)
-        .with_config(controller::Config::default().concurrency(TENANT_CONCURRENCY))
         .reconcile_on(woken)
         .graceful_shutdown_on(shutdown)
         .run(tenant::reconcile, never, Arc::new(context))

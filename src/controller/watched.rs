@@ -10,10 +10,13 @@ use futures::{Stream, StreamExt as _};
 use kube::api::Api;
 use kube::{Resource as _, ResourceExt as _};
 use kube_runtime::WatchStreamExt as _;
+use kube_runtime::reflector::ObjectRef;
+use kube_runtime::reflector::store::Writer;
 use kube_runtime::watcher::{self, Event, watcher};
 use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
 /// The watch of one kind. Objects that do not decode are in it too, as such; `prepare` sees those that do while
@@ -51,6 +54,35 @@ where
                 tracing::warn!(%error, kind = %K::kind(&()), "the watch broke; it is begun anew");
             }
         })
+}
+
+/// Feeds the store, and answers with the objects that changed. What was listed is woken from the store once that holds
+/// it all: while the pages of a list come in, it has the objects of before.
+pub(super) fn stored<K>(
+    events: impl Stream<Item = WatchResult<K>>,
+    writer: Writer<Guarded<K>>,
+    mut notice: impl FnMut(&WatchResult<K>),
+    wake: UnboundedSender<ObjectRef<Guarded<K>>>,
+) -> impl Stream<Item = Result<Guarded<K>, watcher::Error>>
+where
+    K: kube::Resource<DynamicType = ()> + Clone + 'static,
+{
+    let store = writer.as_reader();
+    events.reflect(writer).filter_map(move |event| {
+        notice(&event);
+        // Errors are told where they arise: at each of them a controller would let everything else wait, too.
+        let changed = match event {
+            Ok(Event::Apply(object)) => Some(Ok(object)),
+            Ok(Event::InitDone) => {
+                for object in store.state() {
+                    let _ = wake.send(ObjectRef::from_obj(object.as_ref()));
+                }
+                None
+            }
+            Ok(Event::Init | Event::InitApply(_) | Event::Delete(_)) | Err(_) => None,
+        };
+        std::future::ready(changed)
+    })
 }
 
 /// Notices the first list of a watch: true for the event that ends it.
@@ -136,5 +168,48 @@ pub(super) fn claiming(
             claims.update(readable);
         }
         gone(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt as _;
+    use kube_runtime::reflector;
+    use serde_json::json;
+    use tokio::sync::mpsc::unbounded_channel;
+    use tokio_stream::wrappers::UnboundedReceiverStream;
+
+    fn tenant(name: &str) -> Guarded<Auth0Tenant> {
+        let spec = json!({"domain": "example.auth0.com", "credentialsSecretRef": {"name": "credentials"}});
+        let tenant = json!({
+            "apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0Tenant",
+            "metadata": {"name": name, "namespace": "a"}, "spec": spec,
+        });
+        serde_json::from_value(tenant).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_listed_is_woken_once_the_store_holds_it() {
+        let (watch, events) = unbounded_channel();
+        let (store, writer) = reflector::store();
+        let (wake, mut woken) = unbounded_channel();
+        let mut changed = Box::pin(stored(UnboundedReceiverStream::new(events), writer, |_| {}, wake));
+        let mut next = |event| {
+            watch.send(event).unwrap();
+            changed.next().now_or_never().map(|object| object.unwrap().unwrap().name_any())
+        };
+        let there = |name| store.get(&ObjectRef::new(name).within("a")).is_some();
+        for _ in 0..2 {
+            for event in [Event::Init, Event::InitApply(tenant("listed"))] {
+                assert_eq!((next(Ok(event)), woken.len()), (None, 0));
+            }
+            assert_eq!(next(Ok(Event::InitDone)), None);
+            assert_eq!(woken.try_recv().unwrap(), ObjectRef::new("listed").within("a"));
+            assert!(there("listed") && !there("changed"));
+            assert_eq!(next(Err(watcher::Error::NoResourceVersion)), None);
+            assert_eq!(next(Ok(Event::Apply(tenant("changed")))).as_deref(), Some("changed"));
+            assert!(there("changed") && woken.is_empty());
+        }
     }
 }
