@@ -60,6 +60,8 @@ pub fn next_look(
     match reason.retry() {
         Retry::Resync => resync.map(|interval| spread(interval, 0.1)),
         Retry::Refusal => resync.map(|interval| refusal_delay(refused_for, interval)),
+        // The line in front of the host keeps the pace: nobody has to wait longer than Auth0 asks for.
+        Retry::Backoff if reason == Reason::RateLimited && asked.is_some() => asked,
         Retry::Backoff => Some(backoff(failures, resync).max(asked.unwrap_or_default())),
         // Nobody tells of a name server that changed.
         Retry::Change => asked,
@@ -112,8 +114,15 @@ mod tests {
     }
 
     #[test]
-    fn auth0s_own_delay_is_the_least() {
+    fn auth0s_own_delay_counts_and_no_other_where_it_limits_the_rate() {
         let asked = Duration::from_secs(10);
-        assert!(next_look(Reason::RateLimited, 1, Duration::ZERO, Some(asked), Some(HOUR)).unwrap() >= asked);
+        let next =
+            |reason, failures, asked| next_look(reason, failures, Duration::ZERO, asked, Some(HOUR)).unwrap();
+        for failures in [1, 20] {
+            assert_eq!(next(Reason::RateLimited, failures, Some(asked)), asked);
+        }
+        assert_eq!(next(Reason::RateLimited, 20, None), HOUR);
+        assert_eq!(next(Reason::Auth0Unavailable, 1, Some(asked)), asked);
+        assert_eq!(next(Reason::Auth0Unavailable, 20, Some(asked)), HOUR);
     }
 }
