@@ -23,9 +23,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// A change takes no longer, the renewal of a token included. Whoever finds one begun by somebody else
+/// A change takes no longer, a wait for the budget and the renewal of a token included. Whoever finds one begun by somebody else
 /// waits longer than this.
-const CHANGE_DEADLINE: Duration = Duration::from_secs(12);
+const CHANGE_DEADLINE: Duration = Duration::from_secs(14);
 
 /// A token that lacks a scope is not asked for again more often than this.
 const SCOPES_AGE: Duration = Duration::from_mins(1);
@@ -158,7 +158,7 @@ impl Client {
         read_user(&answer)
     }
 
-    /// Lists the tenant's connections. Only names and strategies are asked for, because the options of a
+    /// Lists the tenant's connections, at the pace of the host: only the first page is paid for. Only names and strategies are asked for, because the options of a
     /// connection hold secrets.
     ///
     /// # Errors
@@ -174,7 +174,7 @@ impl Client {
                 break;
             }
             from = next;
-            self.pace.spend();
+            self.pace.turn().await?;
         }
         Ok(found)
     }
@@ -187,10 +187,10 @@ impl Client {
         Ok(self.tokens.get(None).await?.scopes.clone())
     }
 
-    /// Drops a token that is at least this old, so that the next call has one with the scopes that are granted by
-    /// then.
-    pub async fn forget_token(&self, age: Duration) {
-        self.tokens.forget_older(age).await;
+    /// Lets the next call ask for another token in place of one that is at least this old, with the scopes that are
+    /// granted by then. Where none is had, the old one is used.
+    pub async fn outdate_token(&self, age: Duration) {
+        self.tokens.outdate(age).await;
     }
 
     async fn page(&self, from: Option<&str>) -> Result<Page, Error> {
@@ -219,7 +219,7 @@ impl Client {
         }
         let error = refused(&answer, call.body);
         if error.failure.reason == Reason::InsufficientScope {
-            self.tokens.forget_older(SCOPES_AGE).await;
+            self.tokens.outdate(SCOPES_AGE).await;
         }
         Err(error)
     }

@@ -75,13 +75,18 @@ struct Last {
     rests_until: Option<Instant>,
     /// When a token was had in place of a refused one.
     renewed_at: Option<Instant>,
+    /// Another token may be able to do more.
+    outdated: bool,
+    /// When that was last found out.
+    compared_at: Option<Instant>,
 }
 
 impl Last {
     fn granted(&mut self, token: Token, renewed: bool) -> Arc<Token> {
         let token = Arc::new(token);
         let renewed_at = if renewed { Some(token.obtained_at) } else { self.renewed_at };
-        *self = Self { token: Some(Arc::clone(&token)), renewed_at, ..Self::default() };
+        let compared_at = self.compared_at;
+        *self = Self { token: Some(Arc::clone(&token)), renewed_at, compared_at, ..Self::default() };
         token
     }
 
@@ -145,7 +150,13 @@ impl Tokens {
             && Instant::now() < token.renew_at
             && !refused.is_some_and(|refused| Arc::ptr_eq(refused, token))
         {
-            return Ok(Arc::clone(token));
+            let token = Arc::clone(token);
+            if !std::mem::take(&mut last.outdated) || last.remembered(Instant::now()).is_some() {
+                return Ok(token);
+            }
+            last.compared_at = Some(Instant::now());
+            // This one does what it did until there is another.
+            return Ok(self.fetch().await.map_or(token, |newer| last.granted(newer, false)));
         }
         if let Some(token) = last.token.as_ref().filter(|_| refused.is_some())
             && last.renewed_at.is_some_and(|at| at.elapsed() < RENEWAL_AGE)
@@ -168,10 +179,13 @@ impl Tokens {
         }
     }
 
-    /// Drops a token that is at least this old, so that a scope that was granted since then counts.
-    pub(super) async fn forget_older(&self, age: Duration) {
+    /// Lets the next call try to have another token in place of one that is at least this old, so that a scope that
+    /// was granted since then counts. Not more often than that, either.
+    pub(super) async fn outdate(&self, age: Duration) {
         let mut last = self.last.lock().await;
-        last.token = last.token.take().filter(|token| token.obtained_at.elapsed() < age);
+        let is_due = |at: Instant| at.elapsed() >= age;
+        last.outdated = last.token.as_ref().is_some_and(|token| is_due(token.obtained_at))
+            && last.compared_at.is_none_or(is_due);
     }
 
     /// Asks for a token, and once more where an assertion was dated by a clock that is off.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Longer than a change that was begun elsewhere can take from the moment its beginning is seen: 10 s for
-/// the answer to that write, 12 s for the change.
+/// the answer to that write, 14 s for the change.
 const IN_FLIGHT: Duration = Duration::from_secs(25);
 
 /// The requests of one `kubectl apply` follow each other within milliseconds. After so long none will come.

@@ -139,9 +139,14 @@ impl Tenants {
         report(tenant, &looked, started.elapsed(), &self.probes.metrics);
         let wait = match &looked {
             Ok(findings) => {
-                agenda.failures = 0;
                 agenda.judged_secret = Some(findings.credentials.clone());
-                schedule::spread(REFRESH, 0.1)
+                if findings.connections.is_some() {
+                    agenda.failures = 0;
+                    schedule::spread(REFRESH, 0.1)
+                } else {
+                    agenda.failures = agenda.failures.saturating_add(1);
+                    schedule::backoff(agenda.failures, Some(REFRESH))
+                }
             }
             Err(failed) => {
                 agenda.failures = agenda.failures.saturating_add(1);
@@ -164,11 +169,11 @@ impl Tenants {
         let client = self.clients.with_credentials(tenant, &content)?;
         let mut scopes = client.scopes().await?;
         if scopes.as_ref().is_some_and(may_change) {
-            client.forget_token(REFRESH / 2).await;
+            client.outdate_token(REFRESH / 2).await;
             scopes = client.scopes().await?;
         }
         if let Err(failure) = scopes.as_ref().map_or(Ok(()), check) {
-            client.forget_token(Duration::ZERO).await;
+            client.outdate_token(Duration::ZERO).await;
             return Err(failure.into());
         }
         // Not before they are proven: the last ones may still be good.
@@ -176,7 +181,6 @@ impl Tenants {
         let may_list = scopes.as_ref().is_none_or(|scopes| scopes.contains(CONNECTIONS));
         let connections = if may_list {
             client.pace().set_rate(self.directory.rate(&tenant.spec.domain));
-            client.pace().turn().await?;
             choices(&client).await?
         } else {
             Some(auth0::Connections::default())
@@ -215,7 +219,11 @@ impl Tenants {
 
 /// The connections to choose from. A token without the scope has none; a passing failure keeps the old ones.
 async fn choices(client: &auth0::Client) -> Result<Option<auth0::Connections>, Failed> {
-    match client.connections().await {
+    let listed = async {
+        client.pace().turn().await?;
+        client.connections().await
+    };
+    match listed.await {
         Ok(connections) => Ok(Some(connections)),
         Err(error) if error.failure.reason == Reason::InsufficientScope => {
             Ok(Some(auth0::Connections::default()))
