@@ -149,6 +149,12 @@ fn refused_fields(before: &[RefusedField], outcome: &Outcome, now: Timestamp) ->
     before.iter().filter(|field| waits(field)).cloned().chain(new).collect()
 }
 
+/// Why not all was done that the spec asks, if so: what the resource reports.
+#[must_use]
+pub fn problem(previous: &Auth0UserUpdateStatus, outcome: &Outcome) -> Option<Failure> {
+    outcome.failure.clone().or_else(|| worst_part(previous, outcome))
+}
+
 /// The parts that did not go through, in the order in which a resource reports them.
 fn worst_part(previous: &Auth0UserUpdateStatus, outcome: &Outcome) -> Option<Failure> {
     let held = outcome.holds.iter().map(|hold| (hold.group, hold.failure.clone()));

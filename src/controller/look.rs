@@ -1,7 +1,7 @@
 //! One look at Auth0: observe → plan and execute, then conclude and publish.
 
 use super::agenda::Agenda;
-use super::conclude::Outcome;
+use super::conclude::{Outcome, problem};
 use super::conditions;
 use super::entries::Entries;
 use super::execute::{End, Execution, Pass, execute, preview};
@@ -11,8 +11,8 @@ use super::leftover;
 use super::password;
 use super::schedule;
 use super::tenants::Tenant;
-use super::update::{ANEW, Updates};
-use crate::api::{Auth0UserUpdate, Mode};
+use super::update::{ANEW, RECHECK, Updates};
+use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode};
 use crate::auth0;
 use crate::metrics::Metrics;
 use crate::plan::{Desired, Group, Memory};
@@ -39,7 +39,8 @@ impl Updates {
         let mut ledger = Ledger::new(self.api(object), object.clone());
         match ledger.reload().await {
             Ok(()) => {}
-            Err(Unwritten::Gone) => return None,
+            // Nothing to look at, and nothing to come back to; the watch will say so.
+            Err(Unwritten::Gone) => return Some(RECHECK),
             Err(Unwritten::Changed | Unwritten::Failed(_)) => {
                 agenda.failures = agenda.failures.saturating_add(1);
                 return Some(schedule::backoff(agenda.failures, None));
@@ -85,7 +86,7 @@ impl Updates {
         };
         let started = Instant::now();
         let mut looked = self.observe_and_execute(&fresh, around, outcome, agenda, &mut ledger).await;
-        report(&fresh, &looked.outcome, started, &self.probes.metrics);
+        report(&fresh, &before, &looked.outcome, started.elapsed(), &self.probes.metrics);
         if looked.anew {
             self.note(&ledger);
             return Some(ANEW);
@@ -282,22 +283,39 @@ fn recall(ledger: &Ledger, object: &Auth0UserUpdate, outcome: &Outcome, agenda: 
     }
 }
 
-fn report(object: &Auth0UserUpdate, outcome: &Outcome, started: Instant, metrics: &Metrics) {
+/// Tells log and metrics what a look came to; of what the resource shows already, only whoever asks for it.
+fn report(
+    object: &Auth0UserUpdate,
+    before: &Auth0UserUpdateStatus,
+    outcome: &Outcome,
+    elapsed: Duration,
+    metrics: &Metrics,
+) {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     let (generation, requests) = (outcome.generation, outcome.requests);
-    let elapsed = started.elapsed();
-    let applied = if outcome.mode == Mode::Observe { Reason::Observed } else { Reason::Applied };
-    let (came_to, reason) = match &outcome.failure {
-        Some(failure) => ("failed", failure.reason),
-        None if requests > 0 => ("updated", applied),
-        None => ("unchanged", applied),
+    let problem = problem(before, outcome).map(|failure| failure.reason);
+    let (came_to, done) = match (outcome.changed_auth0(), outcome.mode) {
+        (true, _) => ("updated", Reason::Applied),
+        (false, Mode::Observe) => ("unchanged", Reason::Observed),
+        (false, Mode::Apply) => ("unchanged", Reason::Applied),
     };
-    metrics.pass("Auth0UserUpdate", came_to, reason.as_str(), elapsed);
-    match &outcome.failure {
-        Some(failure) => {
-            tracing::warn!(namespace, name, generation, requests, reason = %failure.reason, ?elapsed, "pass ended early");
+    let came_to = if problem.is_some() { "failed" } else { came_to };
+    metrics.pass("Auth0UserUpdate", came_to, problem.unwrap_or(done).as_str(), elapsed);
+    match problem {
+        Some(reason) if !is_shown(before, generation, reason) => {
+            tracing::warn!(namespace, name, generation, requests, %reason, ?elapsed, "not all was done");
         }
-        None if requests > 0 => tracing::info!(namespace, name, generation, requests, ?elapsed, "updated"),
-        None => tracing::debug!(namespace, name, generation, ?elapsed, "looked"),
+        Some(reason) if !outcome.changed_auth0() => {
+            tracing::debug!(namespace, name, generation, requests, %reason, ?elapsed, "still not all is done");
+        }
+        Some(_) | None if outcome.changed_auth0() => {
+            tracing::info!(namespace, name, generation, requests, ?elapsed, "updated");
+        }
+        Some(_) | None => tracing::debug!(namespace, name, generation, ?elapsed, "looked"),
     }
+}
+
+fn is_shown(status: &Auth0UserUpdateStatus, generation: i64, reason: Reason) -> bool {
+    status.observed_generation == Some(generation)
+        && status.conditions.iter().any(|condition| condition.reason == reason.as_str())
 }

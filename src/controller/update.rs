@@ -34,7 +34,7 @@ use tokio::time::Instant;
 /// Pause before a pass that lost a race begins anew.
 pub(super) const ANEW: Duration = Duration::from_secs(1);
 /// How often what no watch tells is tried again.
-const RECHECK: Duration = Duration::from_mins(1);
+pub(super) const RECHECK: Duration = Duration::from_mins(1);
 /// How often an outcome is written onto a changed object.
 const PUBLISH_ATTEMPTS: u32 = 5;
 
