@@ -303,6 +303,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_resync_goes_in_by_the_line_only_and_waits_while_little_is_left() {
+        let (admission, pace, second) = (Admission::new(8), plenty(), Duration::from_secs(1));
+        let waits = |name, lane| admission.ask(HOST, &pace, &named(name), lane).is_none();
+        assert!(waits("resync", Lane::Resync) && waits("retry", Lane::Retry));
+        pace.hear(Budget { limit: 50, remaining: 9, reset: 1, reset_in: second });
+        let mut told = admission.subscribe();
+        assert_eq!(admission.let_in(), Some(second));
+        assert_eq!((told.try_recv().unwrap(), told.len()), (named("retry"), 0));
+        tokio::time::sleep(second).await;
+        admission.let_in();
+        assert_eq!(told.try_recv().unwrap(), named("resync"));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_look_that_calls_nobody_gives_its_trial_back() {
         let (admission, pace) = (Admission::new(8), plenty());
         (0..10).for_each(|_| pace.unanswered());

@@ -34,7 +34,7 @@ pub async fn until_row(world: &World, name: &str, expected: &str) -> Value {
 pub fn check_every_status(world: &World) {
     let mut before: BTreeMap<String, Value> = BTreeMap::new();
     for event in world.status_writes() {
-        let object = event.response_object;
+        let object = &event.response_object;
         if event.response_status.code != 200 || object["status"]["conditions"].is_null() {
             continue;
         }
@@ -44,7 +44,7 @@ pub fn check_every_status(world: &World) {
             assert_eq!(entry["observedGeneration"], status["observedGeneration"], "{status}");
             assert!(!entry["message"].as_str().unwrap().is_empty(), "{status}");
         }
-        let ready = condition(&object, "Ready");
+        let ready = condition(object, "Ready");
         let abnormal: Vec<&Value> = conditions
             .iter()
             .filter(|entry| ["Reconciling", "Stalled"].iter().any(|type_| entry["type"] == *type_))
@@ -53,10 +53,10 @@ pub fn check_every_status(world: &World) {
         for entry in abnormal {
             assert_eq!((&entry["status"], &entry["reason"]), (&json!("True"), &json!(ready.1)), "{status}");
         }
-        assert!(!ready.0.is_empty() && !condition(&object, "Synced").0.is_empty(), "{status}");
+        assert!(!ready.0.is_empty() && !condition(object, "Synced").0.is_empty(), "{status}");
         let uid = object["metadata"]["uid"].as_str().unwrap().to_owned();
         if let Some(earlier) = before.insert(uid, object.clone()) {
-            check_transition(&earlier, &object);
+            check_transition(&earlier, object);
         }
     }
 }

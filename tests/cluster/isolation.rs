@@ -7,6 +7,7 @@ use auth0_sandbox::{Client, Connection, Options, Sandbox};
 use auth0_user_operator::api::crds;
 use lab::{AuditEvent, AuditEvents, ControlPlane, Kubectl, Mode, Operator, Patch, wait_until};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// A value that must not be quoted anywhere.
 const CANARY: &str = "canary-7d1c";
@@ -93,7 +94,7 @@ impl Cluster {
     }
 
     /// What the operator tried to write to the status of one resource.
-    fn status_writes(&self, name: &str) -> Vec<AuditEvent> {
+    fn status_writes(&self, name: &str) -> Vec<Arc<AuditEvent>> {
         let mut writes = self.plane.audit().unwrap().writes().of("auth0userupdates", "status");
         writes.retain(|write| write.object_ref.name == name && !write.user_agent.contains("kubectl"));
         writes

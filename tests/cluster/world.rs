@@ -5,6 +5,7 @@ use lab::{AuditEvent, AuditEvents, ControlPlane, Kubectl, Operator, wait_until};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Long enough for a busy machine, short enough for a person.
@@ -128,7 +129,7 @@ impl World {
     }
 
     /// Writes of the operator to the status of the namespace's resources.
-    pub fn status_writes(&self) -> Vec<AuditEvent> {
+    pub fn status_writes(&self) -> Vec<Arc<AuditEvent>> {
         let events = self.plane.audit().unwrap();
         events.writes().within(&self.namespace).of("auth0userupdates", "status")
     }

@@ -23,8 +23,8 @@ const ROWS: [Row; 5] = [
     Row { name: "Enterprise, 16/s", plan: Plan::Enterprise, per_minute: 960, burst: 8, other: 0 },
     Row { name: "Enterprise, half taken", plan: Plan::Enterprise, per_minute: 960, burst: 8, other: 8 },
     Row { name: "Essentials, 200 writes/min", plan: Plan::Essentials, per_minute: 400, burst: 4, other: 0 },
-    Row { name: "Enterprise test, 2/s", plan: Plan::EnterpriseTest, per_minute: 120, burst: 2, other: 0 },
     Row { name: "Free, 2/s", plan: Plan::Free, per_minute: 120, burst: 1, other: 0 },
+    Row { name: "Enterprise test, 2/s", plan: Plan::EnterpriseTest, per_minute: 120, burst: 2, other: 0 },
 ];
 
 pub(crate) async fn measure(stage: &mut Stage, edits: usize) -> Result<()> {

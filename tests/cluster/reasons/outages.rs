@@ -103,7 +103,8 @@ async fn an_answer_that_is_none_is_tried_again_and_nothing_is_sent_twice_that_ar
         world.until_all("Ready=True", is_ready).await;
     }
     let objects = world.until_all("Ready=True", is_ready).await;
-    let said: Vec<Value> = world.status_writes().into_iter().map(|event| event.response_object).collect();
+    let said: Vec<Value> =
+        world.status_writes().into_iter().map(|event| event.response_object.clone()).collect();
     for (slug, _, arrived) in nothings() {
         let body = json!({"name": "canary"});
         let expected = if arrived { vec![body] } else { vec![body.clone(), body] };

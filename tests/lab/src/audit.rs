@@ -1,6 +1,9 @@
 //! The API server's audit log: what was really asked of it, and by whom.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -94,9 +97,9 @@ pub trait AuditEvents: Sized {
     fn by(self, username: &str) -> Self;
 }
 
-impl AuditEvents for Vec<AuditEvent> {
+impl AuditEvents for Vec<Arc<AuditEvent>> {
     fn writes(mut self) -> Self {
-        self.retain(AuditEvent::is_write);
+        self.retain(|event| event.is_write());
         self
     }
 
@@ -118,9 +121,36 @@ impl AuditEvents for Vec<AuditEvent> {
     }
 }
 
-/// Reads a log; the API server may be in the middle of writing its last line.
-pub(crate) fn read(path: &Path) -> Result<Vec<AuditEvent>> {
-    let log = std::fs::read_to_string(path)?;
-    let complete = log.rfind('\n').map_or("", |end| &log[..end]);
-    complete.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+/// The log of one API server. Only what is new is read each time: it grows to tens of megabytes, and tests ask often.
+#[derive(Debug)]
+pub(crate) struct AuditLog {
+    path: PathBuf,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    bytes: u64,
+    events: Vec<Arc<AuditEvent>>,
+}
+
+impl AuditLog {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), seen: Mutex::default() }
+    }
+
+    /// Everything so far; the API server may be in the middle of writing its last line.
+    pub(crate) fn events(&self) -> Result<Vec<Arc<AuditEvent>>> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(seen.bytes))?;
+        let mut lines = BufReader::new(file);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line)? > 0 && line.ends_with(b"\n") {
+            seen.events.push(Arc::new(serde_json::from_slice(&line)?));
+            seen.bytes += line.len() as u64;
+            line.clear();
+        }
+        Ok(seen.events.clone())
+    }
 }

@@ -2,14 +2,15 @@ use std::collections::BTreeMap;
 use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
+use crate::audit::AuditLog;
 use crate::launcher::{self, Launcher};
-use crate::{AuditEvent, Kubectl, Output, Result, Signal, audit};
+use crate::{AuditEvent, Kubectl, Output, Result, Signal};
 
 /// What the launcher says when the control plane is ready.
 #[derive(Debug, Deserialize)]
@@ -29,6 +30,7 @@ struct Report {
 pub struct ControlPlane {
     launcher: Mutex<Launcher>,
     report: Report,
+    audit: AuditLog,
     kubectl: Kubectl,
     /// How many things were named here, so that no two have the same name.
     named: AtomicU32,
@@ -50,7 +52,8 @@ impl ControlPlane {
         let (launcher, line) = Launcher::start(args, iter::empty()).await?;
         let report: Report = serde_json::from_str(&line)?;
         let kubectl = Kubectl::new(&report.kubeconfig)?;
-        Ok(Self { launcher: Mutex::new(launcher), report, kubectl, named: AtomicU32::new(0) })
+        let audit = AuditLog::new(&report.audit_log);
+        Ok(Self { launcher: Mutex::new(launcher), report, audit, kubectl, named: AtomicU32::new(0) })
     }
 
     /// The one control plane of this process, started at first use.
@@ -136,8 +139,8 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub fn audit(&self) -> Result<Vec<AuditEvent>> {
-        audit::read(&self.report.audit_log)
+    pub fn audit(&self) -> Result<Vec<Arc<AuditEvent>>> {
+        self.audit.events()
     }
 
     /// Freezes the API server, as an outage that clients see as time-outs.
