@@ -23,8 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// A change takes no longer, a wait for the budget and the renewal of a token included. Whoever finds one begun by somebody else
-/// waits longer than this.
+/// A change takes no longer, a wait for the budget and the renewal of a token included. Whoever finds one begun by
+/// somebody else waits longer than this.
 const CHANGE_DEADLINE: Duration = Duration::from_secs(14);
 
 /// A token that lacks a scope is not asked for again more often than this.
@@ -158,8 +158,8 @@ impl Client {
         read_user(&answer)
     }
 
-    /// Lists the tenant's connections, at the pace of the host: only the first page is paid for. Only names and strategies are asked for, because the options of a
-    /// connection hold secrets.
+    /// Lists the tenant's connections, at the pace of the host: only the first page is paid for. Only names and
+    /// strategies are asked for, because the options of a connection hold secrets.
     ///
     /// # Errors
     /// `InsufficientScope` without `read:connections`, or what keeps the call from being answered.

@@ -301,17 +301,13 @@ fn report(
     };
     let came_to = if problem.is_some() { "failed" } else { came_to };
     metrics.pass("Auth0UserUpdate", came_to, problem.unwrap_or(done).as_str(), elapsed);
-    match problem {
-        Some(reason) if !is_shown(before, generation, reason) => {
-            tracing::warn!(namespace, name, generation, requests, %reason, ?elapsed, "not all was done");
-        }
-        Some(reason) if !outcome.changed_auth0() => {
-            tracing::debug!(namespace, name, generation, requests, %reason, ?elapsed, "still not all is done");
-        }
-        Some(_) | None if outcome.changed_auth0() => {
-            tracing::info!(namespace, name, generation, requests, ?elapsed, "updated");
-        }
-        Some(_) | None => tracing::debug!(namespace, name, generation, ?elapsed, "looked"),
+    if let Some(reason) = problem.filter(|reason| !is_shown(before, generation, *reason)) {
+        tracing::warn!(namespace, name, generation, requests, %reason, ?elapsed, "not all was done");
+    } else if outcome.changed_auth0() {
+        tracing::info!(namespace, name, generation, requests, ?elapsed, "updated");
+    } else {
+        let reason = problem.map(tracing::field::display);
+        tracing::debug!(namespace, name, generation, requests, reason, ?elapsed, "looked");
     }
 }
 

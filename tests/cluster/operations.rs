@@ -25,6 +25,9 @@ async fn it_tells_that_it_gets_on_and_what_it_did() {
     world.until_applied("ada").await;
     world.apply_for("nobody", json!({"nickname": "new"})).await;
     world.until_reason("auth0userupdate/nobody", "UserNotFound").await;
+    world.add_person("bob");
+    world.apply_for("bob", json!({"email": "ada@example.com"})).await;
+    world.until_reason("auth0userupdate/bob", "AlreadyExists").await;
     let address = address(&world.operator).await;
     assert_eq!(get(&address, "/livez").await, (200, "ok".to_owned()));
     assert_eq!(get(&address, "/readyz").await, (200, "ok".to_owned()));
@@ -32,8 +35,9 @@ async fn it_tells_that_it_gets_on_and_what_it_did() {
     assert_eq!(status, 200);
     for line in [
         r#"auth0_user_operator_passes_total{kind="Auth0UserUpdate",outcome="updated",reason="Applied"} 1"#,
+        r#"auth0_user_operator_passes_total{kind="Auth0UserUpdate",outcome="failed",reason="AlreadyExists"} 1"#,
         r#"auth0_user_operator_auth0_requests_total{method="PATCH",status="200"} 1"#,
-        r#"auth0_user_operator_auth0_request_seconds_count{method="PATCH"} 1"#,
+        r#"auth0_user_operator_auth0_request_seconds_count{method="PATCH"} 2"#,
         r#"auth0_user_operator_resources{kind="Auth0UserUpdate",ready="True",reason="Applied"} 1"#,
         r#"auth0_user_operator_resources{kind="Auth0UserUpdate",ready="False",reason="UserNotFound"} 1"#,
         r#"auth0_user_operator_resources{kind="Auth0Tenant",ready="True",reason="Applied"} 1"#,
