@@ -131,7 +131,21 @@ async fn an_outdated_token_is_used_until_there_is_another() {
         assert_eq!(requests(&sandbox, "/oauth/token"), fetches);
     }
     sandbox.clear_faults();
-    for (age, fetches) in [(60, 3), (0, 4), (60, 4)] {
+    // A quota is heeded, and the token goes on.
+    let quota = FaultKind::Status {
+        status: 429,
+        body: None,
+        headers: vec![("retry-after".to_owned(), "1".to_owned())],
+        after_effect: false,
+    };
+    sandbox.fault(Fault::new(quota).path("/oauth/token").times(1));
+    for fetches in [4, 4] {
+        client.outdate_token(Duration::ZERO).await;
+        client.user(ANN).await.unwrap();
+        assert_eq!(requests(&sandbox, "/oauth/token"), fetches);
+    }
+    time::sleep(Duration::from_millis(1_100)).await;
+    for (age, fetches) in [(60, 4), (0, 5), (60, 5)] {
         client.outdate_token(Duration::from_secs(age)).await;
         client.user(ANN).await.unwrap();
         assert_eq!(requests(&sandbox, "/oauth/token"), fetches, "{age}");

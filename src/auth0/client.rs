@@ -248,7 +248,7 @@ impl Client {
             self.pace.hear(budget);
         }
         if answer.status == 429 {
-            self.pace.close(limit::wait(&answer.headers).unwrap_or(limit::SHORTEST));
+            self.pace.close(limit::wait(&answer.headers, limit::LONGEST).unwrap_or(limit::SHORTEST));
         }
         Ok(answer)
     }
@@ -308,7 +308,10 @@ fn refused(answer: &Answer, sent: Option<&Body>) -> Error {
     let name = refusal.message.split(':').next().unwrap_or_default();
     let said = [refusal.message.as_str(), name].into_iter().find(|said| !betrays(said)).unwrap_or_default();
     let error = Error::answered(verdict, status, said);
-    Error { retry_after: (status == 429).then(|| limit::wait(&answer.headers)).flatten(), ..error }
+    Error {
+        retry_after: (status == 429).then(|| limit::wait(&answer.headers, limit::LONGEST)).flatten(),
+        ..error
+    }
 }
 
 fn correlation(id: &str) -> Option<HeaderValue> {

@@ -11,11 +11,10 @@ use std::time::Duration;
 pub(super) const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Longest wait before looking again, whatever the clocks say.
-const LONGEST: Duration = Duration::from_mins(5);
+pub(super) const LONGEST: Duration = Duration::from_mins(5);
 
-/// The same where Auth0 says for how long: its quotas of tokens are counted by the hour (Auth0: "Fine-grained M2M
-/// token quotas").
-const LONGEST_ASKED: Duration = Duration::from_hours(1);
+/// The same for access tokens: their quotas are counted by the hour (Auth0: "Fine-grained M2M token quotas").
+pub(super) const LONGEST_QUOTA: Duration = Duration::from_hours(1);
 
 /// The tenant's budget, as an answer of the Management API told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,10 +42,9 @@ impl Budget {
     }
 }
 
-/// How long to wait after a 429: `Retry-After`, else the reset of the rate limit.
-pub(super) fn wait(headers: &HeaderMap) -> Option<Duration> {
-    let asked = retry_after(headers).map(|wait| wait.min(LONGEST_ASKED));
-    asked.or_else(|| until_reset(headers).map(|wait| wait.min(LONGEST))).map(|wait| wait.max(SHORTEST))
+/// How long to wait after a 429: `Retry-After`, else the reset of the rate limit; no longer than `longest`.
+pub(super) fn wait(headers: &HeaderMap, longest: Duration) -> Option<Duration> {
+    retry_after(headers).or_else(|| until_reset(headers)).map(|wait| wait.clamp(SHORTEST, longest))
 }
 
 /// Seconds, or a date (RFC 9110, section 10.2.3).
@@ -103,13 +101,13 @@ mod tests {
     #[test]
     fn the_wait_is_counted_on_the_servers_clock_and_bounded() {
         let reset = |ahead: i64| (NOON_SECOND + ahead).to_string();
-        let waits = |ahead| wait(&headers(&[("date", NOON), ("x-ratelimit-reset", &reset(ahead))]));
+        let waits = |ahead| wait(&headers(&[("date", NOON), ("x-ratelimit-reset", &reset(ahead))]), LONGEST);
         assert_eq!(waits(7), Some(Duration::from_secs(7)));
         assert_eq!(waits(0), Some(SHORTEST));
         assert_eq!(waits(-60), Some(SHORTEST));
         assert_eq!(waits(86_400), Some(LONGEST));
-        assert_eq!(wait(&headers(&[("x-ratelimit-reset", &reset(7))])), None);
-        assert_eq!(wait(&headers(&[("date", NOON)])), None);
+        assert_eq!(wait(&headers(&[("x-ratelimit-reset", &reset(7))]), LONGEST), None);
+        assert_eq!(wait(&headers(&[("date", NOON)]), LONGEST), None);
     }
 
     #[test]
@@ -117,12 +115,12 @@ mod tests {
         let reset = (NOON_SECOND + 99).to_string();
         let waits = |after| {
             let reset = ("x-ratelimit-reset", reset.as_str());
-            wait(&headers(&[("retry-after", after), ("date", NOON), reset]))
+            wait(&headers(&[("retry-after", after), ("date", NOON), reset]), LONGEST_QUOTA)
         };
         assert_eq!(waits("3"), Some(Duration::from_secs(3)));
         assert_eq!(waits("Tue, 11 Jul 2023 12:00:30 GMT"), Some(Duration::from_secs(30)));
         assert_eq!(waits("3540"), Some(Duration::from_mins(59)));
-        assert_eq!(waits("86400"), Some(LONGEST_ASKED));
+        assert_eq!(waits("86400"), Some(LONGEST_QUOTA));
         assert_eq!(waits("-3"), Some(Duration::from_secs(99)));
         assert_eq!(waits("soon"), Some(Duration::from_secs(99)));
         assert_eq!(waits("99999999999999999999"), Some(Duration::from_secs(99)));

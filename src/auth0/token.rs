@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use url::Url;
 
 const TEMPLATE: &str = "/oauth/token";
@@ -41,6 +41,9 @@ const LONGEST_REST: Duration = Duration::from_secs(30);
 
 /// A token that the API refuses although it is new is not the fault of its age.
 const RENEWAL_AGE: Duration = Duration::from_secs(30);
+
+/// A newer token is waited for no longer than this while the present one still works.
+const COMPARISON: Duration = Duration::from_secs(3);
 
 /// One access token.
 pub(super) struct Token {
@@ -90,9 +93,13 @@ impl Last {
         token
     }
 
-    /// An outage is not remembered: the pace of the host sees to it.
     fn failed(&mut self, error: Error) -> Error {
         self.token = None;
+        self.remember(error)
+    }
+
+    /// An outage is not remembered: the pace of the host sees to it.
+    fn remember(&mut self, error: Error) -> Error {
         self.failures = self.failures.saturating_add(1);
         let doubled = FIRST_REST.saturating_mul(1 << (self.failures - 1).min(10)).min(LONGEST_REST);
         let rest = error.retry_after.unwrap_or(doubled);
@@ -155,8 +162,16 @@ impl Tokens {
                 return Ok(token);
             }
             last.compared_at = Some(Instant::now());
-            // This one does what it did until there is another.
-            return Ok(self.fetch().await.map_or(token, |newer| last.granted(newer, false)));
+            return Ok(match timeout(COMPARISON, self.fetch()).await {
+                Ok(Ok(newer)) => last.granted(newer, false),
+                // This one does what it did until there is another.
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "no newer access token was had; the present one is used");
+                    last.remember(error);
+                    token
+                }
+                Err(_) => token,
+            });
         }
         if let Some(token) = last.token.as_ref().filter(|_| refused.is_some())
             && last.renewed_at.is_some_and(|at| at.elapsed() < RENEWAL_AGE)
@@ -184,7 +199,7 @@ impl Tokens {
     pub(super) async fn outdate(&self, age: Duration) {
         let mut last = self.last.lock().await;
         let is_due = |at: Instant| at.elapsed() >= age;
-        last.outdated = last.token.as_ref().is_some_and(|token| is_due(token.obtained_at))
+        last.outdated |= last.token.as_ref().is_some_and(|token| is_due(token.obtained_at))
             && last.compared_at.is_none_or(is_due);
     }
 
@@ -257,7 +272,7 @@ fn denied(answer: &Answer, secret: &str) -> Error {
             Error::new(Reason::AuthenticationFailed, Effect::None, message)
         }
         429 => Error {
-            retry_after: limit::wait(&answer.headers),
+            retry_after: limit::wait(&answer.headers, limit::LONGEST_QUOTA),
             ..Error::new(
                 Reason::RateLimited,
                 Effect::None,

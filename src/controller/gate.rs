@@ -181,7 +181,7 @@ pub fn decide(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda,
 pub fn lane(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda) -> Lane {
     let observed = object.status.as_ref().and_then(|status| status.observed_generation);
     let edited = observed != object.metadata.generation;
-    let still_blocks = is_held_up(object) && agenda.failures < PATIENCE;
+    let still_blocks = is_held_up(object) && (agenda.failures < PATIENCE || is_limited(object));
     if (edited || still_blocks) && object.spec.blocked.value() == Some(&true) {
         return Lane::Block;
     }
@@ -201,6 +201,12 @@ fn is_held_up(object: &Auth0UserUpdate) -> bool {
     conditions::find(conditions, READY).is_some_and(|ready| {
         ready.status == "False" && Reason::from_word(&ready.reason).standing() == Standing::Reconciling
     })
+}
+
+/// Whether it is Auth0's limit that it waits for: everybody does.
+fn is_limited(object: &Auth0UserUpdate) -> bool {
+    let conditions = object.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    conditions::find(conditions, READY).is_some_and(|ready| ready.reason == Reason::RateLimited.as_str())
 }
 
 /// Whether the conditions still speak of a pause that is over.
@@ -275,5 +281,6 @@ mod tests {
         let (blocks, failed) = (json!({"blocked": true}), ready(2, "False", "Auth0Unavailable"));
         assert_eq!(lane_after(PATIENCE - 1, &blocks, &failed), Lane::Block);
         assert_eq!(lane_after(PATIENCE, &blocks, &failed), Lane::Retry);
+        assert_eq!(lane_after(PATIENCE, &blocks, &ready(2, "False", "RateLimited")), Lane::Block);
     }
 }

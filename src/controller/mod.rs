@@ -67,6 +67,10 @@ const WATCH_SECONDS: u32 = 60;
 /// How long passes under way may go on after a shutdown was asked for. Kubernetes kills after 30 s.
 const DRAIN: Duration = Duration::from_secs(25);
 
+/// Passes at once of an `Auth0Tenant`: many, because they wait for their hosts and for the budget, and one that does
+/// is not to hold up the others.
+const TENANT_CONCURRENCY: u16 = 64;
+
 /// A connection to Kubernetes that is silent for longer than any watch lasts is dead.
 const LONGEST_SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 15);
 
@@ -347,8 +351,7 @@ fn watched_updates(
     })
 }
 
-/// The passes of all `Auth0Tenant`s of a scope: as many at once as want to, so that one that waits for its host or
-/// for the budget holds up no other.
+/// The passes of all `Auth0Tenant`s of a scope.
 async fn tenant_passes(
     tenants: impl Stream<Item = Result<Guarded<Auth0Tenant>, watcher::Error>> + Send + 'static,
     store: Store<Guarded<Auth0Tenant>>,
@@ -357,6 +360,7 @@ async fn tenant_passes(
     context: tenant::Tenants,
 ) {
     Controller::for_stream(tenants, store)
+        .with_config(controller::Config::default().concurrency(TENANT_CONCURRENCY))
         .reconcile_on(woken)
         .graceful_shutdown_on(shutdown)
         .run(tenant::reconcile, never, Arc::new(context))

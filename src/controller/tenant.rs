@@ -181,7 +181,12 @@ impl Tenants {
         let may_list = scopes.as_ref().is_none_or(|scopes| scopes.contains(CONNECTIONS));
         let connections = if may_list {
             client.pace().set_rate(self.directory.rate(&tenant.spec.domain));
-            choices(&client).await?
+            match choices(&client).await {
+                Ok(connections) => Some(connections),
+                // The credentials are good all the same; the old list is kept.
+                Err(error) if passes(&error) && !is_unready(tenant) => None,
+                Err(error) => return Err(error.into()),
+            }
         } else {
             Some(auth0::Connections::default())
         };
@@ -217,20 +222,24 @@ impl Tenants {
     }
 }
 
-/// The connections to choose from. A token without the scope has none; a passing failure keeps the old ones.
-async fn choices(client: &auth0::Client) -> Result<Option<auth0::Connections>, Failed> {
-    let listed = async {
-        client.pace().turn().await?;
-        client.connections().await
-    };
-    match listed.await {
-        Ok(connections) => Ok(Some(connections)),
-        Err(error) if error.failure.reason == Reason::InsufficientScope => {
-            Ok(Some(auth0::Connections::default()))
-        }
-        Err(error) if error.failure.reason.standing() == Standing::Reconciling => Ok(None),
-        Err(error) => Err(error.into()),
+/// The connections to choose from. A token without the scope has none.
+async fn choices(client: &auth0::Client) -> Result<auth0::Connections, auth0::Error> {
+    client.pace().turn().await?;
+    match client.connections().await {
+        Err(error) if error.failure.reason == Reason::InsufficientScope => Ok(auth0::Connections::default()),
+        listed => listed,
     }
+}
+
+fn passes(error: &auth0::Error) -> bool {
+    error.failure.reason.standing() == Standing::Reconciling
+}
+
+/// Whether it could not be used so far. A token that the API refused looks as good as any: only an answer of the API
+/// ends that.
+fn is_unready(tenant: &Auth0Tenant) -> bool {
+    let conditions = tenant.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    conditions::find(conditions, READY).is_some_and(|ready| ready.status == "False")
 }
 
 fn report(tenant: &Auth0Tenant, looked: &Result<Findings, Failed>, elapsed: Duration, metrics: &Metrics) {

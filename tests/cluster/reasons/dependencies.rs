@@ -3,7 +3,7 @@
 use super::{card_of, is_ready, message};
 use crate::conditions::{check_every_status, row};
 use crate::world::{CLIENT_SECRET, World, condition, object, person};
-use auth0_sandbox::Client;
+use auth0_sandbox::{Client, Fault, FaultKind};
 use serde_json::{Value, json};
 
 /// Tenants with something amiss: name, credentials (or none), the tenant's reason, the resource's reason.
@@ -104,13 +104,8 @@ async fn a_tenant_that_cannot_work_says_why_and_passes_it_on() {
 #[tokio::test]
 async fn a_token_endpoint_that_is_away_is_waited_for() {
     let world = World::without_tenant("reasons-token").await;
-    let kind = auth0_sandbox::FaultKind::Status {
-        status: 503,
-        body: None,
-        headers: Vec::new(),
-        after_effect: false,
-    };
-    world.sandbox.fault(auth0_sandbox::Fault::new(kind).path("/oauth/token").times(2));
+    let kind = FaultKind::Status { status: 503, body: None, headers: Vec::new(), after_effect: false };
+    world.sandbox.fault(Fault::new(kind).path("/oauth/token").times(2));
     world.apply_tenant().await;
     world.apply(json!({"name": "New"})).await;
     let waiting = world.until_reason("auth0userupdate/ann", "TenantNotReady").await;
@@ -119,4 +114,40 @@ async fn a_token_endpoint_that_is_away_is_waited_for() {
     let asked = world.sandbox.log().iter().filter(|call| call.path == "/oauth/token").count();
     assert_eq!(asked, 3, "one try at once and two after a growing pause");
     check_every_status(&world);
+}
+
+const TENANT: &str = "auth0tenant/example";
+
+/// Auth0 gives out tokens, and answers nothing but this to whoever lists connections.
+async fn listing_answers(name: &str, status: u16) -> World {
+    let world = World::without_tenant(name).await;
+    world.sandbox.fault(unlisted(status));
+    world.apply_tenant().await;
+    world
+}
+
+fn unlisted(status: u16) -> Fault {
+    let kind = FaultKind::Status { status, body: None, headers: Vec::new(), after_effect: false };
+    Fault::new(kind).path("/api/v2/connections")
+}
+
+#[tokio::test]
+async fn a_tenant_whose_connections_cannot_be_listed_now_is_ready_and_lists_them_later() {
+    let world = listing_answers("reasons-unlisted", 503).await;
+    let ready = world.until_ready(TENANT).await;
+    assert!(ready["status"]["connections"].is_null(), "{ready}");
+    world.sandbox.clear_faults();
+    world.until(TENANT, "the connections", |tenant| !tenant["status"]["connections"].is_null()).await;
+}
+
+#[tokio::test]
+async fn a_token_that_the_api_refused_is_not_believed_before_the_api_takes_one() {
+    let world = listing_answers("reasons-refused-token", 401).await;
+    world.until_reason(TENANT, "AuthenticationFailed").await;
+    world.sandbox.clear_faults();
+    world.sandbox.fault(unlisted(503));
+    let away = world.until_reason(TENANT, "Auth0Unavailable").await;
+    assert_eq!(condition(&away, "Ready").0, "False");
+    world.sandbox.clear_faults();
+    world.until_ready(TENANT).await;
 }
