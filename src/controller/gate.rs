@@ -181,7 +181,9 @@ pub fn decide(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda,
 pub fn lane(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda) -> Lane {
     let observed = object.status.as_ref().and_then(|status| status.observed_generation);
     let edited = observed != object.metadata.generation;
-    let still_blocks = is_held_up(object) && (agenda.failures < PATIENCE || is_limited(object));
+    // For Auth0's limit everybody waits.
+    let still_blocks =
+        held_up_by(object).is_some_and(|reason| agenda.failures < PATIENCE || reason == Reason::RateLimited);
     if (edited || still_blocks) && object.spec.blocked.value() == Some(&true) {
         return Lane::Block;
     }
@@ -195,18 +197,11 @@ pub fn lane(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda) -
     if is_settled && same { Lane::Resync } else { Lane::Retry }
 }
 
-/// Whether the present generation was tried, and waits for something that passes.
-fn is_held_up(object: &Auth0UserUpdate) -> bool {
+/// What passes and keeps the generation that was tried from being applied.
+fn held_up_by(object: &Auth0UserUpdate) -> Option<Reason> {
     let conditions = object.status.as_ref().map_or(&[][..], |status| &status.conditions);
-    conditions::find(conditions, READY).is_some_and(|ready| {
-        ready.status == "False" && Reason::from_word(&ready.reason).standing() == Standing::Reconciling
-    })
-}
-
-/// Whether it is Auth0's limit that it waits for: everybody does.
-fn is_limited(object: &Auth0UserUpdate) -> bool {
-    let conditions = object.status.as_ref().map_or(&[][..], |status| &status.conditions);
-    conditions::find(conditions, READY).is_some_and(|ready| ready.reason == Reason::RateLimited.as_str())
+    let ready = conditions::find(conditions, READY).filter(|ready| ready.status == "False")?;
+    Some(Reason::from_word(&ready.reason)).filter(|reason| reason.standing() == Standing::Reconciling)
 }
 
 /// Whether the conditions still speak of a pause that is over.

@@ -58,7 +58,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tower::util::MapResponseLayer;
-use watched::{calling, claiming, first_list, keeping, lining_up, objects, stored};
+use watched::{calling, first_list, keeping, objects, stored, watched_updates};
 
 /// A watch that hears nothing is begun anew after this many seconds, so that one that died in silence is
 /// noticed within two minutes.
@@ -329,26 +329,6 @@ async fn run_in(
         _ = join(join(tenant_passes, update_passes), wakes) => {}
         () = drained(shutdown.clone(), &tenant_store, &update_store) => {}
     }
-}
-
-/// What is watched of `Auth0UserUpdate`s of a namespace, or of all: claims and agendas know of it before the store.
-fn watched_updates(
-    shared: &Shared,
-    namespace: Option<&str>,
-    agendas: Arc<Agendas>,
-) -> impl Stream<Item = WatchResult<Auth0UserUpdate>> + Send + use<> {
-    let mut agendas = keeping(agendas);
-    let admission = Arc::clone(&shared.admission);
-    let mut line = lining_up(admission, namespace.map(str::to_owned));
-    let mut claims = claiming(Arc::clone(&shared.rivals.claims), namespace.map(str::to_owned));
-    let forget = |object: &mut Auth0UserUpdate| {
-        leftover::forget(object);
-    };
-    objects::<Auth0UserUpdate>(shared, namespace, forget).inspect(move |event| {
-        agendas(event);
-        claims(event);
-        line(event);
-    })
 }
 
 /// The passes of all `Auth0Tenant`s of a scope.

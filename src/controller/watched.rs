@@ -2,6 +2,7 @@
 
 use super::admission::Admission;
 use super::agenda::Agendas;
+use super::leftover;
 use super::tenants::Clients;
 use super::{Guarded, Shared, WATCH_SECONDS, WatchResult};
 use crate::api::{Auth0Tenant, Auth0UserUpdate};
@@ -54,6 +55,26 @@ where
                 tracing::warn!(%error, kind = %K::kind(&()), "the watch broke; it is begun anew");
             }
         })
+}
+
+/// What is watched of `Auth0UserUpdate`s of a namespace, or of all: claims and agendas know of it before the store.
+pub(super) fn watched_updates(
+    shared: &Shared,
+    namespace: Option<&str>,
+    agendas: Arc<Agendas>,
+) -> impl Stream<Item = WatchResult<Auth0UserUpdate>> + Send + use<> {
+    let mut agendas = keeping(agendas);
+    let admission = Arc::clone(&shared.admission);
+    let mut line = lining_up(admission, namespace.map(str::to_owned));
+    let mut claims = claiming(Arc::clone(&shared.rivals.claims), namespace.map(str::to_owned));
+    let forget = |object: &mut Auth0UserUpdate| {
+        leftover::forget(object);
+    };
+    objects::<Auth0UserUpdate>(shared, namespace, forget).inspect(move |event| {
+        agendas(event);
+        claims(event);
+        line(event);
+    })
 }
 
 /// Feeds the store, and answers with the objects that changed. What was listed is woken from the store once that holds
