@@ -37,7 +37,7 @@ pub struct Fault {
 pub enum FaultKind {
     /// Waits, before the request is looked at or after its change took effect.
     Delay {
-        /// How long.
+        /// How long at most: until the faults are cleared.
         millis: u64,
         /// Whether the change takes effect before the wait.
         #[serde(default)]

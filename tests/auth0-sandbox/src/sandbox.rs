@@ -198,9 +198,9 @@ impl Sandbox {
         self.shared.lock().faults.push(fault);
     }
 
-    /// Removes all faults.
+    /// Removes all faults; requests that one delays wait no longer.
     pub fn clear_faults(&self) {
-        self.shared.lock().faults.clear();
+        self.shared.lock().clear_faults();
     }
 
     /// The faults that may still hit, with what is left of their counts.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value, json};
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::faults::Fault;
@@ -39,6 +40,8 @@ pub(crate) struct State {
     /// `client_id` and `jti` of assertions already used.
     pub(crate) assertions: HashSet<(String, String)>,
     pub(crate) faults: Vec<Fault>,
+    /// Tells those that a fault holds that the faults were cleared.
+    pub(crate) cleared: watch::Sender<()>,
     pub(crate) log: Vec<Exchange>,
     pub(crate) sequence: u64,
     /// The tenant's hosts with port; the first one is the domain.
@@ -82,6 +85,12 @@ impl State {
             state.put_user(user)?;
         }
         Ok(state)
+    }
+
+    /// Removes all faults and lets go what they hold.
+    pub(crate) fn clear_faults(&mut self) {
+        self.faults.clear();
+        self.cleared.send_replace(());
     }
 
     /// Adds or replaces a connection of this name.

@@ -126,6 +126,23 @@ async fn a_delay_before_or_after_the_change_outlasts_a_client() {
 }
 
 #[tokio::test]
+async fn clearing_the_faults_ends_every_delay() {
+    let lab = Lab::new().await;
+    for after_effect in [false, true] {
+        lab.sandbox.fault(Fault::new(FaultKind::Delay { millis: 60_000, after_effect }).method("PATCH"));
+    }
+    let waiting =
+        tokio::spawn(lab.request(Method::PATCH, &user_path(ANN)).json(&json!({ "name": "New" })).send());
+    let begun = Instant::now();
+    while lab.sandbox.patches().is_empty() && begun.elapsed() < Duration::from_secs(20) {
+        tokio::task::yield_now().await;
+    }
+    lab.sandbox.clear_faults();
+    assert_eq!(waiting.await.unwrap().unwrap().status().as_u16(), 200);
+    assert!(begun.elapsed() < Duration::from_secs(30));
+}
+
+#[tokio::test]
 async fn faults_choose_their_requests() {
     let lab = Lab::new().await;
     let teapot = || FaultKind::Status { status: 500, body: None, headers: vec![], after_effect: false };

@@ -101,8 +101,8 @@ async fn sending_is_written_before_the_request_and_sent_after_it() {
     let world = World::start("protocol").await;
     world.add_person("pat");
     give_password(&world, "pat", FIRST).await;
-    let delay = FaultKind::Delay { millis: 1500, after_effect: false };
-    world.sandbox.fault(Fault::new(delay).method("PATCH").times(1));
+    let held = FaultKind::Delay { millis: 9_000, after_effect: false };
+    world.sandbox.fault(Fault::new(held).method("PATCH").times(1));
     world.apply_for("pat", json!({"passwordSecretRef": password_of("pat"), "username": "patty"})).await;
     wait_until(
         "the request",
@@ -115,6 +115,7 @@ async fn sending_is_written_before_the_request_and_sent_after_it() {
     .unwrap();
     let during = world.get("auth0userupdate/pat").await;
     assert!(world.sandbox.patches()[0].status.is_none(), "the machine is too slow for this test");
+    world.sandbox.clear_faults();
     assert_eq!(trigger(&during, FIELD)["state"], "Sending");
     assert_eq!(during["status"]["observedGeneration"], -1, "not taken for done");
     world.until_applied("pat").await;
@@ -132,10 +133,11 @@ async fn of_a_secret_that_changes_twice_the_last_password_stays() {
     give_password(&world, "pat", FIRST).await;
     world.apply_for("pat", json!({"passwordSecretRef": password_of("pat")})).await;
     world.until_applied("pat").await;
-    let delay = FaultKind::Delay { millis: 300, after_effect: false };
-    world.sandbox.fault(Fault::new(delay).method("PATCH").times(1));
+    let held = FaultKind::Delay { millis: 9_000, after_effect: false };
+    world.sandbox.fault(Fault::new(held).method("PATCH").times(1));
     give_password(&world, "pat", SECOND).await;
     give_password(&world, "pat", "Third-Time-3").await;
+    world.sandbox.clear_faults();
     until_password(&world, "pat", "Third-Time-3").await;
     until_sent(&world, "pat").await;
     let sent: Vec<Value> = bodies(&world, "pat").into_iter().map(|body| body["password"].clone()).collect();

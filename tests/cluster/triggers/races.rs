@@ -20,12 +20,13 @@ async fn a_conflict_before_the_request_begins_the_pass_anew_and_sends_once() {
     let world = World::start("conflict").await;
     world.add_person("pat");
     give_password(&world, "pat", "Correct-Horse-1").await;
-    let delay = FaultKind::Delay { millis: 1500, after_effect: false };
-    world.sandbox.fault(Fault::new(delay).method("GET").path("/api/v2/users/").times(1));
+    let held = FaultKind::Delay { millis: 9_000, after_effect: false };
+    world.sandbox.fault(Fault::new(held).method("GET").path("/api/v2/users/").times(1));
     world.apply_for("pat", json!({"passwordSecretRef": password_of("pat")})).await;
     until_called(&world, "pat", "GET").await;
     world.run(["annotate", "auth0userupdate/pat", "example.com/note=hello"]).await;
     assert!(world.calls_of("pat").len() == 1 && world.sandbox.log().last().unwrap().status.is_none());
+    world.sandbox.clear_faults();
     world.until_applied("pat").await;
     // The refused write of `Sending`, then Sending, Sent and the end; two GETs and one PATCH.
     world.until_cost("pat", Cost::default(), Cost { requests: 3, writes: 4, events: 1 }).await;
@@ -38,11 +39,12 @@ async fn an_edit_while_the_request_is_under_way_loses_no_memory() {
     let world = World::start("edited").await;
     world.add_person("pat");
     give_password(&world, "pat", "Correct-Horse-1").await;
-    let delay = FaultKind::Delay { millis: 1500, after_effect: true };
-    world.sandbox.fault(Fault::new(delay).method("PATCH").times(1));
+    let held = FaultKind::Delay { millis: 9_000, after_effect: true };
+    world.sandbox.fault(Fault::new(held).method("PATCH").times(1));
     world.apply_for("pat", json!({"passwordSecretRef": password_of("pat"), "name": "Old"})).await;
     until_called(&world, "pat", "PATCH").await;
     world.apply_for("pat", json!({"passwordSecretRef": password_of("pat"), "name": "New"})).await;
+    world.sandbox.clear_faults();
     let object = world.until_applied("pat").await;
     assert_eq!(trigger(&object, "passwordSecretRef")["state"], "Sent");
     assert_eq!(bodies(&world, "pat"), [json!({"password": "Correct-Horse-1"}), json!({"name": "New"})]);

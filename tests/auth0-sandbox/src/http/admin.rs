@@ -127,7 +127,7 @@ fn observation(state: &mut State, received: &Received, path: &[&str]) -> Done {
             Ok(Value::Null)
         }
         ("DELETE", ["faults"]) => {
-            state.faults.clear();
+            state.clear_faults();
             Ok(Value::Null)
         }
         _ => Err(no_such()),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use hyper::Response;
 use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::message::{Answer, Payload, Received};
 use super::{admin, router};
@@ -28,14 +30,15 @@ pub(super) async fn exchange(shared: &Shared, received: Received) -> Option<Resp
         let answer = admin::answer(&mut shared.lock(), &received);
         return Some(sent(&answer, &Spoilt::No, http_date(signed(shared.lock().clock.seconds()))));
     }
-    let (sequence, hits) = arrive(&mut shared.lock(), &received);
-    wait(&hits, false).await;
+    let (sequence, hits, cleared) = arrive(&mut shared.lock(), &received);
+    wait(&hits, false, &cleared).await;
     let (outcome, spoilt, date) = decide(&mut shared.lock(), &received, &hits, sequence);
-    wait(&hits, true).await;
+    wait(&hits, true, &cleared).await;
     Some(sent(&outcome?, &spoilt, date))
 }
 
-fn arrive(state: &mut State, received: &Received) -> (u64, Hits) {
+/// Records and strikes; the last is how it hears that the faults were cleared since.
+fn arrive(state: &mut State, received: &Received) -> (u64, Hits, watch::Receiver<()>) {
     state.sequence += 1;
     let body = received.body();
     let hits = strike(&mut state.faults, &received.method, &received.path, body.as_ref());
@@ -49,15 +52,16 @@ fn arrive(state: &mut State, received: &Received) -> (u64, Hits) {
         answer: None,
         took_effect: false,
     });
-    (state.sequence, hits)
+    (state.sequence, hits, state.cleared.subscribe())
 }
 
-async fn wait(hits: &Hits, after: bool) {
+async fn wait(hits: &Hits, after: bool, cleared: &watch::Receiver<()>) {
     for kind in &hits.added {
         if let FaultKind::Delay { millis, after_effect } = kind
             && *after_effect == after
         {
-            tokio::time::sleep(Duration::from_millis(*millis)).await;
+            // A clone has seen as little as its original, so one clearing ends every wait.
+            let _ = timeout(Duration::from_millis(*millis), cleared.clone().changed()).await;
         }
     }
 }
