@@ -19,7 +19,8 @@ use tokio::time::{Instant, timeout};
 /// Whoever has begun something waits for a closed door no longer than this.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Nor for an empty bucket: until something is added to it, and the first one who goes then has its answer.
+/// Nor, with what is paid for, for an empty bucket: until something is added to it, and the first one who goes then
+/// has its answer.
 const EMPTY_PATIENCE: Duration = Duration::from_secs(EMPTY.as_secs() + 1);
 
 /// Longest stretch of waiting for the budget, so that whoever watches sees a pass wait, not hang.
@@ -269,21 +270,28 @@ impl Pace {
     }
 
     /// Waits for a moment where Auth0 has next to nothing left; then the request that was paid for may go.
-    pub(super) async fn take_off(&self) -> Flight<'_> {
+    ///
+    /// # Errors
+    /// `RateLimited` where Auth0 has asked everybody to wait for longer since it was paid for.
+    pub(super) async fn take_off(&self) -> Result<Flight<'_>, Error> {
         let patience = Instant::now() + EMPTY_PATIENCE;
         loop {
             let mut landed = pin!(self.landed.notified());
             // From here on none is missed.
             landed.as_mut().enable();
             let wait = self.with(|bucket, now| {
-                let wait = bucket.heard.drained_for(bucket.flying, now);
-                if wait.is_zero() || now >= patience {
-                    bucket.flying += 1;
-                    return None;
+                let closed = bucket.closed_for(now);
+                if !closed.is_zero() && now + closed > patience {
+                    return Err(slow_down(closed));
                 }
-                Some(wait.min(patience - now))
-            });
-            let Some(wait) = wait else { return Flight(self) };
+                let drained = bucket.heard.drained_for(bucket.flying, now);
+                let wait = closed.max(drained.min(patience.saturating_duration_since(now)));
+                bucket.flying += u32::from(wait.is_zero());
+                Ok(wait)
+            })?;
+            if wait.is_zero() {
+                return Ok(Flight(self));
+            }
             // Whichever comes first: both only mean to look again.
             let _ = timeout(wait, landed).await;
         }

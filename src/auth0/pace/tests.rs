@@ -60,6 +60,21 @@ async fn a_429_closes_it_for_everybody_for_at_least_as_long_as_asked() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_was_let_in_before_a_429_heeds_it_too() {
+    let pace = pace(6000, 100);
+    assert_eq!(pace.start(), Ok(()));
+    pace.close(SECOND);
+    let begun = Instant::now();
+    drop(pace.take_off().await.unwrap());
+    assert!(begun.elapsed() >= SECOND && begun.elapsed() < 2 * SECOND, "{:?}", begun.elapsed());
+    pace.close(10 * SECOND);
+    let begun = Instant::now();
+    let refused = pace.take_off().await.err().unwrap();
+    assert_eq!((refused.failure.reason, refused.effect), (Reason::RateLimited, Effect::None));
+    assert!(refused.retry_after.unwrap() >= 10 * SECOND && begun.elapsed().is_zero());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_last_fifth_is_for_logins() {
     let pace = pace(6000, 100);
     let told = |remaining| Budget { limit: 50, remaining, reset: 3, reset_in: 3 * SECOND };
@@ -130,12 +145,12 @@ async fn what_somebody_else_emptied_is_left_alone_for_a_moment() {
     pace.hear(told(9, Duration::ZERO));
     pace.hear(told(7, Duration::ZERO));
     let begun = Instant::now();
-    let first = pace.take_off().await;
-    let second = pace.take_off().await;
+    let first = pace.take_off().await.unwrap();
+    let second = pace.take_off().await.unwrap();
     assert!(begun.elapsed().is_zero() && pace.start().is_err(), "two on their way leave five");
     drop((first, second));
     pace.hear(told(5, 60 * SECOND));
-    let first = pace.take_off().await;
+    let first = pace.take_off().await.unwrap();
     assert!(begun.elapsed() >= MOMENT && begun.elapsed() < MOMENT + SECOND, "{:?}", begun.elapsed());
     // The others wait for its answer.
     let (second, ()) = tokio::join!(pace.take_off(), async {
@@ -143,6 +158,7 @@ async fn what_somebody_else_emptied_is_left_alone_for_a_moment() {
         pace.hear(Budget { reset: 12, ..told(40, SECOND) });
         drop(first);
     });
+    let second = second.unwrap();
     assert!(begun.elapsed() < MOMENT + 2 * SECOND);
     drop(second);
     assert_eq!(pace.start(), Ok(()));
