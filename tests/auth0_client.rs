@@ -13,6 +13,7 @@ use auth0_user_operator::user::User;
 use futures::future::join_all;
 use reqwest::ClientBuilder;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time;
 
@@ -34,7 +35,7 @@ async fn sandbox() -> (Sandbox, Client) {
 fn client(sandbox: &Sandbox, id: &str, set: impl Fn(ClientBuilder) -> ClientBuilder) -> Client {
     let root = reqwest::Certificate::from_pem(sandbox.ca_pem().as_bytes()).unwrap();
     let http = set(http_builder().tls_certs_only([root]).no_proxy()).build().unwrap();
-    Client::new(http, &sandbox.domain(), credentials(id)).unwrap()
+    Client::new(http, &sandbox.domain(), credentials(id), Arc::default()).unwrap()
 }
 
 fn credentials(id: &str) -> Credentials {
@@ -249,12 +250,13 @@ async fn an_answer_that_tells_nothing_is_passing_and_honest_about_its_effect() {
 
 #[tokio::test]
 async fn a_rate_limit_is_counted_on_the_servers_clock() {
-    let (sandbox, client) = sandbox().await;
+    let (sandbox, _) = sandbox().await;
     for (reset_in, wait) in [(Some(7), Some(7)), (Some(-90), Some(1)), (None, None)] {
         for skew in [-3600, 3600] {
             sandbox.clear_faults();
             sandbox.fault(Fault::new(FaultKind::RateLimited { reset_in }).path(USERS));
             sandbox.fault(Fault::new(FaultKind::WrongClock { seconds: skew }).path(USERS));
+            let client = client(&sandbox, "operator", |builder| builder);
             let error = rename(&client).await.unwrap_err();
             says(&error, Reason::RateLimited, Effect::None);
             assert_eq!(error.retry_after, wait.map(Duration::from_secs));
@@ -267,8 +269,7 @@ async fn a_rate_limit_is_counted_on_the_servers_clock() {
     }
     let application = auth0_sandbox::Client::with_secret("operator", SECRET);
     sandbox.put_client(auth0_sandbox::Client { token_quota: Some(0), ..application });
-    sandbox.expire_tokens();
-    let error = client.connections().await.unwrap_err();
+    let error = client(&sandbox, "operator", |builder| builder).connections().await.unwrap_err();
     says(&error, Reason::RateLimited, Effect::None);
     assert!(error.retry_after.is_some_and(|wait| wait <= Duration::from_hours(1)), "{error:?}");
 }
@@ -320,7 +321,9 @@ async fn nothing_that_auth0_answers_brings_a_secret_into_an_error() {
 async fn a_host_that_cannot_be_trusted_or_reached_fails_at_once_and_without_effect() {
     let ((sandbox, _), started) = (sandbox().await, Instant::now());
     for (domain, text) in [(sandbox.domain().as_str(), "certificate"), ("127.0.0.1:1", "no connection")] {
-        let client = Client::new(http_client(&allowed()).unwrap(), domain, credentials("operator")).unwrap();
+        let client =
+            Client::new(http_client(&allowed()).unwrap(), domain, credentials("operator"), Arc::default())
+                .unwrap();
         let error = client.user(ANN).await.unwrap_err();
         says(&error, Reason::Auth0Unavailable, Effect::None);
         assert!(error.to_string().contains(text), "{error}");
@@ -332,7 +335,9 @@ async fn a_host_that_cannot_be_trusted_or_reached_fails_at_once_and_without_effe
 #[tokio::test]
 async fn an_own_authority_is_trusted_through_ssl_cert_file() {
     if let Ok(domain) = std::env::var("TEST_DOMAIN") {
-        let client = Client::new(http_client(&allowed()).unwrap(), &domain, credentials("operator")).unwrap();
+        let client =
+            Client::new(http_client(&allowed()).unwrap(), &domain, credentials("operator"), Arc::default())
+                .unwrap();
         return drop(client.user(ANN).await.unwrap());
     }
     let (sandbox, _) = sandbox().await;
@@ -356,7 +361,8 @@ fn keyed(sandbox: &Sandbox, pem: &str, algorithm: Option<&str>) -> Client {
     let root = reqwest::Certificate::from_pem(sandbox.ca_pem().as_bytes()).unwrap();
     let http = http_builder().tls_certs_only([root]).no_proxy().build().unwrap();
     let proof = Proof::Key(SigningKey::new(pem, algorithm).unwrap());
-    Client::new(http, &sandbox.domain(), Credentials { client_id: "keyed".to_owned(), proof }).unwrap()
+    Client::new(http, &sandbox.domain(), Credentials { client_id: "keyed".to_owned(), proof }, Arc::default())
+        .unwrap()
 }
 
 #[tokio::test]

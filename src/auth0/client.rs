@@ -64,7 +64,8 @@ pub struct Client {
     http: Http,
     /// `https://` and the tenant's domain.
     origin: String,
-    tokens: Tokens,
+    /// Shared by all that speak for one application.
+    tokens: Arc<Tokens>,
     /// The header `auth0-custom-domain`.
     custom_domain: Option<HeaderValue>,
     pace: Arc<Pace>,
@@ -80,11 +81,17 @@ struct Call<'a> {
 }
 
 impl Client {
-    /// Makes a client; nothing is sent yet. Whether `domain` may be talked to is the caller's business.
+    /// Makes a client; nothing is sent yet. Whether `domain` may be talked to is the caller's business. `pace` is
+    /// that of everybody who calls this host.
     ///
     /// # Errors
     /// `InvalidRequest` where `domain` is not a host name with an optional port.
-    pub fn new(http: impl Into<Http>, domain: &str, credentials: Credentials) -> Result<Self, Failure> {
+    pub fn new(
+        http: impl Into<Http>,
+        domain: &str,
+        credentials: Credentials,
+        pace: Arc<Pace>,
+    ) -> Result<Self, Failure> {
         let http = http.into();
         let refuse = || {
             let message = format!("{domain:?} is not a domain; write one such as example.eu.auth0.com");
@@ -97,8 +104,8 @@ impl Client {
         if endpoint.host_str() != Some(authority.host()) {
             return Err(refuse());
         }
-        let tokens = Tokens::new(http.clone(), endpoint, &origin, credentials);
-        Ok(Self { http, origin, tokens, custom_domain: None, pace: Arc::default() })
+        let tokens = Tokens::new(http.clone(), endpoint, &origin, credentials, Arc::clone(&pace));
+        Ok(Self { http, origin, tokens: Arc::new(tokens), custom_domain: None, pace })
     }
 
     /// Lets the links in mails that a change causes use this domain (Auth0: "Custom domains", the header
@@ -113,10 +120,10 @@ impl Client {
         Ok(self)
     }
 
-    /// Shares the pace of everybody who calls this host.
+    /// Uses the token of another client that has the same credentials for the same domain.
     #[must_use]
-    pub fn with_pace(self, pace: Arc<Pace>) -> Self {
-        Self { tokens: self.tokens.with_pace(Arc::clone(&pace)), pace, ..self }
+    pub fn with_token_of(self, twin: &Self) -> Self {
+        Self { tokens: Arc::clone(&twin.tokens), ..self }
     }
 
     /// How fast the host may be called. Calls do not wait for it: whoever makes one has paid for it there. What a
@@ -240,7 +247,7 @@ impl Client {
             request =
                 request.header(CONTENT_TYPE, "application/json").body(body.bytes().expose_secret().to_vec());
         }
-        let _flight = self.pace.take_off().await;
+        let _flight = self.pace.take_off().await?;
         let answer = self.http.send(request, call.template).await;
         self.pace.note(&answer);
         let answer = answer?;
@@ -325,7 +332,7 @@ mod tests {
 
     fn client(domain: &str) -> Result<Client, Failure> {
         let credentials = Credentials { client_id: "id".to_owned(), proof: Proof::Secret("secret".into()) };
-        Client::new(reqwest::Client::new(), domain, credentials)
+        Client::new(reqwest::Client::new(), domain, credentials, Arc::default())
     }
 
     #[test]

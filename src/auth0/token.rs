@@ -54,7 +54,7 @@ pub(super) struct Token {
     renew_at: Instant,
 }
 
-/// The current token of one client of one tenant.
+/// The current token of one application of one tenant.
 pub(super) struct Tokens {
     http: Http,
     endpoint: Url,
@@ -134,15 +134,16 @@ struct Denied {
 }
 
 impl Tokens {
-    pub(super) fn new(http: Http, endpoint: Url, origin: &str, credentials: Credentials) -> Self {
+    pub(super) fn new(
+        http: Http,
+        endpoint: Url,
+        origin: &str,
+        credentials: Credentials,
+        pace: Arc<Pace>,
+    ) -> Self {
         let (last, fetches) = (Mutex::default(), AtomicU64::new(0));
-        let origin = origin.to_owned();
-        let (clock, pace) = (Clock::default(), Arc::default());
+        let (origin, clock) = (origin.to_owned(), Clock::default());
         Self { http, endpoint, origin, credentials, clock, pace, last, fetches }
-    }
-
-    pub(super) fn with_pace(self, pace: Arc<Pace>) -> Self {
-        Self { pace, ..self }
     }
 
     /// The current token, fetched on need. `refused`: one that Auth0 no longer takes; it is answered all the

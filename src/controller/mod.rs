@@ -2,6 +2,7 @@
 
 mod admission;
 mod agenda;
+mod clients;
 mod conclude;
 mod conditions;
 mod dropped;
@@ -35,6 +36,7 @@ use crate::probes::Probes;
 use crate::reason::Reason;
 use admission::Admission;
 use agenda::Agendas;
+use clients::Clients;
 use futures::future::{join, join_all};
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use http::Response;
@@ -52,7 +54,7 @@ use secrets::{Changed, Secrets};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use tenants::{Clients, Directory};
+use tenants::Directory;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -161,16 +163,14 @@ pub async fn run(
         [] => [None].into_iter().map(Scope::new).unzip(),
         namespaces => namespaces.iter().cloned().map(Some).map(Scope::new).unzip(),
     };
-    let rivals = Rivals {
-        claims: Arc::default(),
-        tenants: Directory::new(scopes.iter().map(|scope| scope.tenants.clone())),
-    };
+    let tenants = Directory::new(scopes.iter().map(|scope| scope.tenants.clone()));
+    let http = Http::new(http, Arc::clone(&probes.metrics));
     let shared = Shared {
-        rivals,
+        clients: Arc::new(Clients::new(http, settings.allowed, tenants.clone())),
+        rivals: Rivals { claims: Arc::default(), tenants },
         admission: Arc::new(Admission::new(settings.concurrency)),
         missing_lists: watch::channel(2 * scopes.len()).0,
         tenant_changes,
-        clients: Arc::new(Clients::new(Http::new(http, Arc::clone(&probes.metrics)), settings.allowed)),
         probes,
         key,
         client,

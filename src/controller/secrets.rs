@@ -12,7 +12,8 @@ use kube::api::{Api, PartialObjectMeta};
 use kube::{Client, ResourceExt as _};
 use kube_runtime::reflector::{self, ObjectRef, Store};
 use kube_runtime::watcher::{self, DefaultBackoff, Event, watcher};
-use secrecy::SecretSlice;
+use secrecy::{ExposeSecret as _, SecretSlice};
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,11 +44,32 @@ pub struct Content {
     data: BTreeMap<String, SecretSlice<u8>>,
 }
 
+impl From<Secret> for Content {
+    fn from(secret: Secret) -> Self {
+        let data = secret.data.unwrap_or_default().into_iter();
+        Self {
+            version: version(&secret.metadata),
+            data: data.map(|(key, bytes)| (key, bytes.0.into())).collect(),
+        }
+    }
+}
+
 impl Content {
     /// The bytes under a key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&SecretSlice<u8>> {
         self.data.get(key)
+    }
+
+    /// Tells this content from others, whatever the Secret is called and however often it was written: SHA-256.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        for part in self.data.iter().flat_map(|(key, value)| [key.as_bytes(), value.expose_secret()]) {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        digest.finalize().into()
     }
 }
 
@@ -108,15 +130,7 @@ impl Secrets {
     pub async fn read(&self, namespace: &str, name: &str) -> Result<Option<Content>, Failure> {
         let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
         match within_deadline(api.get_opt(name)).await {
-            Ok(found) => Ok(found.map(|secret| Content {
-                version: version(&secret.metadata),
-                data: secret
-                    .data
-                    .unwrap_or_default()
-                    .into_iter()
-                    .map(|(key, bytes)| (key, bytes.0.into()))
-                    .collect(),
-            })),
+            Ok(found) => Ok(found.map(Content::from)),
             Err(error) => Err(self.unreadable(&error, namespace, name)),
         }
     }

@@ -1,12 +1,13 @@
 //! The pass of an `Auth0Tenant`: have a token, compare its scopes, list the connections.
 
 use super::agenda::Agendas;
+use super::clients::{Clients, read_credentials};
 use super::conditions::{self, READY, RECONCILING, STALLED, Saying};
 use super::events;
 use super::kubernetes::{FIELD_MANAGER, within_deadline};
 use super::schedule;
 use super::secrets::Secrets;
-use super::tenants::{Clients, Directory, read_credentials};
+use super::tenants::Directory;
 use crate::api::{Auth0Tenant, Auth0TenantStatus, SecretVersion};
 use crate::auth0;
 use crate::metrics::Metrics;
@@ -177,7 +178,7 @@ impl Tenants {
             return Err(failure.into());
         }
         // Not before they are proven: the last ones may still be good.
-        let client = self.clients.keep(tenant, &content.version, client);
+        let client = self.clients.keep(tenant, &content, client);
         let may_list = scopes.as_ref().is_none_or(|scopes| scopes.contains(CONNECTIONS));
         let connections = if may_list {
             client.pace().set_rate(self.directory.rate(&tenant.spec.domain));

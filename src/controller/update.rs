@@ -2,6 +2,7 @@
 
 use super::admission::{Admission, Entry};
 use super::agenda::{Agenda, Agendas};
+use super::clients::Clients;
 use super::conclude::{Outcome, conclude};
 use super::dropped;
 use super::events;
@@ -12,7 +13,7 @@ use super::password;
 use super::rivals::{Rivals, Standing};
 use super::schedule;
 use super::secrets::Secrets;
-use super::tenants::{self, Clients, Tenant};
+use super::tenants::{self, Tenant};
 use super::undecodable;
 use crate::api::{Auth0UserUpdate, Field};
 use crate::claims::Named;

@@ -2,8 +2,8 @@
 
 use super::admission::Admission;
 use super::agenda::Agendas;
+use super::clients::Clients;
 use super::leftover;
-use super::tenants::Clients;
 use super::{Guarded, Shared, WATCH_SECONDS, WatchResult};
 use crate::api::{Auth0Tenant, Auth0UserUpdate};
 use crate::claims::Claims;

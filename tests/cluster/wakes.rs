@@ -116,6 +116,26 @@ async fn a_rotated_client_secret_is_used_from_the_next_call_on() {
 }
 
 #[tokio::test]
+async fn an_application_has_one_token_however_many_tenants_name_it_and_secrets_hold_it() {
+    let world = World::start("one-token").await;
+    let before = world.token_requests();
+    world.apply_secret("twin", &json!({"clientId": "operator", "clientSecret": CLIENT_SECRET})).await;
+    let twin = json!({
+        "domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "twin"}, "rateLimit": crate::world::unhurried(),
+    });
+    world.kubectl.apply(&object("Auth0Tenant", "twin", &twin)).await.unwrap();
+    world.until_ready("auth0tenant/twin").await;
+    world.run(["annotate", "secret/example-credentials", "example.com/renewed=yes"]).await;
+    let secret = world.get("secret/example-credentials").await["metadata"]["resourceVersion"].clone();
+    let seen = |tenant: &Value| tenant["status"]["credentials"]["resourceVersion"] == secret;
+    world.until("auth0tenant/example", "the Secret written anew", seen).await;
+    world.add_person("ada");
+    world.apply_for("ada", json!({"name": "Ada"})).await;
+    world.until_applied("ada").await;
+    assert_eq!(world.token_requests(), before);
+}
+
+#[tokio::test]
 async fn while_new_credentials_are_not_proven_the_old_token_is_used() {
     let world = World::start("unproven").await;
     world.add_person("ada");
