@@ -16,6 +16,9 @@ STAMP := k8s.io/component-base/version
 LDFLAGS := -s -w -X $(STAMP).gitVersion=$(KUBERNETES) \
 	-X $(STAMP).gitMajor=$(word 1,$(VERSION_PARTS)) -X $(STAMP).gitMinor=$(word 2,$(VERSION_PARTS))
 
+# Most tests wait for something most of the time. All that run at once share one API server.
+export RUST_TEST_THREADS ?= 4
+
 # The oldest versions that will do, from where they are declared.
 RUST := $(shell awk -F '"' '/^rust-version/ { print $$2; exit }' Cargo.toml)
 GO := $(shell awk '$$1 == "go" { print $$2 }' $(MODULE)/go.mod)
@@ -51,6 +54,11 @@ test: control-plane judges checkers ## everything that has to pass before a comm
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo build --locked
 	cargo test --locked --workspace
+
+.PHONY: permissions
+permissions: control-plane ## print which calls the shipped roles allow and refuse, asked of a real API server
+	@cargo build --quiet --locked
+	@cargo test --quiet --locked --test cluster -- --nocapture permissions::the_shipped_permissions
 
 .PHONY: restricted
 restricted: control-plane target/checkers/runc ## run the operator under its pod's restrictions (Linux, as root)

@@ -68,3 +68,15 @@ pub async fn within_deadline<T>(call: impl Future<Output = kube::Result<T>>) -> 
         Err(_) => Err(Error::TimedOut),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_never_answered_ends() {
+        let begun = tokio::time::Instant::now();
+        let answer = within_deadline::<()>(std::future::pending()).await;
+        assert!(matches!(answer, Err(Error::TimedOut)) && begun.elapsed() == DEADLINE);
+    }
+}

@@ -2,9 +2,7 @@
 
 use crate::counts::{Cost, restart};
 use crate::world::{DEADLINE, World, condition, update};
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
+use kube::api::{Patch, PatchParams};
 use lab::{Mode, wait_until};
 use serde_json::{Value, json};
 
@@ -51,14 +49,8 @@ async fn apply_by_controller(world: &World, slug: &str, card: Value) {
 
 /// One server-side apply by a field manager.
 async fn patch_as(world: &World, slug: &str, manager: &str, manifest: &str) {
-    let kubeconfig = Kubeconfig::read_from(world.plane.kubeconfig()).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-    let client = Client::try_from(config).unwrap();
-    let kind = GroupVersionKind::gvk("auth0-user-operator.dev", "v1alpha1", "Auth0UserUpdate");
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(client, &world.namespace, &ApiResource::from_gvk(&kind));
     let manifest: Value = serde_json::from_str(manifest).unwrap();
-    api.patch(slug, &PatchParams::apply(manager).force(), &Patch::Apply(manifest)).await.unwrap();
+    world.updates().patch(slug, &PatchParams::apply(manager).force(), &Patch::Apply(manifest)).await.unwrap();
 }
 
 fn message(object: &Value) -> &str {

@@ -8,7 +8,6 @@ use auth0_sandbox::{Exchange, Fault, FaultKind};
 use lab::wait_until;
 use proxy::Proxy;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 const OLD: &str = "Correct-Horse-1";
 const NEW: &str = "Battery-Staple-2";
@@ -150,9 +149,7 @@ impl Bed {
 
     async fn until_all(&self, holds: impl Fn(&Value) -> bool) {
         let all = wait_until("all resources", DEADLINE, async || {
-            let list = self.world.get("auth0userupdates").await;
-            // Each look starts a kubectl, and the tests beside this one need the processor, too.
-            tokio::time::sleep(Duration::from_millis(400)).await;
+            let list = self.world.read("auth0userupdates").await?;
             let other = list["items"].as_array().unwrap().iter().find(|object| !holds(object)).cloned();
             other.map_or(Ok(()), |other| Err(other.to_string()))
         });

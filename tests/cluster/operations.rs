@@ -1,8 +1,8 @@
 //! Probes and metrics.
 
-use crate::world::{DEADLINE, World};
-use lab::Operator;
-use serde_json::json;
+use crate::world::{DEADLINE, World, start_operator};
+use lab::{Operator, wait_until};
+use serde_json::{Value, json};
 
 /// The address that an operator says it serves.
 pub async fn address(operator: &Operator) -> String {
@@ -49,4 +49,44 @@ async fn it_tells_that_it_gets_on_and_what_it_did() {
     }
     assert!(text.contains("auth0_user_operator_auth0_budget_remaining{host="), "{text}");
     assert!(!text.contains("ada") && !text.contains("nobody"), "{text}");
+}
+
+/// The lines at `info`, of a log in JSON and of nothing else.
+fn told(operator: &Operator) -> Vec<Value> {
+    let log = operator.log().unwrap();
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line["level"] == "INFO").collect()
+}
+
+#[tokio::test]
+async fn as_json_the_log_has_a_line_for_each_pass_that_did_something_and_names_nobody() {
+    let mut world = World::start("json-log").await;
+    world.operator.terminate().await.unwrap();
+    let json = ["--log-format", "json"];
+    world.operator = start_operator(world.plane, &world.namespace, &world.sandbox, &json).await;
+    world.add_person("ada");
+    for nickname in ["Countess", "Enchantress"] {
+        let card = json!({"userId": "auth0|ada", "email": "ada@new.example.com", "nickname": nickname});
+        world.apply_as("card", card).await;
+        world.until_ready("auth0userupdate/card").await;
+        world.look_again("auth0userupdate/card").await;
+    }
+    let updated = || -> Vec<Value> {
+        told(&world.operator).into_iter().filter(|line| line["fields"]["message"] == "updated").collect()
+    };
+    let lines = wait_until("two lines", DEADLINE, async || match updated() {
+        lines if lines.len() >= 2 => Ok(lines),
+        lines => Err(lines.len()),
+    });
+    let lines = lines.await.unwrap();
+    let about: Vec<_> =
+        lines.iter().map(|line| (&line["fields"]["name"], &line["fields"]["generation"])).collect();
+    assert_eq!(about, [(&json!("card"), &json!(1)), (&json!("card"), &json!(2))]);
+    for line in told(&world.operator) {
+        let text = line.to_string();
+        assert!(
+            ["auth0|ada", "ada@", "Countess", "Enchantress"].iter().all(|word| !text.contains(word)),
+            "{text}"
+        );
+    }
 }

@@ -1,6 +1,8 @@
 //! One test's surroundings: a namespace, a tenant, people, and an operator that watches that namespace.
 
 use auth0_sandbox::{Client, Connection, Exchange, Options, Sandbox};
+use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use lab::{AuditEvent, AuditEvents, ControlPlane, Kubectl, Operator, wait_until};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -27,6 +29,8 @@ pub struct World {
     pub plane: &'static ControlPlane,
     pub namespace: String,
     pub kubectl: Kubectl,
+    /// For whoever looks often: of all that runs here, kubectl costs most of the processor's time.
+    kubernetes: kube::Client,
     pub sandbox: Sandbox,
     pub operator: Operator,
 }
@@ -52,7 +56,11 @@ impl World {
         sandbox.put_connection(Connection::database("People").with("requires_username", json!(true)));
         sandbox.put_user(ann()).unwrap();
         let operator = start_operator(plane, &namespace, &sandbox, &[]).await;
-        Self { plane, namespace, kubectl, sandbox, operator }
+        let access = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
+        let access =
+            kube::Config::from_custom_kubeconfig(access, &KubeConfigOptions::default()).await.unwrap();
+        let kubernetes = access.try_into().unwrap();
+        Self { plane, namespace, kubectl, kubernetes, sandbox, operator }
     }
 
     /// Applies the tenant and the Secret with its credentials.
@@ -92,7 +100,27 @@ impl World {
 
     /// Reads an object.
     pub async fn get(&self, name: &str) -> Value {
-        self.kubectl.get(name).await.unwrap()
+        self.read(name).await.unwrap()
+    }
+
+    /// The `Auth0UserUpdate`s of the namespace, without kubectl.
+    pub fn updates(&self) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk("auth0-user-operator.dev", "v1alpha1", "Auth0UserUpdate");
+        Api::namespaced_with(self.kubernetes.clone(), &self.namespace, &ApiResource::from_gvk(&kind))
+    }
+
+    /// Reads an object, such as `auth0userupdate/ann`, or all of a kind.
+    pub async fn read(&self, target: &str) -> Result<Value, String> {
+        let (kind, name) = target.split_once('/').unwrap_or((target, ""));
+        let plural = match kind {
+            "auth0userupdate" | "auth0userupdates" | "a0uu" => "auth0userupdates",
+            "auth0tenant" | "a0ut" => "auth0tenants",
+            _ => return self.kubectl.get(target).await.map_err(|error| error.to_string()),
+        };
+        let path =
+            format!("/apis/auth0-user-operator.dev/v1alpha1/namespaces/{}/{plural}/{name}", self.namespace);
+        let request = http::Request::get(path.trim_end_matches('/')).body(Vec::new()).unwrap();
+        self.kubernetes.request(request).await.map_err(|error| error.to_string())
     }
 
     /// Waits until `Ready` is `True` for the present generation, and answers the object.
@@ -108,7 +136,7 @@ impl World {
     /// Waits until the present generation was observed and this holds.
     pub async fn until(&self, name: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let result = wait_until(what, DEADLINE, async || {
-            let object = self.kubectl.get(name).await.map_err(|error| error.to_string())?;
+            let object = self.read(name).await?;
             if object["status"]["observedGeneration"] == object["metadata"]["generation"] && holds(&object) {
                 return Ok(object);
             }
@@ -152,7 +180,7 @@ impl World {
     /// Waits until the present generation of every `Auth0UserUpdate` was observed and this holds of it.
     pub async fn until_all(&self, what: &str, holds: impl Fn(&Value) -> bool) -> BTreeMap<String, Value> {
         let result = wait_until(what, DEADLINE, async || {
-            let list = self.kubectl.get("auth0userupdates").await.map_err(|error| error.to_string())?;
+            let list = self.read("auth0userupdates").await?;
             let mut found = BTreeMap::new();
             for object in list["items"].as_array().unwrap() {
                 let (name, status) = (object["metadata"]["name"].as_str().unwrap(), &object["status"]);

@@ -27,7 +27,7 @@ pub async fn play(namespace: &str, ways: &[Way]) {
         return println!("not a cell of this test");
     }
     let world = world(namespace).await;
-    let sender = Sender::new(&world).await;
+    let sender = Sender::new(&world);
     for cell in &cells {
         world.sandbox.put_user(cell.seed().into()).unwrap();
     }

@@ -4,8 +4,7 @@ use super::cell::Cell;
 use super::way::{Start, Way};
 use crate::world::{DEADLINE, World, condition, object};
 use futures::StreamExt as _;
-use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use lab::{Mode, wait_until};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,14 +29,8 @@ pub type Objects = BTreeMap<String, Value>;
 pub type Refused = BTreeMap<String, String>;
 
 impl<'a> Sender<'a> {
-    pub async fn new(world: &'a World) -> Self {
-        let kubeconfig = Kubeconfig::read_from(world.plane.kubeconfig()).unwrap();
-        let options = KubeConfigOptions::default();
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.unwrap();
-        let client = kube::Client::try_from(config).unwrap();
-        let kind = GroupVersionKind::gvk("auth0-user-operator.dev", "v1alpha1", "Auth0UserUpdate");
-        let api = Api::namespaced_with(client, &world.namespace, &ApiResource::from_gvk(&kind));
-        Self { world, api }
+    pub fn new(world: &'a World) -> Self {
+        Self { world, api: world.updates() }
     }
 
     /// Writes what is there before the wishes, each in the manner of its way.
