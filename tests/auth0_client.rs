@@ -27,8 +27,12 @@ fn allowed() -> AllowedDomains {
 
 async fn sandbox() -> (Sandbox, Client) {
     let sandbox = Sandbox::start(Options::seeded(Seed::example().unwrap())).await.unwrap();
-    let client = client(&sandbox, "operator", |builder| builder);
+    let client = client_of(&sandbox);
     (sandbox, client)
+}
+
+fn client_of(sandbox: &Sandbox) -> Client {
+    client(sandbox, "operator", |builder| builder)
 }
 
 /// A client with the credentials of one of the stand-in's applications.
@@ -69,7 +73,7 @@ fn body(user: Value, mut fields: Value, password: Option<&str>) -> Body {
 
 async fn rename(client: &Client) -> Result<User, Error> {
     let body = body(json!({"user_id": ANN}), json!({"nickname": "canary-name"}), None);
-    client.patch_user(ANN, &body, "uid/7").await
+    client.patch_user(ANN, &body, "uid/7", false).await
 }
 
 fn requests(sandbox: &Sandbox, prefix: &str) -> usize {
@@ -204,11 +208,11 @@ async fn a_patch_names_its_resource_and_answers_the_user() {
 #[tokio::test]
 async fn all_connections_are_listed_without_their_options() {
     let (sandbox, client) = sandbox().await;
-    let seeded = client.connections().await.unwrap().total;
+    let seeded = client.connections(true).await.unwrap().unwrap().total;
     for index in 0..250 {
         sandbox.put_connection(Connection::database(&format!("extra-{index}")));
     }
-    let found = client.connections().await.unwrap();
+    let found = client.connections(true).await.unwrap().unwrap();
     assert_eq!((found.total, found.choices.len()), (seeded + 250, seeded as usize + 250));
     assert!(found.choices.iter().any(|choice| choice.name == "People" && choice.strategy == "auth0"));
     assert_eq!(requests(&sandbox, "/api/v2/connections?"), 1 + 3);
@@ -256,20 +260,32 @@ async fn a_rate_limit_is_counted_on_the_servers_clock() {
             sandbox.clear_faults();
             sandbox.fault(Fault::new(FaultKind::RateLimited { reset_in }).path(USERS));
             sandbox.fault(Fault::new(FaultKind::WrongClock { seconds: skew }).path(USERS));
-            let client = client(&sandbox, "operator", |builder| builder);
+            let client = client_of(&sandbox);
             let error = rename(&client).await.unwrap_err();
             says(&error, Reason::RateLimited, Effect::None);
             assert_eq!(error.retry_after, wait.map(Duration::from_secs));
-            let closed = client.pace().start().unwrap_err();
+            let closed = client.pace().start(1).unwrap_err();
             assert!(
                 closed >= Duration::from_millis(1_000 * wait.unwrap_or(1) - 200),
                 "for everybody: {closed:?}"
             );
         }
     }
+    // Nobody asks again, but for what may not wait.
+    sandbox.clear_faults();
+    sandbox.fault(Fault::new(FaultKind::RateLimited { reset_in: Some(60) }).path(USERS).times(1));
+    let client = client_of(&sandbox);
+    rename(&client).await.unwrap_err();
+    sandbox.clear_faults();
+    sandbox.clear_log();
+    let error = rename(&client).await.unwrap_err();
+    says(&error, Reason::RateLimited, Effect::None);
+    assert_eq!(requests(&sandbox, USERS), 0);
+    let block = body(json!({"user_id": ANN}), json!({"blocked": true}), None);
+    client.patch_user(ANN, &block, "uid/7", true).await.unwrap();
     let application = auth0_sandbox::Client::with_secret("operator", SECRET);
     sandbox.put_client(auth0_sandbox::Client { token_quota: Some(0), ..application });
-    let error = client(&sandbox, "operator", |builder| builder).connections().await.unwrap_err();
+    let error = client_of(&sandbox).connections(true).await.unwrap_err();
     says(&error, Reason::RateLimited, Effect::None);
     assert!(error.retry_after.is_some_and(|wait| wait <= Duration::from_hours(1)), "{error:?}");
 }
@@ -278,7 +294,7 @@ async fn a_rate_limit_is_counted_on_the_servers_clock() {
 async fn refusals_keep_their_reason_and_lose_every_value() {
     let (sandbox, client) = sandbox().await;
     let ann = || sandbox.user(ANN).unwrap();
-    let patch = async |body: Body| client.patch_user(ANN, &body, "uid/7").await.unwrap_err();
+    let patch = async |body: Body| client.patch_user(ANN, &body, "uid/7", false).await.unwrap_err();
 
     let error = patch(body(ann(), json!({}), Some("canary"))).await;
     says(&error, Reason::PasswordRejected, Effect::Refused);

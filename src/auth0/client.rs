@@ -20,7 +20,9 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::time::Instant;
 use url::Url;
 
 /// A change takes no longer, a wait for the budget and the renewal of a token included. Whoever finds one begun by
@@ -39,6 +41,9 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// Characters of `X-Correlation-ID` that Auth0 writes to the tenant's log.
 const CORRELATION_LENGTH: usize = 64;
+
+/// Connections that cannot be listed within this time are left for later.
+const LISTING: Duration = Duration::from_mins(1);
 
 /// Most pages of connections that are read.
 const MOST_PAGES: usize = 100;
@@ -78,6 +83,10 @@ struct Call<'a> {
     body: Option<&'a Body>,
     correlation: Option<HeaderValue>,
     custom_domain: Option<&'a HeaderValue>,
+    /// Waits for nobody.
+    at_once: bool,
+    /// Whether it was sent, or may have been.
+    departed: AtomicBool,
 }
 
 impl Client {
@@ -120,10 +129,16 @@ impl Client {
         Ok(self)
     }
 
-    /// Uses the token of another client that has the same credentials for the same domain.
+    /// Shares the token of clients that have the same credentials for the same domain.
     #[must_use]
-    pub fn with_token_of(self, twin: &Self) -> Self {
-        Self { tokens: Arc::clone(&twin.tokens), ..self }
+    pub fn with_tokens(self, tokens: Arc<Tokens>) -> Self {
+        Self { tokens, ..self }
+    }
+
+    /// Where its token comes from.
+    #[must_use]
+    pub const fn tokens(&self) -> &Arc<Tokens> {
+        &self.tokens
     }
 
     /// How fast the host may be called. Calls do not wait for it: whoever makes one has paid for it there. What a
@@ -146,34 +161,49 @@ impl Client {
     /// Changes a user: `PATCH /api/v2/users/{id}`, answered with the whole user.
     ///
     /// `correlation_id` leads from the tenant's log back to the resource: at most 64 printable characters
-    /// of ASCII, of which the rest is dropped.
+    /// of ASCII, of which the rest is dropped. `at_once` is for what may not even wait where Auth0 asked to.
     ///
     /// # Errors
     /// Auth0's refusal, or what keeps the call from being answered; [`Error::effect`] says whether the
     /// user may have changed.
-    pub async fn patch_user(&self, id: &str, body: &Body, correlation_id: &str) -> Result<User, Error> {
+    pub async fn patch_user(
+        &self,
+        id: &str,
+        body: &Body,
+        correlation_id: &str,
+        at_once: bool,
+    ) -> Result<User, Error> {
         let call = Call {
             method: Method::PATCH,
             body: Some(body),
             correlation: correlation(correlation_id),
             custom_domain: self.custom_domain.as_ref(),
+            at_once,
             ..Call::get(self.user_url(id)?, USER)
         };
-        let answer = tokio::time::timeout(CHANGE_DEADLINE, self.call(&call))
-            .await
-            .map_err(|_| Error::unavailable(Effect::Unknown, "Auth0 did not answer in time"))??;
-        read_user(&answer)
+        let Ok(answer) = tokio::time::timeout(CHANGE_DEADLINE, self.call(&call)).await else {
+            let departed = call.departed.load(Ordering::Relaxed);
+            let effect = if departed { Effect::Unknown } else { Effect::None };
+            return Err(Error::unavailable(effect, "Auth0 did not answer in time"));
+        };
+        read_user(&answer?)
     }
 
-    /// Lists the tenant's connections, at the pace of the host: only the first page is paid for. Only names and
-    /// strategies are asked for, because the options of a connection hold secrets.
+    /// Lists the tenant's connections; `None` where there is too much else to do, all of which comes before every page,
+    /// or every page but the first if that `is_urgent`. Only names and strategies are asked for, because the options of
+    /// a connection hold secrets.
     ///
     /// # Errors
     /// `InsufficientScope` without `read:connections`, or what keeps the call from being answered.
-    pub async fn connections(&self) -> Result<Connections, Error> {
+    pub async fn connections(&self, is_urgent: bool) -> Result<Option<Connections>, Error> {
         let mut found = Connections::default();
-        let mut from = None;
-        for _ in 0..MOST_PAGES {
+        let (mut from, end) = (None, Instant::now() + LISTING);
+        for number in 0..MOST_PAGES {
+            if number == 0 && is_urgent {
+                self.pace.turn().await?;
+            } else if !self.pace.spare(end).await {
+                return Ok(None);
+            }
             let page = self.page(from.as_deref()).await.map_err(Error::without_effect)?;
             found.add(page.connections);
             let next = page.next.filter(|next| !next.is_empty());
@@ -181,9 +211,8 @@ impl Client {
                 break;
             }
             from = next;
-            self.pace.turn().await?;
         }
-        Ok(found)
+        Ok(Some(found))
     }
 
     /// Scopes of the token, which is fetched on need; `None` where Auth0 does not tell.
@@ -247,7 +276,8 @@ impl Client {
             request =
                 request.header(CONTENT_TYPE, "application/json").body(body.bytes().expose_secret().to_vec());
         }
-        let _flight = self.pace.take_off().await?;
+        let _flight = if call.at_once { self.pace.depart() } else { self.pace.take_off().await? };
+        call.departed.store(true, Ordering::Relaxed);
         let answer = self.http.send(request, call.template).await;
         self.pace.note(&answer);
         let answer = answer?;
@@ -256,6 +286,8 @@ impl Client {
         }
         if answer.status == 429 {
             self.pace.close(limit::wait(&answer.headers, limit::LONGEST).unwrap_or(limit::SHORTEST));
+        } else {
+            self.pace.opened();
         }
         Ok(answer)
     }
@@ -278,7 +310,16 @@ impl Client {
 
 impl Call<'_> {
     fn get(url: Url, template: &'static str) -> Self {
-        Self { method: Method::GET, url, template, body: None, correlation: None, custom_domain: None }
+        Self {
+            method: Method::GET,
+            url,
+            template,
+            body: None,
+            correlation: None,
+            custom_domain: None,
+            at_once: false,
+            departed: AtomicBool::default(),
+        }
     }
 }
 

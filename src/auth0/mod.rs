@@ -23,4 +23,5 @@ pub use domain::AllowedDomains;
 pub use error::{Effect, Error};
 pub use http::{Http, http_builder, http_client};
 pub use limit::Budget;
-pub use pace::{Pace, Rate};
+pub use pace::{Pace, Rate, USUAL};
+pub use token::Tokens;

@@ -9,7 +9,7 @@ use super::http::Answer;
 use super::limit::Budget;
 use crate::chance::chance;
 use crate::reason::Reason;
-use heard::{EMPTY, Heard};
+use heard::{EMPTY, Heard, MOMENT};
 use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -28,6 +28,9 @@ const STRETCH: Duration = Duration::from_mins(1);
 
 /// How soon whoever has not begun asks again whether it is over.
 const GLANCE: Duration = Duration::from_millis(50);
+
+/// A look that changes something reads the user and sends one change, as a rule.
+pub const USUAL: u32 = 2;
 
 /// So many calls in a row without an answer, and only one is made at a time until one is answered.
 const SILENCE: u32 = 5;
@@ -48,6 +51,12 @@ pub struct Rate {
 }
 
 impl Rate {
+    /// What keeps to both.
+    #[must_use]
+    pub fn lowest(self, other: Self) -> Self {
+        Self { per_minute: self.per_minute.min(other.per_minute), burst: self.burst.min(other.burst) }
+    }
+
     /// The most that is spent while Auth0 fills a bucket: its plans add as much as any holds within 6 s or less
     /// (Auth0: "Rate Limit Configurations").
     fn in_a_while(self) -> u32 {
@@ -88,6 +97,8 @@ struct Bucket {
     closed_until: Option<Instant>,
     heard: Heard,
     silence: Silence,
+    /// Whether Auth0 asked everybody to wait, and has answered nobody since.
+    refused: bool,
     /// Requests on their way.
     flying: u32,
 }
@@ -146,6 +157,7 @@ impl Default for Bucket {
             closed_until: None,
             heard: Heard::default(),
             silence: Silence::default(),
+            refused: false,
             flying: 0,
         }
     }
@@ -172,9 +184,9 @@ impl Bucket {
         }
     }
 
-    fn spend(&mut self, now: Instant) {
+    fn spend(&mut self, requests: u32, now: Instant) {
         self.refill(now);
-        self.tokens -= 1.0;
+        self.tokens -= f64::from(requests);
     }
 
     /// How long until the bucket holds this much, and is open.
@@ -182,6 +194,13 @@ impl Bucket {
         self.refill(now);
         let lacking = Duration::from_secs_f64((tokens - self.tokens).max(0.0) / self.per_second());
         lacking.max(self.closed_for(now)).max(self.silence.lasts(now))
+    }
+
+    /// How long to send nothing although it was paid for: Auth0 has next to nothing left, or one finds out for all
+    /// whether it is open again.
+    fn held_for(&self, now: Instant) -> Duration {
+        let finding_out = if self.refused && self.flying > 0 { MOMENT } else { Duration::ZERO };
+        self.heard.drained_for(self.flying, now).max(finding_out)
     }
 
     fn closed_for(&self, now: Instant) -> Duration {
@@ -199,21 +218,31 @@ impl Pace {
         self.with(|bucket, now| bucket.set_rate(rate, now));
     }
 
-    /// Pays for a request that something new begins with, if it may be sent at once.
+    /// Pays for the requests that something new most likely takes, as far as the burst allows, if the first may be sent
+    /// at once. Answers how many were paid for.
     ///
     /// # Errors
     /// How long to wait before asking again. Nothing is paid.
-    pub fn start(&self) -> Result<(), Duration> {
+    pub fn start(&self, requests: u32) -> Result<u32, Duration> {
         self.with(|bucket, now| {
-            let glance = bucket.heard.drained_for(bucket.flying, now).min(GLANCE);
-            let wait = bucket.until(1.0, now).max(glance);
+            let paid = requests.min(bucket.rate.burst.max(1));
+            let glance = bucket.held_for(now).min(GLANCE);
+            let wait = bucket.until(f64::from(paid), now).max(glance);
             if !wait.is_zero() {
                 return Err(wait);
             }
-            bucket.spend(now);
+            bucket.spend(paid, now);
             bucket.silence.started(now);
-            Ok(())
+            Ok(paid)
         })
+    }
+
+    /// Gives back what was paid for requests that are not sent.
+    pub fn give_back(&self, requests: u32) {
+        self.with(|bucket, now| {
+            bucket.tokens += f64::from(requests);
+            bucket.refill(now);
+        });
     }
 
     /// Pays for a further request of something that has begun, and waits until it may be sent. It comes before
@@ -224,11 +253,23 @@ impl Pace {
     /// where it answers nobody.
     pub async fn turn(&self) -> Result<(), Error> {
         self.closed()?;
-        let mut wait = self.with(|bucket, now| {
+        let wait = self.with(|bucket, now| {
             let wait = bucket.until(1.0, now);
-            bucket.spend(now);
+            bucket.spend(1, now);
             wait
         });
+        self.wait(wait).await
+    }
+
+    /// Waits until a further request may be sent that was paid for at the start.
+    ///
+    /// # Errors
+    /// As [`Pace::turn`].
+    pub async fn paid_turn(&self) -> Result<(), Error> {
+        self.wait(self.closed()?).await
+    }
+
+    async fn wait(&self, mut wait: Duration) -> Result<(), Error> {
         while !wait.is_zero() {
             let stretch = wait.min(STRETCH);
             tokio::time::sleep(stretch).await;
@@ -255,9 +296,25 @@ impl Pace {
         self.with(|bucket, now| bucket.heard.scarce_for(now))
     }
 
+    /// Pays for a request that everything else may overtake, and waits until it may be sent. False where that is not
+    /// before `end`.
+    pub(super) async fn spare(&self, end: Instant) -> bool {
+        loop {
+            // As much as a look needs, or it would overtake one.
+            match self.start(USUAL) {
+                Ok(paid) => {
+                    self.give_back(paid - 1);
+                    return true;
+                }
+                Err(wait) if Instant::now() + wait > end => return false,
+                Err(wait) => tokio::time::sleep(wait.min(STRETCH)).await,
+            }
+        }
+    }
+
     /// Pays for a request that cannot wait.
     pub fn spend(&self) {
-        self.with(Bucket::spend);
+        self.with(|bucket, now| bucket.spend(1, now));
     }
 
     /// Lets nobody in for this long, and a little longer by chance, so that not all come back at once.
@@ -265,8 +322,20 @@ impl Pace {
         self.with(|bucket, now| {
             let until = now + wait.mul_f64(1.0 + 0.2 * chance());
             bucket.closed_until = bucket.closed_until.max(Some(until));
+            bucket.refused = true;
             bucket.heard.refused(now);
         });
+    }
+
+    /// Auth0 has answered, and asked nobody to wait. While it is closed, that was asked before.
+    pub(super) fn opened(&self) {
+        self.with(|bucket, now| bucket.refused &= !bucket.closed_for(now).is_zero());
+    }
+
+    /// A request goes, whatever Auth0 asked for.
+    pub(super) fn depart(&self) -> Flight<'_> {
+        self.with(|bucket, _| bucket.flying += 1);
+        Flight(self)
     }
 
     /// Waits for a moment where Auth0 has next to nothing left; then the request that was paid for may go.
@@ -284,8 +353,7 @@ impl Pace {
                 if !closed.is_zero() && now + closed > patience {
                     return Err(slow_down(closed));
                 }
-                let drained = bucket.heard.drained_for(bucket.flying, now);
-                let wait = closed.max(drained.min(patience.saturating_duration_since(now)));
+                let wait = closed.max(bucket.held_for(now).min(patience.saturating_duration_since(now)));
                 bucket.flying += u32::from(wait.is_zero());
                 Ok(wait)
             })?;

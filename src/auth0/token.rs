@@ -54,8 +54,8 @@ pub(super) struct Token {
     renew_at: Instant,
 }
 
-/// The current token of one application of one tenant.
-pub(super) struct Tokens {
+/// The current token of one application of one tenant, fetched on need.
+pub struct Tokens {
     http: Http,
     endpoint: Url,
     /// `https://` and the tenant's domain.

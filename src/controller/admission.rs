@@ -1,11 +1,11 @@
 //! Lets looks begin at the pace of each tenant's host. Whoever has to wait does so without a worker.
 
 use super::line::{Lane, Line};
-use crate::auth0::{Budget, Pace};
+use crate::auth0::{Budget, Error, Pace};
 use crate::claims::Named;
 use crate::metrics::{Told, Waiting};
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -33,20 +33,41 @@ struct Host {
 }
 
 /// The right to look, until it is dropped.
-pub struct Entry<'a>(Option<(&'a Admission, String)>);
+pub struct Entry<'a> {
+    to: Option<(&'a Admission, String)>,
+    /// Requests that are paid for and were not sent yet.
+    paid: AtomicU32,
+}
 
 impl Entry<'_> {
     /// Of a look that calls nobody, which needs none.
     #[must_use]
     pub const fn to_nobody() -> Self {
-        Self(None)
+        Self { to: None, paid: AtomicU32::new(0) }
+    }
+
+    /// The first request of the look is sent.
+    pub fn begin(&self) {
+        self.pay();
+    }
+
+    /// Waits for the turn of a further request of the look.
+    ///
+    /// # Errors
+    /// As [`Pace::turn`].
+    pub async fn turn(&self, pace: &Pace) -> Result<(), Error> {
+        if self.pay() { pace.paid_turn().await } else { pace.turn().await }
+    }
+
+    fn pay(&self) -> bool {
+        self.paid.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |paid| paid.checked_sub(1)).is_ok()
     }
 }
 
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
-        if let Some((admission, host)) = &self.0 {
-            admission.ended(host);
+        if let Some((admission, host)) = &self.to {
+            admission.ended(host, *self.paid.get_mut());
         }
     }
 }
@@ -72,7 +93,7 @@ impl Admission {
         woken
     }
 
-    /// Whether a resource may look now; its first request is paid then. Else it waits in line, and is told. It
+    /// Whether a resource may look now; its first requests are paid then. Else it waits in line, and is told. It
     /// leaves the lines of other hosts.
     #[must_use]
     pub fn ask(&self, name: &str, pace: &Arc<Pace>, who: &Named, lane: Lane) -> Option<Entry<'_>> {
@@ -83,15 +104,15 @@ impl Admission {
             line: Line::default(),
             under_way: 0,
         });
-        let enters = host.line.enter(who) || host.admits(lane, self.share());
-        if enters {
+        let paid = host.line.enter(who).or_else(|| host.admits(lane, self.share()));
+        if paid.is_some() {
             host.under_way += 1;
         } else {
             host.line.wait(who, lane);
             self.due.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
         }
         self.moved.notify_one();
-        enters.then(|| Entry(Some((self, name.to_owned()))))
+        paid.map(|paid| Entry { to: Some((self, name.to_owned())), paid: AtomicU32::new(paid) })
     }
 
     /// How many looks a host may have at once: a slow one leaves some for the others.
@@ -99,9 +120,10 @@ impl Admission {
         (self.workers - self.workers / 4).max(1)
     }
 
-    fn ended(&self, name: &str) {
+    fn ended(&self, name: &str, unspent: u32) {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(host) = hosts.get_mut(name) {
+            host.pace.give_back(unspent);
             host.under_way = host.under_way.saturating_sub(1);
             host.pace.ended();
         }
@@ -199,9 +221,10 @@ impl Host {
         self.under_way + self.line.coming(Instant::now())
     }
 
-    /// Whether one that is here already may begin, before anybody waits; it has paid then.
-    fn admits(&mut self, lane: Lane, share: usize) -> bool {
-        self.line.is_empty() && lane != Lane::Resync && self.busy() < share && self.pace.start().is_ok()
+    /// Pays for one that is here already and may begin, before anybody waits.
+    fn admits(&mut self, lane: Lane, share: usize) -> Option<u32> {
+        let may = self.line.is_empty() && lane != Lane::Resync && self.busy() < share;
+        may.then(|| self.pace.start(lane.requests()).ok()).flatten()
     }
 
     fn let_in(&mut self, free: &mut usize, share: usize, tell: impl Fn(Named)) -> Option<Duration> {
@@ -212,10 +235,11 @@ impl Host {
             }
             let scarce = self.pace.scarce_for();
             let Some(lane) = self.line.next_lane(scarce.is_zero()) else { return Some(scarce) };
-            if let Err(wait) = self.pace.start() {
-                return Some(wait);
-            }
-            if let Some(who) = self.line.let_in(lane, Instant::now()) {
+            let paid = match self.pace.start(lane.requests()) {
+                Ok(paid) => paid,
+                Err(wait) => return Some(wait),
+            };
+            if let Some(who) = self.line.let_in(lane, paid, Instant::now()) {
                 *free -= 1;
                 tell(who);
             }

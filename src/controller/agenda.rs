@@ -2,7 +2,7 @@
 
 use super::conclude::Outcome;
 use super::conditions;
-use super::entries::{Entries, is_begun};
+use super::entries::{Entries, Unsent, is_begun};
 use super::gate::{self, Circumstances, SecretState};
 use super::leftover;
 use super::schedule;
@@ -53,6 +53,8 @@ pub struct Agenda {
     pub secret_unavailable: bool,
     /// What a pass learned of orders and could not write down.
     pub unwritten: Entries,
+    /// Orders that status may show as begun, and that were not sent.
+    pub unsent: Vec<Unsent>,
     /// A generation that kubectl seems to be changing still, and when it was first seen.
     pub unsettled: Option<(i64, Instant)>,
     /// An order that somebody else began, and when it was first seen.

@@ -3,12 +3,12 @@
 use super::secrets::{Content, Secrets};
 use super::tenants::Directory;
 use crate::api::{Auth0Tenant, SecretVersion};
-use crate::auth0::{self, AllowedDomains, Credentials, Http, Pace, Proof, SigningKey};
+use crate::auth0::{self, AllowedDomains, Credentials, Http, Pace, Proof, SigningKey, Tokens};
 use crate::reason::{Failure, Reason};
 use kube::ResourceExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// The Auth0 clients of all tenants, each with the token that it holds.
 pub struct Clients {
@@ -17,16 +17,18 @@ pub struct Clients {
     tenants: Directory,
     /// By uid.
     by_tenant: Mutex<HashMap<String, Known>>,
+    /// As long as a client uses them.
+    tokens: Mutex<HashMap<Application, Weak<Tokens>>>,
     paces: Mutex<HashMap<String, Arc<Pace>>>,
 }
+
+/// Domain, and digest of the Secret's content.
+type Application = (String, [u8; 32]);
 
 /// The client of a tenant, and what it was made with.
 struct Known {
     namespace: Option<String>,
     secret: SecretVersion,
-    /// Digest of the Secret's content.
-    content: [u8; 32],
-    domain: String,
     custom_domain: Option<String>,
     client: Arc<auth0::Client>,
 }
@@ -42,11 +44,11 @@ impl Clients {
     /// are kept.
     #[must_use]
     pub fn new(http: Http, allowed: AllowedDomains, tenants: Directory) -> Self {
-        Self { http, allowed, tenants, by_tenant: Mutex::default(), paces: Mutex::default() }
+        let (by_tenant, tokens, paces) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { http, allowed, tenants, by_tenant, tokens, paces }
     }
 
-    /// The client of a tenant with this content of its Secret: the one that is kept, or a new one, which is not. It
-    /// has the token of a client of the same domain with the same content: Auth0 counts what it gives out.
+    /// The client of a tenant with this content of its Secret: the one that is kept, or a new one, which is not.
     ///
     /// # Errors
     /// `TenantNotAllowed` for a domain that is not allowed; `AuthenticationFailed`, `SecretKeyMissing` or
@@ -71,10 +73,19 @@ impl Clients {
         let credentials = credentials(content, domain)?;
         let client = auth0::Client::new(self.http.clone(), domain, credentials, self.pace(domain))?
             .with_custom_domain(tenant.spec.custom_domain.as_deref())?;
-        Ok(Arc::new(match self.twin(domain, &content.digest()) {
-            Some(twin) => client.with_token_of(&twin),
-            None => client,
-        }))
+        Ok(Arc::new(self.sharing(client, (domain.clone(), content.digest()))))
+    }
+
+    /// Lets a client have the token of the others for the same domain with the same content: Auth0 counts what it
+    /// gives out.
+    fn sharing(&self, client: auth0::Client, application: Application) -> auth0::Client {
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.retain(|_, tokens| tokens.strong_count() > 0);
+        if let Some(known) = tokens.get(&application).and_then(Weak::upgrade) {
+            return client.with_tokens(known);
+        }
+        tokens.insert(application, Arc::downgrade(client.tokens()));
+        client
     }
 
     /// Keeps a client in place of the tenant's last one, with the token that it holds. Answers the one that is kept:
@@ -82,33 +93,25 @@ impl Clients {
     pub fn keep(
         &self,
         tenant: &Auth0Tenant,
-        content: &Content,
+        secret: &SecretVersion,
         client: Arc<auth0::Client>,
     ) -> Arc<auth0::Client> {
         let mut clients = self.by_tenant.lock().unwrap_or_else(PoisonError::into_inner);
         let uid = tenant.uid().unwrap_or_default();
-        if let Some(known) = clients.get(&uid).filter(|known| known.is_for(tenant, &content.version)) {
+        if let Some(known) = clients.get(&uid).filter(|known| known.is_for(tenant, secret)) {
             return Arc::clone(&known.client);
         }
         // Whoever forgets does so after the tenant has left the directory.
         if self.tenants.has(tenant) {
             let known = Known {
                 namespace: tenant.namespace(),
-                secret: content.version.clone(),
-                content: content.digest(),
-                domain: tenant.spec.domain.clone(),
+                secret: secret.clone(),
                 custom_domain: tenant.spec.custom_domain.clone(),
                 client: Arc::clone(&client),
             };
             clients.insert(uid, known);
         }
         client
-    }
-
-    fn twin(&self, domain: &str, content: &[u8; 32]) -> Option<Arc<auth0::Client>> {
-        let clients = self.by_tenant.lock().unwrap_or_else(PoisonError::into_inner);
-        let twin = clients.values().find(|known| known.domain == domain && known.content == *content)?;
-        Some(Arc::clone(&twin.client))
     }
 
     /// The pace of a host, the same for all of its tenant resources.
@@ -148,7 +151,7 @@ impl Clients {
         }
         let content = read_credentials(tenant, secrets).await?;
         let client = self.with_credentials(tenant, &content)?;
-        Ok(self.keep(tenant, &content, client))
+        Ok(self.keep(tenant, &content.version, client))
     }
 }
 
@@ -239,7 +242,7 @@ mod tests {
         for (uid, is_kept) in [("old", false), ("new", true)] {
             let tenant = from_value(tenant(uid)).unwrap();
             let client = clients.with_credentials(&tenant, &content).unwrap();
-            clients.keep(&tenant, &content, client);
+            clients.keep(&tenant, &content.version, client);
             assert_eq!(clients.known(&tenant, &content.version).is_some(), is_kept, "{uid}");
         }
     }

@@ -4,6 +4,7 @@
 //! wipe out what another one has begun.
 
 use crate::api::{Trigger, TriggerState};
+use crate::plan::Attribute;
 use std::collections::BTreeMap;
 
 /// Entries by the name of their order; `None` forgets one.
@@ -61,6 +62,32 @@ impl Entries {
     }
 }
 
+/// An order that was perhaps written down as begun, and certainly not sent.
+#[derive(Clone, Debug)]
+pub struct Unsent {
+    /// As it was to be written.
+    pub order: Trigger,
+    /// What was there before.
+    pub earlier: Option<Trigger>,
+}
+
+impl Unsent {
+    /// What takes back the entries of a memory that say more than was done. `last_password_reset`: of the user now.
+    #[must_use]
+    pub fn undo(orders: &[Self], memory: &[Trigger], last_password_reset: Option<&str>) -> Entries {
+        let mut entries = Entries::default();
+        for Self { order, earlier } in orders.iter().filter(|unsent| memory.contains(&unsent.order)) {
+            // Where it moved, somebody else has begun the same order, and sent it.
+            let is_set = order.name == Attribute::Password.spec_name()
+                && order.last_password_reset.as_deref() != last_password_reset;
+            if !is_set {
+                entries.restore(&order.name, earlier.clone());
+            }
+        }
+        entries
+    }
+}
+
 /// Whether an order was begun and its end is not known.
 #[must_use]
 pub const fn is_begun(entry: &Trigger) -> bool {
@@ -92,5 +119,24 @@ mod tests {
         let names: Vec<_> = ours.onto(&theirs).into_iter().map(|entry| entry.name).collect();
         assert_eq!(names, ["verifyEmail", "passwordSecretRef"]);
         assert_eq!(ours.begun().count(), 0);
+    }
+
+    #[test]
+    fn what_was_not_sent_is_as_if_it_had_not_been_begun() {
+        let order = |state, reset: &str| Trigger {
+            last_password_reset: Some(reset.to_owned()),
+            ..entry("passwordSecretRef", state)
+        };
+        let (begun, earlier) = (order(TriggerState::Sending, "1"), order(TriggerState::Refused, "1"));
+        let undone = |earlier: Option<&Trigger>, memory: &Trigger, reset| {
+            let unsent = [Unsent { order: begun.clone(), earlier: earlier.cloned() }];
+            let memory = [memory.clone()];
+            Unsent::undo(&unsent, &memory, Some(reset)).onto(&memory)
+        };
+        assert_eq!(undone(Some(&earlier), &begun, "1"), [earlier]);
+        assert_eq!(undone(None, &begun, "1"), []);
+        assert_eq!(undone(None, &begun, "2"), std::slice::from_ref(&begun), "somebody has set it");
+        let later = Trigger { digest: "another".to_owned(), ..begun.clone() };
+        assert_eq!(undone(None, &later, "1"), [later]);
     }
 }

@@ -3,7 +3,8 @@
 //! Orders that must not be carried out twice are written down before they are sent, and their end right
 //! after; what cannot be written down is not sent.
 
-use super::entries::Entries;
+use super::admission::Entry;
+use super::entries::{Entries, Unsent};
 use super::ledger::{Ledger, Unwritten};
 use crate::api::{NotPersisted, Trigger, TriggerState};
 use crate::auth0::{Client, Effect, Error};
@@ -14,8 +15,13 @@ use crate::plan::{
 use crate::reason::Failure;
 use crate::user::User;
 use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::time::Instant;
 
 const PASSWORD: &str = Attribute::Password.spec_name();
+
+/// Whoever waited longer than this for its turn sees whether the request is still asked for.
+const LONG: Duration = Duration::from_secs(1);
 
 /// A request that Auth0 refused for good.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +38,8 @@ pub struct Refusal {
 pub struct Pass<'a> {
     /// Where to send.
     pub auth0: &'a Client,
+    /// The right to look, and what was paid with it.
+    pub entry: &'a Entry<'a>,
     /// The spec after the rules for blanks.
     pub desired: &'a Desired,
     /// The declared password.
@@ -71,6 +79,8 @@ pub struct Execution {
     pub user: User,
     /// What this pass changed in the memory of orders.
     pub entries: Entries,
+    /// Orders that may have been written down and were not sent.
+    pub unsent: Vec<Unsent>,
     /// How it ended.
     pub end: End,
     /// Fields that were set.
@@ -125,6 +135,7 @@ impl Execution {
         Self {
             user,
             entries: Entries::default(),
+            unsent: Vec::new(),
             end: End::Complete,
             sent: Vec::new(),
             cleared: Vec::new(),
@@ -189,11 +200,12 @@ impl Execution {
             // Until then the user can log in.
             pass.auth0.pace().spend();
         } else {
-            pass.auth0.pace().turn().await.map_err(End::Failed)?;
+            self.wait(pass, ledger).await?;
         }
         let before = self.announce(&step, ledger).await?;
         self.requests += 1;
-        let answer = pass.auth0.patch_user(pass.user_id, &step.body, pass.correlation_id).await;
+        let answer =
+            pass.auth0.patch_user(pass.user_id, &step.body, pass.correlation_id, step.restores_block).await;
         let accepted_earlier = step.again && answer.as_ref().is_err_and(Error::is_password_history);
         let state = match &answer {
             Ok(_) => Some(TriggerState::Sent),
@@ -221,6 +233,25 @@ impl Execution {
         written
     }
 
+    /// Waits for the turn of a request; after a long wait it may be asked for no more.
+    async fn wait(&self, pass: &Pass<'_>, ledger: &mut Ledger) -> Result<(), End> {
+        let begun = Instant::now();
+        pass.entry.turn(pass.auth0.pace()).await.map_err(End::Failed)?;
+        if begun.elapsed() < LONG {
+            return Ok(());
+        }
+        ledger.confirm().await.map_err(|unwritten| self.ended_by(unwritten))
+    }
+
+    /// How a pass ends because of what the API server said.
+    fn ended_by(&self, unwritten: Unwritten) -> End {
+        match unwritten {
+            Unwritten::Changed if self.requests == 0 => End::Anew,
+            Unwritten::Changed | Unwritten::Gone => End::Interrupted,
+            Unwritten::Failed(failure) => End::failed(failure),
+        }
+    }
+
     fn remember(&mut self, entry: Trigger) {
         self.entries.set(entry.clone());
         self.memory.remember(entry);
@@ -244,14 +275,17 @@ impl Execution {
             self.remember(entry.clone());
         }
         let Err(unwritten) = ledger.write(&self.entries).await else { return Ok(before) };
-        // Not written, so not ours to take back: somebody else may have begun the same order.
+        // Perhaps not written, so not ours to take back: somebody else may have begun the same order.
         self.entries = untouched;
+        if matches!(unwritten, Unwritten::Failed(_)) {
+            let earlier = |name| before.iter().find(|entry| entry.name == name).cloned();
+            let unsent = step.triggers.iter();
+            self.unsent = unsent
+                .map(|entry| Unsent { order: entry.clone(), earlier: earlier(entry.name.as_str()) })
+                .collect();
+        }
         self.memory.triggers = before;
-        Err(match unwritten {
-            Unwritten::Changed if self.requests == 0 => End::Anew,
-            Unwritten::Changed | Unwritten::Gone => End::Interrupted,
-            Unwritten::Failed(failure) => End::failed(failure),
-        })
+        Err(self.ended_by(unwritten))
     }
 
     /// Writes the end of the step's orders down, onto a changed object too.
@@ -259,10 +293,7 @@ impl Execution {
         if step.triggers.is_empty() {
             return Ok(());
         }
-        ledger.insist(&self.entries).await.map_err(|unwritten| match unwritten {
-            Unwritten::Changed | Unwritten::Gone => End::Interrupted,
-            Unwritten::Failed(failure) => End::failed(failure),
-        })
+        ledger.insist(&self.entries).await.map_err(|unwritten| self.ended_by(unwritten))
     }
 
     fn accept(&mut self, step: &Step, pass: &Pass<'_>) {

@@ -5,8 +5,9 @@
 
 use super::entries::Entries;
 use super::kubernetes::{self, within_deadline};
-use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus};
+use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, PAUSED_ANNOTATION};
 use crate::reason::{Failure, Reason};
+use kube::ResourceExt as _;
 use kube::api::{Api, PostParams};
 use std::time::Duration;
 
@@ -104,6 +105,23 @@ impl Ledger {
             .await
             .map_err(|error| unwritten(&error))?;
         Ok(())
+    }
+
+    /// Reads the object again, and sees whether it asks for the same as before.
+    ///
+    /// # Errors
+    /// `Changed` where it does not, or where somebody else has written its status.
+    pub async fn confirm(&mut self) -> Result<(), Unwritten> {
+        let before = self.object.clone();
+        self.reload().await?;
+        let asks = |object: &Auth0UserUpdate| {
+            let is_deleted = object.metadata.deletion_timestamp.is_some();
+            (object.metadata.generation, is_deleted, object.annotations().get(PAUSED_ANNOTATION).cloned())
+        };
+        if asks(&before) == asks(&self.object) && before.status == self.object.status {
+            return Ok(());
+        }
+        Err(Unwritten::Changed)
     }
 
     /// Reads the object again.

@@ -1,5 +1,6 @@
 //! The line in front of a tenant's host: who may begin to look next. Pure.
 
+use crate::auth0::USUAL;
 use crate::claims::Named;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -35,6 +36,15 @@ impl Lane {
             Self::Resync => "resync",
         }
     }
+
+    /// How many requests a look most likely takes.
+    #[must_use]
+    pub const fn requests(self) -> u32 {
+        match self {
+            Self::Block | Self::Change => USUAL,
+            Self::Retry | Self::Resync => 1,
+        }
+    }
 }
 
 const LANES: [Lane; 4] = [Lane::Block, Lane::Change, Lane::Retry, Lane::Resync];
@@ -47,9 +57,15 @@ pub struct Line {
     places: HashMap<Named, Place>,
     /// How many wait in each lane.
     waiting: [usize; 4],
-    let_in: HashMap<Named, Instant>,
+    let_in: HashMap<Named, LetIn>,
     sequence: u64,
     starts: u32,
+}
+
+/// When somebody was let in, and how many requests were paid for then.
+struct LetIn {
+    since: Instant,
+    paid: u32,
 }
 
 /// Where somebody waits.
@@ -68,9 +84,9 @@ struct Queue {
 }
 
 impl Line {
-    /// Whether the resource was let in; if so, it is no more from here on.
-    pub fn enter(&mut self, who: &Named) -> bool {
-        self.let_in.remove(who).is_some()
+    /// How many requests were paid for when the resource was let in; it is no more from here on.
+    pub fn enter(&mut self, who: &Named) -> Option<u32> {
+        self.let_in.remove(who).map(|let_in| let_in.paid)
     }
 
     /// Waits in this lane. Who waits in a better one keeps that place.
@@ -135,14 +151,14 @@ impl Line {
         Some(*lower.filter(|_| is_lowers_turn).unwrap_or(first))
     }
 
-    /// Lets the next of a lane in.
-    pub fn let_in(&mut self, lane: Lane, now: Instant) -> Option<Named> {
+    /// Lets the next of a lane in, for whom so many requests were paid.
+    pub fn let_in(&mut self, lane: Lane, paid: u32, now: Instant) -> Option<Named> {
         loop {
             let (who, sequence) = self.queues[lane as usize].pop()?;
             let place = self.places.get(&who);
             if place.is_some_and(|place| (place.lane, place.sequence) == (lane, sequence)) {
                 self.give_up_place(&who);
-                self.let_in.insert(who.clone(), now);
+                self.let_in.insert(who.clone(), LetIn { since: now, paid });
                 self.starts = self.starts.wrapping_add(1);
                 return Some(who);
             }
@@ -151,7 +167,7 @@ impl Line {
 
     /// How many were let in and may still come.
     pub fn coming(&mut self, now: Instant) -> usize {
-        self.let_in.retain(|_, since| now.saturating_duration_since(*since) < LET_IN);
+        self.let_in.retain(|_, let_in| now.saturating_duration_since(let_in.since) < LET_IN);
         self.let_in.len()
     }
 }
@@ -188,7 +204,7 @@ mod tests {
 
     fn next(line: &mut Line) -> Option<String> {
         let first = line.next_lane(true)?;
-        let (namespace, name) = line.let_in(first, Instant::now())?;
+        let (namespace, name) = line.let_in(first, 1, Instant::now())?;
         Some(format!("{namespace}/{name}"))
     }
 
@@ -254,7 +270,7 @@ mod tests {
         for name in ["gone", "there"] {
             line.wait(&named("a", name), Lane::Change);
         }
-        assert_eq!(line.let_in(Lane::Change, now), Some(named("a", "gone")));
+        assert_eq!(line.let_in(Lane::Change, 1, now), Some(named("a", "gone")));
         line.wait(&named("a", "gone too"), Lane::Change);
         line.retain(|(_, name)| name == "there");
         assert_eq!((line.coming(now), all(&mut line)), (0, vec!["a/there".to_owned()]));
@@ -268,7 +284,7 @@ mod tests {
         line.wait(&named("a", "second"), Lane::Block);
         line.wait(&named("a", "second"), Lane::Retry);
         assert_eq!(all(&mut line), ["a/second", "a/first"]);
-        assert!(line.enter(&named("a", "second")) && !line.enter(&named("a", "second")));
+        assert_eq!([(); 2].map(|()| line.enter(&named("a", "second"))), [Some(1), None]);
     }
 
     #[test]
@@ -280,7 +296,7 @@ mod tests {
         assert_eq!(line.next_lane(true), None);
         line.wait(&named("a", "two"), Lane::Resync);
         assert_eq!(line.next_lane(false), None);
-        assert_eq!(line.let_in(Lane::Resync, now), Some(named("a", "two")));
+        assert_eq!(line.let_in(Lane::Resync, 1, now), Some(named("a", "two")));
         assert_eq!((line.coming(now), line.coming(now + LET_IN)), (1, 0));
     }
 }

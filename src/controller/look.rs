@@ -1,9 +1,10 @@
 //! One look at Auth0: observe → plan and execute, then conclude and publish.
 
+use super::admission::Entry;
 use super::agenda::Agenda;
 use super::conclude::{Outcome, problem};
 use super::conditions;
-use super::entries::Entries;
+use super::entries::{Entries, Unsent};
 use super::execute::{End, Execution, Pass, execute, preview};
 use super::gate::{self, Circumstances, Wake};
 use super::ledger::{Ledger, Unwritten};
@@ -31,6 +32,7 @@ impl Updates {
         around: &Circumstances,
         forgives: bool,
         agenda: &mut Agenda,
+        entry: &Entry<'_>,
     ) -> Option<Duration> {
         let _turn = match &around.tenant {
             Ok(tenant) => self.rivals.turn(object, &tenant.host).await,
@@ -85,7 +87,7 @@ impl Updates {
             ..Outcome::default()
         };
         let started = Instant::now();
-        let mut looked = self.observe_and_execute(&fresh, around, outcome, agenda, &mut ledger).await;
+        let mut looked = self.observe_and_execute(&fresh, around, outcome, agenda, &mut ledger, entry).await;
         report(&fresh, &before, &looked.outcome, started.elapsed(), &self.probes.metrics);
         if looked.anew {
             self.note(&ledger);
@@ -136,16 +138,25 @@ impl Updates {
         mut outcome: Outcome,
         agenda: &mut Agenda,
         ledger: &mut Ledger,
+        entry: &Entry<'_>,
     ) -> Looked {
         let (desired, tenant, auth0) = match self.dependencies(object, around).await {
             Ok(dependencies) => dependencies,
             Err(failure) => return Looked::refused(outcome, failure),
         };
         outcome.ignored = Some(desired.ignored.clone());
+        entry.begin();
         let user = match auth0.user(&object.spec.user_id).await {
             Ok(user) => user,
             Err(error) => return Looked::failed(outcome, error),
         };
+        let undone =
+            Unsent::undo(&agenda.unsent, &ledger.status().triggers, user.text("last_password_reset"));
+        if !undone.is_empty()
+            && let Err(unwritten) = ledger.write(&undone).await
+        {
+            return Looked::unwritten(outcome, unwritten);
+        }
         let target = user.target(desired.connection.as_deref()).ok();
         agenda.identity = target.as_ref().map(|target| target.identity.clone());
         let memory = Memory {
@@ -168,6 +179,7 @@ impl Updates {
         let correlation_id = format!("{}/{}", object.uid().unwrap_or_default(), outcome.generation);
         let pass = Pass {
             auth0: &auth0,
+            entry,
             desired: &desired,
             password: &password,
             key: &self.key,
@@ -180,7 +192,9 @@ impl Updates {
             outcome.plan = matches!(execution.end, End::Complete).then_some(fields);
             execution
         } else {
-            execute(&pass, user, memory, ledger).await
+            let mut execution = execute(&pass, user, memory, ledger).await;
+            agenda.unsent = std::mem::take(&mut execution.unsent);
+            execution
         };
         outcome.password_pending &= !execution.settled(Group::Password);
         Looked { rivals, ..Looked::executed(outcome, execution, tenant) }
@@ -219,6 +233,16 @@ impl Looked {
             retry_after: None,
             anew: false,
             rivals: None,
+        }
+    }
+
+    /// Ended before anything was sent, because of what the API server said.
+    fn unwritten(outcome: Outcome, unwritten: Unwritten) -> Self {
+        match unwritten {
+            Unwritten::Failed(failure) => Self::refused(outcome, failure),
+            Unwritten::Changed | Unwritten::Gone => {
+                Self { outcome, retry_after: None, anew: true, rivals: None }
+            }
         }
     }
 

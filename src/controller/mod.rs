@@ -139,6 +139,8 @@ impl Scope {
 pub async fn kubernetes_client(probes: Arc<Probes>) -> Result<Client, kube::Error> {
     let mut config = kube::Config::infer().await.map_err(kube::Error::InferConfig)?;
     config.read_timeout = Some(LONGEST_SILENCE);
+    // Whoever calls comes back by itself, and would not know that a write was tried before.
+    config.default_retry = false;
     let heard = MapResponseLayer::new(move |response: Response<Box<DynBody>>| {
         probes.heard_kubernetes();
         response

@@ -178,12 +178,12 @@ impl Tenants {
             return Err(failure.into());
         }
         // Not before they are proven: the last ones may still be good.
-        let client = self.clients.keep(tenant, &content, client);
+        let client = self.clients.keep(tenant, &content.version, client);
         let may_list = scopes.as_ref().is_none_or(|scopes| scopes.contains(CONNECTIONS));
         let connections = if may_list {
-            client.pace().set_rate(self.directory.rate(&tenant.spec.domain));
-            match choices(&client).await {
-                Ok(connections) => Some(connections),
+            client.pace().set_rate(self.directory.rate_with(tenant));
+            match choices(&client, !is_ready(tenant)).await {
+                Ok(connections) => connections,
                 // The credentials are good all the same; the old list is kept.
                 Err(error) if passes(&error) && !is_unready(tenant) => None,
                 Err(error) => return Err(error.into()),
@@ -224,12 +224,23 @@ impl Tenants {
 }
 
 /// The connections to choose from. A token without the scope has none.
-async fn choices(client: &auth0::Client) -> Result<auth0::Connections, auth0::Error> {
-    client.pace().turn().await?;
-    match client.connections().await {
-        Err(error) if error.failure.reason == Reason::InsufficientScope => Ok(auth0::Connections::default()),
+async fn choices(
+    client: &auth0::Client,
+    is_urgent: bool,
+) -> Result<Option<auth0::Connections>, auth0::Error> {
+    match client.connections(is_urgent).await {
+        Err(error) if error.failure.reason == Reason::InsufficientScope => {
+            Ok(Some(auth0::Connections::default()))
+        }
         listed => listed,
     }
+}
+
+/// Whether resources use it meanwhile.
+fn is_ready(tenant: &Auth0Tenant) -> bool {
+    let status = tenant.status.as_ref();
+    let generation = tenant.metadata.generation.unwrap_or_default();
+    status.is_some_and(|status| conditions::is_ready(&status.conditions, generation))
 }
 
 fn passes(error: &auth0::Error) -> bool {

@@ -52,17 +52,23 @@ impl Directory {
     /// has no say, or anybody could slow down everybody.
     #[must_use]
     pub fn rate(&self, host: &str) -> Rate {
+        self.lowest_rate(host, None)
+    }
+
+    /// The same for the host of a tenant whose credentials have just worked, whatever is known of it here.
+    #[must_use]
+    pub fn rate_with(&self, tenant: &Auth0Tenant) -> Rate {
+        self.lowest_rate(&tenant.spec.domain, Some(rate(tenant)))
+    }
+
+    fn lowest_rate(&self, host: &str, own: Option<Rate>) -> Rate {
         let objects = self.0.iter().flat_map(Store::state);
         let rates = objects.filter_map(|object| {
             let tenant =
                 object.0.as_ref().ok().filter(|tenant| tenant.spec.domain == host && is_proven(tenant))?;
             Some(rate(tenant))
         });
-        let lowest = rates.reduce(|one, other| Rate {
-            per_minute: one.per_minute.min(other.per_minute),
-            burst: one.burst.min(other.burst),
-        });
-        lowest.unwrap_or_default()
+        rates.chain(own).reduce(Rate::lowest).unwrap_or_default()
     }
 
     /// Whether a tenant resource is about this host.

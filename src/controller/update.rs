@@ -36,6 +36,8 @@ use tokio::time::Instant;
 pub(super) const ANEW: Duration = Duration::from_secs(1);
 /// How often what no watch tells is tried again.
 pub(super) const RECHECK: Duration = Duration::from_mins(1);
+/// An API server that refuses an outcome at once is asked again within this time.
+const PERSISTENCE: Duration = Duration::from_secs(2);
 /// How often an outcome is written onto a changed object.
 const PUBLISH_ATTEMPTS: u32 = 5;
 
@@ -124,8 +126,8 @@ impl Updates {
         }
         let next = match wake {
             Wake::Look { forgives } => match self.enter(&who, object, &around, &agenda) {
-                Some(_entry) => {
-                    let anew = Box::pin(self.look(object, &around, forgives, &mut agenda)).await;
+                Some(entry) => {
+                    let anew = Box::pin(self.look(object, &around, forgives, &mut agenda, &entry)).await;
                     anew.or_else(|| agenda.rest(Instant::now()))
                 }
                 None => None,
@@ -235,6 +237,7 @@ impl Updates {
         ledger: &mut Ledger,
         outcome: Option<&Outcome>,
     ) -> Result<(), Failure> {
+        let (begun, mut pause) = (Instant::now(), Duration::from_millis(100));
         for _ in 0..PUBLISH_ATTEMPTS {
             let previous = ledger.status();
             let mut plain = previous.clone();
@@ -254,6 +257,14 @@ impl Updates {
                     return Ok(());
                 }
                 Err(Unwritten::Changed) => ledger.reload().await,
+                // Nobody else would tell what was done.
+                Err(Unwritten::Failed(failure))
+                    if failure.reason == Reason::InternalError && begun.elapsed() < PERSISTENCE =>
+                {
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                    Ok(())
+                }
                 Err(unwritten) => Err(unwritten),
             };
             match written {
@@ -280,6 +291,8 @@ impl Updates {
     async fn panicked(&self, object: &Auth0UserUpdate, started: Instant) -> Option<Duration> {
         let uid = object.uid().unwrap_or_default();
         let mut agenda = self.agendas.of(&uid);
+        // Whatever was sent since then is not known.
+        agenda.unsent.clear();
         agenda.failures += 1;
         let wait = schedule::backoff(agenda.failures, Some(schedule::DEFAULT_RESYNC));
         agenda.due = Some(Instant::now() + wait);

@@ -82,6 +82,29 @@ async fn tenants_of_one_host_share_the_lowest_rate() {
 }
 
 #[tokio::test]
+async fn what_is_asked_for_no_more_when_its_turn_comes_is_not_sent() {
+    let (world, slugs) = with_rate("budget-late", 8, 1, 2).await;
+    let [edited, paused] = [0, 1].map(|index| slugs[index].as_str());
+    let looked = async |slug: &str| {
+        let calls = || world.calls_of(slug).len();
+        wait_until("a look", DEADLINE, async || if calls() > 0 { Ok(()) } else { Err(calls()) })
+            .await
+            .unwrap();
+    };
+    world.apply_for(edited, json!({"nickname": "first"})).await;
+    looked(edited).await;
+    world.apply_for(edited, json!({"nickname": "second"})).await;
+    world.until_applied(edited).await;
+    assert_eq!(world.bodies(), [json!({"nickname": "second"})]);
+    world.apply_for(paused, json!({"nickname": "third"})).await;
+    looked(paused).await;
+    let target = format!("auth0userupdate/{paused}");
+    world.run(["annotate", target.as_str(), "auth0-user-operator.dev/paused=true"]).await;
+    world.until_reason(&target, "Paused").await;
+    assert_eq!(world.bodies().len(), 1);
+}
+
+#[tokio::test]
 async fn an_outage_costs_a_trickle_and_everybody_comes_back() {
     let (world, slugs) = with_rate("budget-outage", 300_000, 5_000, 60).await;
     let broken = FaultKind::Status { status: 503, body: None, headers: Vec::new(), after_effect: false };

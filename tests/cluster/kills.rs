@@ -1,12 +1,10 @@
 //! The operator is killed around every step of a plan.
 
-mod proxy;
-
 use crate::counts::restart;
+use crate::proxy::Proxy;
 use crate::world::{DEADLINE, World, condition, person, replace_operator};
 use auth0_sandbox::{Exchange, Fault, FaultKind};
 use lab::wait_until;
-use proxy::Proxy;
 use serde_json::{Value, json};
 
 const OLD: &str = "Correct-Horse-1";

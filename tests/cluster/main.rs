@@ -29,6 +29,7 @@ mod observe;
 mod operations;
 mod outputs;
 mod permissions;
+mod proxy;
 mod quiet;
 mod reasons;
 mod replicas;

@@ -2,7 +2,8 @@
 
 use super::{bodies, effects, give_password, password_of, trigger};
 use crate::counts::Cost;
-use crate::world::{DEADLINE, World, person, start_operator};
+use crate::proxy::Proxy;
+use crate::world::{DEADLINE, World, person, replace_operator, start_operator};
 use auth0_sandbox::{Fault, FaultKind};
 use lab::wait_until;
 use serde_json::json;
@@ -48,6 +49,38 @@ async fn an_edit_while_the_request_is_under_way_loses_no_memory() {
     let object = world.until_applied("pat").await;
     assert_eq!(trigger(&object, "passwordSecretRef")["state"], "Sent");
     assert_eq!(bodies(&world, "pat"), [json!({"password": "Correct-Horse-1"}), json!({"name": "New"})]);
+}
+
+#[tokio::test]
+async fn an_order_whose_announcement_was_not_confirmed_is_one_that_was_not_sent() {
+    let mut world = World::start("unconfirmed").await;
+    let path = world.plane.dir().join(format!("{}-proxied.kubeconfig", world.namespace));
+    let proxy = Proxy::start(world.plane.kubeconfig(), world.plane.server(), path).await;
+    replace_operator(&mut world, proxy.kubeconfig(), "info,auth0_user_operator=debug").await;
+    let mut user = person("pat", "People");
+    user["email_verified"] = json!(false);
+    world.sandbox.put_user(user).unwrap();
+    let held = FaultKind::Delay { millis: 9_000, after_effect: false };
+    world.sandbox.fault(Fault::new(held).method("GET").path("/api/v2/users/").times(1));
+    world.apply_for("pat", json!({"verifyEmail": true})).await;
+    until_called(&world, "pat", "GET").await;
+    proxy.lose_answers(true);
+    world.sandbox.clear_faults();
+    let states = || -> Vec<String> {
+        let writes = world.status_writes();
+        let states =
+            writes.iter().map(|write| trigger(&write.request_object, "verifyEmail")["state"].clone());
+        states.filter_map(|state| state.as_str().map(str::to_owned)).collect()
+    };
+    wait_until("Sending", DEADLINE, async || if states().is_empty() { Err("none") } else { Ok(()) })
+        .await
+        .unwrap();
+    proxy.lose_answers(false);
+    world.until_applied("pat").await;
+    // Nobody wrote that it may have been sent before.
+    assert!(states().iter().all(|state| state != "Resending"), "{:?}", states());
+    assert!(states().iter().filter(|state| *state == "Sending").count() > 1, "{:?}", states());
+    assert_eq!(effects(&world, "pat").mails_sent, 1);
 }
 
 /// Many resources, two operators that see each of them at the same time.

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A relay of bytes that can fall silent in one direction. Ends with the test's runtime.
+/// A relay of bytes that can fall silent in one direction and break off in the other. Ends with the test's runtime.
 pub struct Proxy {
     kubeconfig: PathBuf,
     frozen: Arc<AtomicBool>,
+    breaking: Arc<AtomicBool>,
 }
 
 impl Proxy {
@@ -20,10 +21,10 @@ impl Proxy {
         let text = std::fs::read_to_string(kubeconfig).unwrap();
         assert!(text.contains(server));
         std::fs::write(&path, text.replace(server, &own)).unwrap();
-        let frozen = Arc::<AtomicBool>::default();
+        let (frozen, breaking) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let upstream = server.trim_start_matches("https://").to_owned();
-        tokio::spawn(serve(listener, upstream, Arc::clone(&frozen)));
-        Self { kubeconfig: path, frozen }
+        tokio::spawn(serve(listener, upstream, Arc::clone(&frozen), Arc::clone(&breaking)));
+        Self { kubeconfig: path, frozen, breaking }
     }
 
     /// For whoever is to go through the relay.
@@ -35,15 +36,27 @@ impl Proxy {
     pub fn freeze(&self, frozen: bool) {
         self.frozen.store(frozen, Ordering::SeqCst);
     }
+
+    /// From now on what the API server answers gets lost, and the connection with it, until it is let through again.
+    pub fn lose_answers(&self, lose: bool) {
+        self.breaking.store(lose, Ordering::SeqCst);
+    }
 }
 
-async fn serve(listener: TcpListener, upstream: String, frozen: Arc<AtomicBool>) {
+async fn serve(listener: TcpListener, upstream: String, frozen: Arc<AtomicBool>, breaking: Arc<AtomicBool>) {
     while let Ok((client, _)) = listener.accept().await {
         let Ok(server) = TcpStream::connect(&upstream).await else { continue };
         let (mut from_client, mut to_client) = client.into_split();
         let (mut from_server, mut to_server) = server.into_split();
-        let frozen = Arc::clone(&frozen);
-        tokio::spawn(async move { copy(&mut from_server, &mut to_client).await });
+        let (frozen, breaking) = (Arc::clone(&frozen), Arc::clone(&breaking));
+        tokio::spawn(async move {
+            let mut bytes = vec![0; 64 << 10];
+            while let Ok(count @ 1..) = from_server.read(&mut bytes).await {
+                if breaking.load(Ordering::SeqCst) || to_client.write_all(&bytes[..count]).await.is_err() {
+                    break;
+                }
+            }
+        });
         tokio::spawn(async move {
             let mut bytes = vec![0; 64 << 10];
             while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
