@@ -238,6 +238,7 @@ impl Updates {
         outcome: Option<&Outcome>,
     ) -> Result<(), Failure> {
         let (begun, mut pause) = (Instant::now(), Duration::from_millis(100));
+        let mut last = "the resource changes faster than its status can be written".to_owned();
         for _ in 0..PUBLISH_ATTEMPTS {
             let previous = ledger.status();
             let mut plain = previous.clone();
@@ -261,6 +262,7 @@ impl Updates {
                 Err(Unwritten::Failed(failure))
                     if failure.reason == Reason::InternalError && begun.elapsed() < PERSISTENCE =>
                 {
+                    last = failure.message;
                     tokio::time::sleep(pause).await;
                     pause *= 2;
                     Ok(())
@@ -273,7 +275,7 @@ impl Updates {
                 Err(Unwritten::Failed(failure)) => return Err(failure),
             }
         }
-        Err(Failure::new(Reason::InternalError, "the resource changes faster than its status can be written"))
+        Err(Failure::new(Reason::InternalError, last))
     }
 
     /// Tells once that a status cannot be written, and waits ever longer.

@@ -100,7 +100,7 @@ impl World {
 
     /// Reads an object.
     pub async fn get(&self, name: &str) -> Value {
-        self.read(name).await.unwrap()
+        self.kubectl.get(name).await.unwrap()
     }
 
     /// The `Auth0UserUpdate`s of the namespace, without kubectl.
@@ -109,7 +109,7 @@ impl World {
         Api::namespaced_with(self.kubernetes.clone(), &self.namespace, &ApiResource::from_gvk(&kind))
     }
 
-    /// Reads an object, such as `auth0userupdate/ann`, or all of a kind.
+    /// Reads an object, such as `auth0userupdate/ann`, or all of a kind, without a kubectl for the operator's own.
     pub async fn read(&self, target: &str) -> Result<Value, String> {
         let (kind, name) = target.split_once('/').unwrap_or((target, ""));
         let plural = match kind {
@@ -121,6 +121,15 @@ impl World {
             format!("/apis/auth0-user-operator.dev/v1alpha1/namespaces/{}/{plural}/{name}", self.namespace);
         let request = http::Request::get(path.trim_end_matches('/')).body(Vec::new()).unwrap();
         self.kubernetes.request(request).await.map_err(|error| error.to_string())
+    }
+
+    /// For those who wait: kubectl costs too much to look often, and has the last word, so that what the operator tells
+    /// right after a status, such as an event, is there, too.
+    async fn read_for(&self, target: &str, by_kubectl: bool) -> Result<Value, String> {
+        if by_kubectl {
+            return self.kubectl.get(target).await.map_err(|error| error.to_string());
+        }
+        self.read(target).await
     }
 
     /// Waits until `Ready` is `True` for the present generation, and answers the object.
@@ -136,11 +145,14 @@ impl World {
     /// Waits until the present generation was observed and this holds.
     pub async fn until(&self, name: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let result = wait_until(what, DEADLINE, async || {
-            let object = self.read(name).await?;
-            if object["status"]["observedGeneration"] == object["metadata"]["generation"] && holds(&object) {
-                return Ok(object);
+            let mut object = Value::Null;
+            for by_kubectl in [false, true] {
+                object = self.read_for(name, by_kubectl).await?;
+                if !is_observed(&object) || !holds(&object) {
+                    return Err(object["status"].to_string());
+                }
             }
-            Err(object["status"].to_string())
+            Ok(object)
         })
         .await;
         match result {
@@ -180,15 +192,16 @@ impl World {
     /// Waits until the present generation of every `Auth0UserUpdate` was observed and this holds of it.
     pub async fn until_all(&self, what: &str, holds: impl Fn(&Value) -> bool) -> BTreeMap<String, Value> {
         let result = wait_until(what, DEADLINE, async || {
-            let list = self.read("auth0userupdates").await?;
             let mut found = BTreeMap::new();
-            for object in list["items"].as_array().unwrap() {
-                let (name, status) = (object["metadata"]["name"].as_str().unwrap(), &object["status"]);
-                let observed = status["observedGeneration"] == object["metadata"]["generation"];
-                if !observed || !holds(object) {
-                    return Err(format!("{name}: {}", status["conditions"]));
+            for by_kubectl in [false, true] {
+                let list = self.read_for("auth0userupdates", by_kubectl).await?;
+                for object in list["items"].as_array().unwrap() {
+                    let name = object["metadata"]["name"].as_str().unwrap();
+                    if !is_observed(object) || !holds(object) {
+                        return Err(format!("{name}: {}", object["status"]["conditions"]));
+                    }
+                    found.insert(name.to_owned(), object.clone());
                 }
-                found.insert(name.to_owned(), object.clone());
             }
             Ok(found)
         })
@@ -306,6 +319,10 @@ pub fn update(name: &str, card: Value) -> String {
         spec[key] = value.clone();
     }
     object("Auth0UserUpdate", name, &spec)
+}
+
+fn is_observed(object: &Value) -> bool {
+    object["status"]["observedGeneration"] == object["metadata"]["generation"]
 }
 
 /// Status and reason of a condition; empty where it is not there.
