@@ -3,6 +3,7 @@
 //! The client only pays and listens; whoever begins something asks here first.
 
 mod heard;
+mod silence;
 
 use super::error::{Effect, Error};
 use super::http::Answer;
@@ -10,6 +11,7 @@ use super::limit::Budget;
 use crate::chance::chance;
 use crate::reason::Reason;
 use heard::{EMPTY, Heard, MOMENT};
+use silence::Silence;
 use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -31,15 +33,6 @@ const GLANCE: Duration = Duration::from_millis(50);
 
 /// A look that changes something reads the user and sends one change, as a rule.
 pub const USUAL: u32 = 2;
-
-/// So many calls in a row without an answer, and only one is made at a time until one is answered.
-const SILENCE: u32 = 5;
-
-/// A single call that tries whether Auth0 answers again is waited for so long: longer than its deadline.
-const TRIAL: Duration = Duration::from_secs(15);
-
-/// Longest time between two such calls.
-const LONGEST_SILENCE: Duration = Duration::from_mins(1);
 
 /// Requests that may be spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,50 +94,6 @@ struct Bucket {
     refused: bool,
     /// Requests on their way.
     flying: u32,
-}
-
-/// Calls that were not answered.
-#[derive(Default)]
-struct Silence {
-    in_a_row: u32,
-    /// Nothing is begun before that.
-    until: Option<Instant>,
-    /// Whether one call is under way to find out.
-    on_trial: bool,
-}
-
-impl Silence {
-    fn lasts(&self, now: Instant) -> Duration {
-        self.until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
-    }
-
-    /// Calls that were under way when it began do not make it longer.
-    fn unanswered(&mut self, now: Instant) {
-        if !self.on_trial && !self.lasts(now).is_zero() {
-            return;
-        }
-        self.on_trial = false;
-        self.in_a_row = self.in_a_row.saturating_add(1);
-        if let Some(more) = self.in_a_row.checked_sub(SILENCE) {
-            let wait = Duration::from_secs(1 << more.min(10)).min(LONGEST_SILENCE);
-            self.until = Some(now + wait.mul_f64(1.0 + 0.2 * chance()));
-        }
-    }
-
-    /// Whoever was to find out may have called nobody: then somebody else does.
-    fn ended(&mut self) {
-        if std::mem::take(&mut self.on_trial) {
-            self.until = None;
-        }
-    }
-
-    /// Somebody starts; if that is to find out, nobody else does.
-    fn started(&mut self, now: Instant) {
-        if self.in_a_row >= SILENCE {
-            self.on_trial = true;
-            self.until = Some(now + TRIAL);
-        }
-    }
 }
 
 impl Default for Bucket {

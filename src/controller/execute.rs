@@ -258,7 +258,7 @@ impl Execution {
     }
 
     fn restore(&mut self, name: &str, before: &[Trigger]) {
-        let earlier = before.iter().find(|entry| entry.name == name).cloned();
+        let earlier = named(before, name);
         self.memory.triggers.retain(|entry| entry.name != name);
         self.memory.triggers.extend(earlier.clone());
         self.entries.restore(name, earlier);
@@ -278,10 +278,9 @@ impl Execution {
         // Perhaps not written, so not ours to take back: somebody else may have begun the same order.
         self.entries = untouched;
         if matches!(unwritten, Unwritten::Failed(_)) {
-            let earlier = |name| before.iter().find(|entry| entry.name == name).cloned();
             let unsent = step.triggers.iter();
             self.unsent = unsent
-                .map(|entry| Unsent { order: entry.clone(), earlier: earlier(entry.name.as_str()) })
+                .map(|entry| Unsent { order: entry.clone(), earlier: named(&before, &entry.name) })
                 .collect();
         }
         self.memory.triggers = before;
@@ -332,6 +331,10 @@ impl Execution {
         };
         self.refusals.push(Refusal { group, fields, failure });
     }
+}
+
+fn named(memory: &[Trigger], name: &str) -> Option<Trigger> {
+    memory.iter().find(|entry| entry.name == name).cloned()
 }
 
 fn note(fields: &mut Vec<String>, field: String) {

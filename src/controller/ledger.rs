@@ -4,10 +4,10 @@
 //! order go out twice: whoever writes second is told so before it sends.
 
 use super::entries::Entries;
+use super::gate;
 use super::kubernetes::{self, within_deadline};
-use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, PAUSED_ANNOTATION};
+use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus};
 use crate::reason::{Failure, Reason};
-use kube::ResourceExt as _;
 use kube::api::{Api, PostParams};
 use std::time::Duration;
 
@@ -116,7 +116,7 @@ impl Ledger {
         self.reload().await?;
         let asks = |object: &Auth0UserUpdate| {
             let is_deleted = object.metadata.deletion_timestamp.is_some();
-            (object.metadata.generation, is_deleted, object.annotations().get(PAUSED_ANNOTATION).cloned())
+            (object.metadata.generation, is_deleted, gate::is_paused(object))
         };
         if asks(&before) == asks(&self.object) && before.status == self.object.status {
             return Ok(());

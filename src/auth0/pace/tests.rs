@@ -1,5 +1,6 @@
 //! The limiter, with paused time.
 
+use super::silence::{SILENCE, TRIAL};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
