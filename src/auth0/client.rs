@@ -1,14 +1,13 @@
 //! The calls that the operator makes.
 
 use super::assertion::SigningKey;
-use super::classify::{Refusal, Verdict, classify};
 use super::connections::{Connections, PAGE, Page};
 use super::domain::Authority;
 use super::error::{Effect, Error};
 use super::http::{Answer, Http};
 use super::limit::{self, Budget};
 use super::pace::Pace;
-use super::text;
+use super::rejection::judge;
 use super::token::{Token, Tokens};
 use crate::api::JsonMap;
 use crate::plan::Body;
@@ -338,28 +337,9 @@ fn garbage(expected: &str) -> Error {
 }
 
 fn refused(answer: &Answer, sent: Option<&Body>) -> Error {
-    if answer.status.is_redirection() {
-        return Error::unavailable(
-            Effect::None,
-            "the tenant's domain answers with a redirect, which is not followed; check the domain",
-        );
-    }
-    let mut refusal = Refusal::read(&answer.body);
-    // Before anything looks at the text: a value may say what it likes.
-    refusal.message = text::without_values(&refusal.message).into_owned();
-    let names_connection = sent.is_some_and(|body| body.fields().contains_key("connection"));
     let status = answer.status.as_u16();
-    let verdict: Verdict = classify(status, &refusal, names_connection);
-    // The script of a custom database may say the password. A gap in a known sentence would say it too, so
-    // only the name of the error is quoted then, or nothing.
-    let betrays = |said: &str| sent.is_some_and(|body| body.is_betrayed_by(said));
-    let name = refusal.message.split(':').next().unwrap_or_default();
-    let said = [refusal.message.as_str(), name].into_iter().find(|said| !betrays(said)).unwrap_or_default();
-    let error = Error::answered(verdict, status, said);
-    Error {
-        retry_after: (status == 429).then(|| limit::wait(&answer.headers, limit::LONGEST)).flatten(),
-        ..error
-    }
+    let retry_after = if status == 429 { limit::wait(&answer.headers, limit::LONGEST) } else { None };
+    Error { retry_after, ..judge(status, &answer.body, sent) }
 }
 
 fn correlation(id: &str) -> Option<HeaderValue> {

@@ -15,6 +15,37 @@ pub struct Error {
     pub effect: Effect,
     /// For how long Auth0 asks to wait: from one second to five minutes. `None` where it does not say.
     pub retry_after: Option<Duration>,
+    /// What of the body is at fault.
+    pub blame: Blame,
+    /// Auth0's own sentence on one line, without values and secrets; empty if there is none.
+    pub said: String,
+    pub(super) is_password_history: bool,
+}
+
+/// What of a refused body Auth0's text points at, by Auth0's own names of attributes (`nickname`, `user_metadata`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Blame {
+    /// The text names nothing that the body holds.
+    #[default]
+    Unknown,
+    /// Each of these is at fault; what is not named is not.
+    Each(Vec<String>),
+    /// These do not go together; each may be fine alone.
+    Together(Vec<String>),
+}
+
+impl From<Failure> for Error {
+    /// A failure for which nothing was sent.
+    fn from(failure: Failure) -> Self {
+        Self {
+            failure,
+            effect: Effect::None,
+            retry_after: None,
+            blame: Blame::Unknown,
+            said: String::new(),
+            is_password_history: false,
+        }
+    }
 }
 
 /// What a failed call did to the user.
@@ -30,7 +61,7 @@ pub enum Effect {
 
 impl Error {
     pub(super) fn new(reason: Reason, effect: Effect, message: impl Into<String>) -> Self {
-        Self { failure: Failure::new(reason, message), effect, retry_after: None }
+        Self { effect, ..Failure::new(reason, message).into() }
     }
 
     /// An answer that is no user, or no answer of Auth0 at all.
@@ -45,8 +76,9 @@ impl Error {
 
     /// An answer that says no. `said` is Auth0's own sentence, without values.
     pub(super) fn answered(verdict: Verdict, status: u16, said: &str) -> Self {
-        let quoted = if said.is_empty() { format!("HTTP {status}") } else { text::quote(said) };
-        Self::new(verdict.reason, verdict.effect, sentence(verdict.reason, status, &quoted))
+        let said = text::one_line(said);
+        let quoted = if said.is_empty() { format!("HTTP {status}") } else { format!("\"{said}\"") };
+        Self { said, ..Self::new(verdict.reason, verdict.effect, sentence(verdict.reason, status, &quoted)) }
     }
 
     /// The same, where nothing that changes a user had been sent yet.
@@ -57,9 +89,8 @@ impl Error {
     /// Whether Auth0 refused the password because the user has had it before. After a try whose answer
     /// was lost this means that the password is set.
     #[must_use]
-    pub fn is_password_history(&self) -> bool {
-        self.failure.reason == Reason::PasswordRejected
-            && self.failure.message.contains("PasswordHistoryError")
+    pub const fn is_password_history(&self) -> bool {
+        self.is_password_history
     }
 }
 

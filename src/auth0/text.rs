@@ -31,16 +31,15 @@ pub(super) fn without_values(said: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{} \u{2026}{rest}", &said[..from]))
 }
 
-/// Puts a sentence of Auth0 into quotation marks: one line, bounded, and without anything that looks like
-/// a JSON Web Token.
-pub(super) fn quote(said: &str) -> String {
+/// A sentence of Auth0 on one line, bounded, and without anything that looks like a JSON Web Token.
+pub(super) fn one_line(said: &str) -> String {
     let one_line = said.replace(char::is_control, " ");
     let words: Vec<_> =
         one_line.split_whitespace().map(|word| if is_jwt(word) { "\u{2026}" } else { word }).collect();
     let words = words.join(" ");
     let cut = words.char_indices().nth(LONGEST).map_or(words.len(), |(at, _)| at);
     let (kept, more) = words.split_at(cut);
-    format!("\"{kept}{}\"", if more.is_empty() { "" } else { "\u{2026}" })
+    format!("{kept}{}", if more.is_empty() { "" } else { "\u{2026}" })
 }
 
 /// The header of a JSON Web Token is a JSON object in base64url, which begins so (RFC 7519).
@@ -75,9 +74,9 @@ mod tests {
 
     #[test]
     fn a_quotation_is_one_bounded_line_without_tokens() {
-        assert_eq!(quote("a\nb\u{1b}[1m  c"), "\"a b [1m c\"");
-        assert_eq!(quote("Invalid token eyJhbGciOi.eyJpc3MiOi.c2ln"), "\"Invalid token \u{2026}\"");
-        let long = quote(&"\u{e4}".repeat(1000));
-        assert_eq!(long.chars().count(), LONGEST + 3);
+        assert_eq!(one_line("a\nb\u{1b}[1m  c"), "a b [1m c");
+        assert_eq!(one_line("Invalid token eyJhbGciOi.eyJpc3MiOi.c2ln"), "Invalid token \u{2026}");
+        let long = one_line(&"\u{e4}".repeat(1000));
+        assert_eq!(long.chars().count(), LONGEST + 1);
     }
 }

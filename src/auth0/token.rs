@@ -215,7 +215,7 @@ impl Tokens {
         let started = Instant::now();
         let (form, proof) = match self.form() {
             Ok(form) => form,
-            Err(failure) => return (Err(Error::unsent(failure.reason, failure.message)), false),
+            Err(failure) => return (Err(failure.into()), false),
         };
         let request = self.http.client.post(self.endpoint.clone()).header(CONTENT_TYPE, "application/json");
         let answer = self.http.send(request.body(form.to_string()), TEMPLATE).await;
@@ -267,8 +267,8 @@ fn denied(answer: &Answer, secret: &str) -> Error {
                 said = said.replace(secret, "\u{2026}");
             }
             let message = format!(
-                "Auth0 refuses the tenant's credentials ({}); check clientId and clientSecret, or privateKey, and that the application may use the Management API",
-                text::quote(said.trim_matches([':', ' ']))
+                "Auth0 refuses the tenant's credentials (\"{}\"); check clientId and clientSecret, or privateKey, and that the application may use the Management API",
+                text::one_line(said.trim_matches([':', ' ']))
             );
             Error::new(Reason::AuthenticationFailed, Effect::None, message)
         }

@@ -68,8 +68,8 @@ pub enum End {
 }
 
 impl End {
-    const fn failed(failure: Failure) -> Self {
-        Self::Failed(Error { failure, effect: Effect::None, retry_after: None })
+    fn failed(failure: Failure) -> Self {
+        Self::Failed(failure.into())
     }
 }
 
