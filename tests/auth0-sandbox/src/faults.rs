@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::model::mentions;
+
 /// A fault, which requests it hits, and how often.
 ///
 /// As JSON: `{"method":"PATCH","path_prefix":"/api/v2/users/","times":1,"kind":{"cut":{"after_effect":true}}}`.
@@ -15,7 +17,8 @@ pub struct Fault {
     /// Only requests whose raw path (still percent-encoded, with query) starts with this.
     #[serde(default)]
     pub path_prefix: Option<String>,
-    /// Only requests whose body has this property at its root.
+    /// Only requests whose body has this property at its root, or as `user_metadata.KEY` or
+    /// `app_metadata.KEY` in it.
     #[serde(default)]
     pub body_key: Option<String>,
     /// Lets this many matching requests pass first.
@@ -113,7 +116,7 @@ impl Fault {
         self
     }
 
-    /// Only for bodies with this root property.
+    /// Only for bodies with this root property, or metadata key (`user_metadata.KEY`).
     #[must_use]
     pub fn body_key(mut self, key: &str) -> Self {
         self.body_key = Some(key.to_owned());
@@ -138,7 +141,10 @@ impl Fault {
         self.times != Some(0)
             && self.method.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(method))
             && self.path_prefix.as_ref().is_none_or(|prefix| path.starts_with(prefix.as_str()))
-            && self.body_key.as_ref().is_none_or(|key| body.is_some_and(|body| body.get(key).is_some()))
+            && self
+                .body_key
+                .as_ref()
+                .is_none_or(|key| body.and_then(Value::as_object).is_some_and(|body| mentions(body, key)))
     }
 
     /// Counts a matching request; whether it is hit.

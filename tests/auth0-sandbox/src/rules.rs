@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Refusal;
+
 /// How Auth0 words the refusal of an email change outside databases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -101,6 +103,9 @@ pub struct Rules {
     pub ignored: Vec<String>,
     /// Root attributes the account may not update (`Your account is not allowed to update …`).
     pub forbidden_attributes: Vec<String>,
+    /// Any body that mentions the attribute is answered with this; named as in `overrides`. Of several, the
+    /// first by name counts; it comes before all other rules that look at the user.
+    pub refused: BTreeMap<String, Refusal>,
     /// Keys that `profileData` of a secondary identity never shows, although Auth0 holds them.
     pub profile_data_hides: Vec<String>,
     /// Token answers carry `scope`. Default true; recorded both ways.
@@ -140,6 +145,7 @@ impl Default for Rules {
             overrides: BTreeMap::new(),
             ignored: Vec::new(),
             forbidden_attributes: Vec::new(),
+            refused: BTreeMap::new(),
             profile_data_hides: Vec::new(),
             scope_in_token_answer: true,
             token_shape: TokenShape::default(),

@@ -153,6 +153,10 @@ async fn faults_choose_their_requests() {
     assert_eq!(statuses(json!({ "password": "Other-Garden-8" })).await, 500);
     assert_eq!(statuses(json!({ "password": "Other-Garden-8" })).await, 200);
     assert!(lab.sandbox.faults().is_empty());
+    lab.sandbox.fault(Fault::new(teapot()).body_key("user_metadata.big"));
+    assert_eq!(statuses(json!({ "user_metadata": { "small": 1 }, "app_metadata": { "big": 1 } })).await, 200);
+    assert_eq!(statuses(json!({ "name": "B", "user_metadata": { "big": null } })).await, 500);
+    lab.sandbox.clear_faults();
     lab.sandbox.fault(Fault::new(teapot()));
     assert_eq!(lab.get("/api/v2/connections").await.0, 500);
     lab.sandbox.clear_faults();

@@ -71,3 +71,22 @@ fn applying_a_set_twice_changes_nothing_but_the_time() {
     let once = model::patched_user(&user(), &sets, &tenant, NOW).unwrap();
     assert_eq!(model::patched_user(&once, &sets, &tenant, NOW).unwrap(), once);
 }
+
+#[test]
+fn a_named_attribute_or_metadata_key_refuses_every_body_that_mentions_it() {
+    let connections = [Connection::database("People")];
+    let yaml = r#"rules: { refused: {
+        nickname: { message: "No nicknames." },
+        user_metadata.big: { status: 403, code: auth0_idp_error } } }"#;
+    let rules = auth0_sandbox::Seed::from_yaml(yaml).unwrap().rules;
+    let tenant = Tenant { connections: &connections, rules: &rules, others: &[] };
+    let send = |sent: &Value| model::patched_user(&user(), &body(sent), &tenant, NOW);
+    for sent in [json!({ "nickname": null }), json!({ "blocked": true, "nickname": "A", "name": "A" })] {
+        let refusal = send(&sent).unwrap_err();
+        assert_eq!((refusal.status, refusal.message.as_str(), refusal.code), (400, "No nicknames.", None));
+    }
+    let refusal = send(&json!({ "blocked": true, "user_metadata": { "a": 1, "big": 1 } })).unwrap_err();
+    let code_alone = json!({ "statusCode": 403, "error": "Forbidden", "errorCode": "auth0_idp_error" });
+    assert_eq!(refusal.body(), code_alone);
+    send(&json!({ "blocked": true, "user_metadata": { "a": 1 }, "app_metadata": { "big": 1 } })).unwrap();
+}

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::attributes::{OF_IDENTITY, PAIRS, PROFILE};
 use super::schema::unknown;
 use super::target::{identities, primary_index, text};
-use super::{Account, Refusal, Target, Tenant, password};
+use super::{Account, Refusal, Target, Tenant, mentions, password};
 use crate::Rules;
 use crate::connection::Kind;
 use crate::rules::EmailRefusal;
@@ -15,6 +15,7 @@ type Verdict = Result<(), Refusal>;
 
 pub(super) fn semantics(account: &Account, body: &Body, tenant: &Tenant<'_>, target: &Target) -> Verdict {
     let rules = tenant.rules;
+    refused(body, rules)?;
     pairs(body, rules)?;
     forbidden(body, rules)?;
     disabled(body, target, rules)?;
@@ -30,6 +31,11 @@ pub(super) fn semantics(account: &Account, body: &Body, tenant: &Tenant<'_>, tar
     username(&account.user, body, target, rules)?;
     password::check(account, body, target, rules)?;
     unique(account, body, tenant, target)
+}
+
+fn refused(body: &Body, rules: &Rules) -> Verdict {
+    let named = rules.refused.iter().find(|(name, _)| mentions(body, name));
+    named.map_or(Ok(()), |(_, refusal)| Err(refusal.clone()))
 }
 
 /// Documented: exactly five pairs.

@@ -72,6 +72,15 @@ pub struct Tenant<'a> {
     pub others: &'a [&'a Map<String, Value>],
 }
 
+/// Whether a body has this property at its root, or as `user_metadata.KEY` or `app_metadata.KEY` in it.
+pub(crate) fn mentions(body: &Map<String, Value>, name: &str) -> bool {
+    let metadata = name.split_once('.').filter(|(root, _)| ["user_metadata", "app_metadata"].contains(root));
+    match metadata {
+        Some((root, key)) => body.get(root).is_some_and(|held| held.get(key).is_some()),
+        None => body.contains_key(name),
+    }
+}
+
 impl Account {
     /// An account without passwords.
     #[must_use]

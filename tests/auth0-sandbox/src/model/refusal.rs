@@ -1,18 +1,27 @@
 //! Refusals in the shape of Auth0's error bodies.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::Rules;
 
-/// An error answer: `{"statusCode","error","message","errorCode"?}`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An error answer: `{"statusCode","error","message"?,"errorCode"?}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Refusal {
-    /// HTTP status.
+    /// HTTP status; 400 when absent.
+    #[serde(default = "bad_request")]
     pub status: u16,
-    /// Auth0's sentence.
+    /// Auth0's sentence; empty: the answer has none (seen).
+    #[serde(default)]
     pub message: String,
     /// Auth0's code; several recorded bodies have none.
+    #[serde(default)]
     pub code: Option<String>,
+}
+
+fn bad_request() -> u16 {
+    400
 }
 
 impl Refusal {
@@ -56,11 +65,10 @@ impl Refusal {
     /// The answer's body.
     #[must_use]
     pub fn body(&self) -> Value {
-        let mut body = json!({
-            "statusCode": self.status,
-            "error": reason(self.status),
-            "message": self.message,
-        });
+        let mut body = json!({ "statusCode": self.status, "error": reason(self.status) });
+        if !self.message.is_empty() {
+            body["message"] = json!(self.message);
+        }
         if let Some(code) = &self.code {
             body["errorCode"] = json!(code);
         }
