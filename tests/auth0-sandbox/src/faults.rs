@@ -39,8 +39,11 @@ pub struct Fault {
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum FaultKind {
     /// Waits, before the request is looked at or after its change took effect.
+    ///
+    /// A client that gives up meanwhile changes nothing about it: the change takes effect after the wait. Only
+    /// [`clear_faults`](crate::Sandbox::clear_faults) forgets such a request.
     Delay {
-        /// How long at most: until the faults are cleared.
+        /// How long at most: until the faults are cleared or the delays released.
         millis: u64,
         /// Whether the change takes effect before the wait.
         #[serde(default)]
@@ -58,6 +61,20 @@ pub enum FaultKind {
         /// JSON body; absent: a page of HTML, as a proxy in front of Auth0 would send.
         #[serde(default)]
         body: Option<Value>,
+        /// Further headers.
+        #[serde(default)]
+        headers: Vec<(String, String)>,
+        /// Whether the change takes effect first.
+        #[serde(default)]
+        after_effect: bool,
+    },
+    /// Answers this text byte for byte, whatever it is.
+    Raw {
+        /// HTTP status.
+        #[serde(default = "success")]
+        status: u16,
+        /// The body; it says that it is JSON unless a header says otherwise.
+        body: String,
         /// Further headers.
         #[serde(default)]
         headers: Vec<(String, String)>,
@@ -93,6 +110,10 @@ pub enum FaultKind {
     },
     /// No `x-ratelimit-*` headers.
     NoRateHeaders,
+}
+
+fn success() -> u16 {
+    200
 }
 
 impl Fault {

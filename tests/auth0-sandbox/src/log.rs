@@ -18,7 +18,11 @@ pub struct Exchange {
     pub headers: Vec<(String, String)>,
     /// The body as JSON; a form becomes an object of strings; `None` if there was none or it is neither.
     pub body: Option<Value>,
-    /// The status answered; `None` while it is not answered, or if the connection was cut.
+    /// The body as it came, with what a JSON value does not keep: digits, order, repeats.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// The status answered; `None` while it is not answered, if the connection was cut, or if the client had
+    /// given up before.
     pub status: Option<u16>,
     /// The JSON answered, if any.
     pub answer: Option<Value>,

@@ -58,6 +58,8 @@ impl Sandbox {
         let (server, ca_pem) = (shared.clone(), certificates.ca_pem.clone());
         let thread = std::thread::Builder::new()
             .name("auth0-sandbox".into())
+            // Users may be nested as deeply as a test likes; only what is touched takes memory.
+            .stack_size(64 << 20)
             .spawn(move || run(listener, &certificates, server, stopped))
             .map_err(|error| error.to_string())?;
         Ok(Self { shared, address, ca_pem, admin_token, stop: Some(stop), thread: Some(thread) })
@@ -198,9 +200,15 @@ impl Sandbox {
         self.shared.lock().faults.push(fault);
     }
 
-    /// Removes all faults; requests that one delays wait no longer.
+    /// Removes all faults; requests that one delays wait no longer, and those whose client gave up before their
+    /// change took effect are forgotten.
     pub fn clear_faults(&self) {
         self.shared.lock().clear_faults();
+    }
+
+    /// Requests that a fault delays wait no longer; a change takes effect although its client gave up.
+    pub fn release_delays(&self) {
+        self.shared.lock().released.send_replace(true);
     }
 
     /// The faults that may still hit, with what is left of their counts.

@@ -40,8 +40,8 @@ pub(crate) struct State {
     /// `client_id` and `jti` of assertions already used.
     pub(crate) assertions: HashSet<(String, String)>,
     pub(crate) faults: Vec<Fault>,
-    /// Tells those that a fault holds that the faults were cleared.
-    pub(crate) cleared: watch::Sender<()>,
+    /// Tells those that a delay holds that it ended, and whether also for those whose client gave up.
+    pub(crate) released: watch::Sender<bool>,
     pub(crate) log: Vec<Exchange>,
     pub(crate) sequence: u64,
     /// The tenant's hosts with port; the first one is the domain.
@@ -87,10 +87,10 @@ impl State {
         Ok(state)
     }
 
-    /// Removes all faults and lets go what they hold.
+    /// Removes all faults and lets go what they hold, unless its client gave up.
     pub(crate) fn clear_faults(&mut self) {
         self.faults.clear();
-        self.cleared.send_replace(());
+        self.released.send_replace(false);
     }
 
     /// Adds or replaces a connection of this name.

@@ -16,6 +16,19 @@ fn now() -> i64 {
     i64::try_from(jsonwebtoken::get_current_timestamp()).unwrap()
 }
 
+fn http1(lab: &Lab) -> reqwest::Client {
+    let ca = reqwest::Certificate::from_pem(lab.sandbox.ca_pem().as_bytes()).unwrap();
+    reqwest::Client::builder().tls_certs_only([ca]).http1_only().build().unwrap()
+}
+
+async fn until(holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it never came");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// Sends `{"name":"New"}` under one fault; the answer, and whether the name changed.
 async fn under(kind: FaultKind) -> (Result<Response, reqwest::Error>, bool, Lab) {
     let lab = Lab::new().await;
@@ -126,6 +139,112 @@ async fn a_delay_before_or_after_the_change_outlasts_a_client() {
 }
 
 #[tokio::test]
+async fn any_text_is_answered_byte_for_byte() {
+    let deep = format!("{}1{}", r#"{"a":"#.repeat(3000), "}".repeat(3000));
+    let large = json!({ "picture": "x".repeat(1_800_000) }).to_string();
+    let texts = [
+        r#"{"user_metadata":{"bio":"hi \ud83d"},"n":12.917521550408111}"#.to_owned(),
+        r#"{"statusCode":400,"error":"Bad Request","errorCode":"auth0_idp_error"}"#.to_owned(),
+        "no JSON at all".to_owned(),
+        deep,
+        large,
+    ];
+    let lab = Lab::new().await;
+    for (index, text) in texts.iter().enumerate() {
+        for (method, status, after_effect) in
+            [(Method::GET, 200, false), (Method::PATCH, 200, true), (Method::PATCH, 400, false)]
+        {
+            let kind = FaultKind::Raw { status, body: text.clone(), headers: Vec::new(), after_effect };
+            lab.sandbox.fault(Fault::new(kind).times(1));
+            let name = format!("{index} {status}");
+            let request = lab.request(method.clone(), &user_path(ANN)).json(&json!({ "name": name }));
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status().as_u16(), status);
+            assert_eq!(response.headers()["content-type"], "application/json; charset=utf-8");
+            assert_eq!(&response.text().await.unwrap(), text);
+            assert_eq!(
+                lab.sandbox.user(ANN).unwrap()["name"] == name.as_str(),
+                after_effect,
+                "{method} {name}"
+            );
+        }
+    }
+    let headers = vec![("content-type".to_owned(), "text/plain".to_owned())];
+    let kind = FaultKind::Raw { status: 403, body: "Forbidden".into(), headers, after_effect: false };
+    let (response, _, _lab) = under(kind).await;
+    let types: Vec<_> = response.unwrap().headers().get_all("content-type").iter().cloned().collect();
+    assert_eq!(types, ["text/plain"]);
+}
+
+#[tokio::test]
+async fn a_user_may_be_held_as_deep_and_large_as_no_request_could_make_it() {
+    let lab = Lab::new().await;
+    let inside = |key: &str, value: Value| Value::Object([(key.to_owned(), value)].into_iter().collect());
+    // Step by step, because the macro would copy all of it on this thread's small stack.
+    let mut user = inside("user_metadata", (0..3000).fold(json!(1), |deep, _| inside("a", deep)));
+    user["user_id"] = json!("auth0|deep");
+    user["picture"] = json!("x".repeat(1_800_000));
+    lab.sandbox.put_user(user).unwrap();
+    for method in [Method::GET, Method::PATCH] {
+        let request = lab.request(method, &user_path("auth0|deep")).json(&json!({ "blocked": true }));
+        let text = request.send().await.unwrap().text().await.unwrap();
+        assert!(text.contains(&r#"{"a":"#.repeat(3000)) && text.len() > 1_800_000);
+    }
+}
+
+#[tokio::test]
+async fn the_log_keeps_a_body_as_it_came() {
+    let lab = Lab::new().await;
+    let text = r#"{"user_metadata": {"lat": 12.917521550408111, "lat": 1.50}}"#;
+    let request = lab.request(Method::PATCH, &user_path(ANN)).header("content-type", "application/json");
+    assert_eq!(request.body(text).send().await.unwrap().status().as_u16(), 200);
+    assert_eq!(lab.sandbox.patches()[0].text.as_deref(), Some(text));
+    lab.get(&user_path(ANN)).await;
+    assert_eq!(lab.sandbox.log()[1].text, None);
+}
+
+/// Both versions of HTTP, because each ends a request in a way of its own.
+#[tokio::test]
+async fn a_held_change_takes_effect_although_its_client_gave_up() {
+    for old in [false, true] {
+        let lab = Lab::new().await;
+        let http = if old { http1(&lab) } else { lab.http.clone() };
+        let held = FaultKind::Delay { millis: 600, after_effect: false };
+        lab.sandbox.fault(Fault::new(held).method("PATCH").times(1));
+        let first = http.patch(lab.url(&user_path(ANN))).bearer_auth(&lab.token);
+        let first = first.json(&json!({ "name": "First" })).timeout(Duration::from_millis(200));
+        assert!(first.send().await.unwrap_err().is_timeout());
+        assert_eq!(lab.patched(ANN, &json!({ "name": "Second" })).await["name"], "Second");
+        until(|| lab.sandbox.user(ANN).unwrap()["name"] == "First").await;
+        let patches = lab.sandbox.patches();
+        assert_eq!((patches[0].status, patches[0].took_effect), (None, true));
+    }
+}
+
+#[tokio::test]
+async fn a_test_says_when_a_given_up_request_takes_effect_or_that_it_never_does() {
+    for lands in [true, false] {
+        let lab = Lab::new().await;
+        let held = FaultKind::Delay { millis: 60_000, after_effect: false };
+        lab.sandbox.fault(Fault::new(held).method("PATCH").times(1));
+        let request = lab.request(Method::PATCH, &user_path(ANN)).json(&json!({ "name": "New" }));
+        assert!(request.timeout(Duration::from_millis(200)).send().await.unwrap_err().is_timeout());
+        // What the server hears of next comes after the end of the first request.
+        lab.get(&user_path(ANN)).await;
+        if lands {
+            lab.sandbox.release_delays()
+        } else {
+            lab.sandbox.clear_faults()
+        }
+        if lands {
+            until(|| lab.sandbox.patches()[0].took_effect).await;
+        }
+        lab.get(&user_path(ANN)).await;
+        assert_eq!(lab.sandbox.user(ANN).unwrap()["name"] == "New", lands);
+    }
+}
+
+#[tokio::test]
 async fn clearing_the_faults_ends_every_delay() {
     let lab = Lab::new().await;
     for after_effect in [false, true] {
@@ -166,8 +285,7 @@ async fn faults_choose_their_requests() {
 #[tokio::test]
 async fn both_http_versions_are_served_and_cut() {
     let lab = Lab::new().await;
-    let ca = reqwest::Certificate::from_pem(lab.sandbox.ca_pem().as_bytes()).unwrap();
-    let old = reqwest::Client::builder().tls_certs_only([ca]).http1_only().build().unwrap();
+    let old = http1(&lab);
     for (http, version) in [(&lab.http, reqwest::Version::HTTP_2), (&old, reqwest::Version::HTTP_11)] {
         let get = || http.get(lab.url("/api/v2/connections")).bearer_auth(&lab.token).send();
         assert_eq!(get().await.unwrap().version(), version);

@@ -126,6 +126,10 @@ fn observation(state: &mut State, received: &Received, path: &[&str]) -> Done {
             state.faults.push(parsed::<Fault>(received)?);
             Ok(Value::Null)
         }
+        ("POST", ["faults", "release"]) => {
+            state.released.send_replace(true);
+            Ok(Value::Null)
+        }
         ("DELETE", ["faults"]) => {
             state.clear_faults();
             Ok(Value::Null)
@@ -167,7 +171,7 @@ pub(crate) fn expire_tokens(state: &mut State) {
 }
 
 fn parsed<T: DeserializeOwned>(received: &Received) -> Result<T, (u16, String)> {
-    let bytes = received.bytes.as_deref().ok_or((413, "larger than a megabyte".to_owned()))?;
+    let bytes = received.bytes.as_deref().ok_or((413, "larger than 16 megabytes".to_owned()))?;
     serde_json::from_slice(bytes).map_err(|error| (400, error.to_string()))
 }
 

@@ -22,25 +22,35 @@ enum Spoilt {
     WrongContentType,
     Truncated { breaks: bool },
     Oversized,
+    Raw(String),
 }
 
-/// The response, or `None` where the connection is to be cut.
-pub(super) async fn exchange(shared: &Shared, received: Received) -> Option<Response<Payload>> {
+/// The response, or `None` where the connection is to be cut. `is_gone` says whether the client gave up.
+pub(super) async fn exchange(
+    shared: &Shared,
+    received: Received,
+    is_gone: impl Fn() -> bool,
+) -> Option<Response<Payload>> {
     if received.path.starts_with(admin::PREFIX) {
         let answer = admin::answer(&mut shared.lock(), &received);
         return Some(sent(&answer, &Spoilt::No, http_date(signed(shared.lock().clock.seconds()))));
     }
-    let (sequence, hits, cleared) = arrive(&mut shared.lock(), &received);
-    wait(&hits, false, &cleared).await;
-    let (outcome, spoilt, date) = decide(&mut shared.lock(), &received, &hits, sequence);
-    wait(&hits, true, &cleared).await;
+    let (sequence, hits, released) = arrive(&mut shared.lock(), &received);
+    wait(&hits, false, &released).await;
+    let was_cleared = released.has_changed().unwrap_or(false) && !*released.borrow();
+    if was_cleared && is_gone() {
+        return None;
+    }
+    let (outcome, spoilt, date) = decide(&mut shared.lock(), &received, &hits, sequence, is_gone());
+    wait(&hits, true, &released).await;
     Some(sent(&outcome?, &spoilt, date))
 }
 
-/// Records and strikes; the last is how it hears that the faults were cleared since.
-fn arrive(state: &mut State, received: &Received) -> (u64, Hits, watch::Receiver<()>) {
+/// Records and strikes; the last is how it hears that the delays were ended since.
+fn arrive(state: &mut State, received: &Received) -> (u64, Hits, watch::Receiver<bool>) {
     state.sequence += 1;
     let body = received.body();
+    let bytes = received.bytes.as_ref().filter(|bytes| !bytes.is_empty());
     let hits = strike(&mut state.faults, &received.method, &received.path, body.as_ref());
     state.log.push(Exchange {
         sequence: state.sequence,
@@ -48,20 +58,21 @@ fn arrive(state: &mut State, received: &Received) -> (u64, Hits, watch::Receiver
         path: received.path.clone(),
         headers: received.headers.clone(),
         body,
+        text: bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
         status: None,
         answer: None,
         took_effect: false,
     });
-    (state.sequence, hits, state.cleared.subscribe())
+    (state.sequence, hits, state.released.subscribe())
 }
 
-async fn wait(hits: &Hits, after: bool, cleared: &watch::Receiver<()>) {
+async fn wait(hits: &Hits, after: bool, released: &watch::Receiver<bool>) {
     for kind in &hits.added {
         if let FaultKind::Delay { millis, after_effect } = kind
             && *after_effect == after
         {
-            // A clone has seen as little as its original, so one clearing ends every wait.
-            let _ = timeout(Duration::from_millis(*millis), cleared.clone().changed()).await;
+            // A clone has seen as little as its original, so one release ends every wait.
+            let _ = timeout(Duration::from_millis(*millis), released.clone().changed()).await;
         }
     }
 }
@@ -72,6 +83,7 @@ fn decide(
     received: &Received,
     hits: &Hits,
     sequence: u64,
+    gone: bool,
 ) -> (Option<Answer>, Spoilt, String) {
     let (mut outcome, spoilt, effect) = outcome(state, received, hits);
     let now = signed(state.clock.seconds());
@@ -90,8 +102,9 @@ fn decide(
     }
     // The log may have been cleared since the request arrived.
     if let Some(entry) = state.log.iter_mut().rev().find(|entry| entry.sequence == sequence) {
-        entry.status = outcome.as_ref().map(|answer| answer.status);
-        entry.answer = outcome.as_ref().and_then(|answer| answer.body.clone());
+        let heard = outcome.as_ref().filter(|_| !gone);
+        entry.status = heard.map(|answer| answer.status);
+        entry.answer = heard.and_then(|answer| answer.body.clone());
         entry.took_effect = effect;
     }
     (outcome, spoilt, date)
@@ -115,6 +128,12 @@ fn outcome(state: &mut State, received: &Received, hits: &Hits) -> (Option<Answe
         Some(FaultKind::Status { status, body, headers, after_effect }) => {
             let answer = false_answer(*status, body.clone(), headers);
             (Some(answer), Spoilt::No, *after_effect && truly().1)
+        }
+        Some(FaultKind::Raw { status, body, headers, after_effect }) => {
+            let parsed = serde_json::from_str(body).ok();
+            let answer =
+                Answer { body: parsed, headers: headers.clone(), ..Answer::json(*status, Value::Null) };
+            (Some(answer), Spoilt::Raw(body.clone()), *after_effect && truly().1)
         }
         Some(FaultKind::RateLimited { reset_in }) => {
             (Some(limited(reset_in.map(|seconds| now + seconds))), Spoilt::No, false)
@@ -165,14 +184,17 @@ fn sent(answer: &Answer, spoilt: &Spoilt, date: String) -> Response<Payload> {
         if matches!(spoilt, Spoilt::WrongContentType) { "text/html" } else { answer.content_type };
     let payload = match spoilt {
         Spoilt::No | Spoilt::WrongContentType => Payload::whole(plain),
+        Spoilt::Raw(text) => Payload::whole(text.clone().into_bytes()),
         Spoilt::Garbage => Payload::whole(b"{\"user_id\": <html>".to_vec()),
         Spoilt::Truncated { breaks } => Payload::truncated(plain, *breaks),
         Spoilt::Oversized => {
             Payload::whole(json!({ "padding": "x".repeat(5 << 20) }).to_string().into_bytes())
         }
     };
-    let builder = Response::builder().status(answer.status).header("content-type", content_type);
-    let mut builder = builder.header("date", date);
+    let mut builder = Response::builder().status(answer.status).header("date", date);
+    if !answer.headers.iter().any(|(name, _)| name == "content-type") {
+        builder = builder.header("content-type", content_type);
+    }
     if matches!(spoilt, Spoilt::Truncated { .. }) {
         builder = builder.header("content-length", length);
     }

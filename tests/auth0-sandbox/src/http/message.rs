@@ -19,7 +19,7 @@ pub(crate) struct Received {
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) over_http2: bool,
-    /// `None`: larger than a megabyte.
+    /// `None`: larger than the limit.
     pub(crate) bytes: Option<Bytes>,
 }
 

@@ -10,15 +10,16 @@ use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::exchange;
+use super::admin;
+use super::exchange::exchange;
 use super::message::{Payload, Received};
 use crate::state::Shared;
 
-/// Auth0's limit for a request body.
+/// Auth0's limit for a request body; the admin side takes more, for users and answers beyond all limits.
 const MEGABYTE: usize = 1_048_576;
 
 /// Serves until it is dropped; its connections end with it.
@@ -58,7 +59,7 @@ async fn respond(
     cut: &Notify,
 ) -> Result<Response<Payload>, Infallible> {
     let response = match received(request).await {
-        Some(received) => exchange::exchange(&shared, received).await,
+        Some(received) => answered(received, shared).await,
         None => None,
     };
     let Some(response) = response else {
@@ -68,13 +69,24 @@ async fn respond(
     Ok(response)
 }
 
+/// A task of its own, because Auth0 goes on with a request whose client has given up.
+async fn answered(received: Received, shared: Shared) -> Option<Response<Payload>> {
+    let (reply, response) = oneshot::channel();
+    tokio::spawn(async move {
+        let response = exchange(&shared, received, || reply.is_closed()).await;
+        let _ = reply.send(response);
+    });
+    response.await.ok().flatten()
+}
+
 /// A request, or `None` where its sender went away before it was whole: Auth0 never acts on half a body.
 async fn received(request: Request<Incoming>) -> Option<Received> {
     let (head, body) = request.into_parts();
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
     let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
-    let bytes = match Limited::new(body, MEGABYTE).collect().await {
+    let limit = if path.starts_with(admin::PREFIX) { 16 * MEGABYTE } else { MEGABYTE };
+    let bytes = match Limited::new(body, limit).collect().await {
         Ok(body) => Some(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => None,
         Err(_) => return None,
