@@ -4,21 +4,62 @@
 //! "Update a user" in Auth0's Management API reference, and of answers that users of it have reported.
 
 use super::error::Effect;
+use super::text;
+use crate::plan::Body;
 use crate::reason::Reason;
 use serde::Deserialize;
+use serde_json::Value;
 
-/// The body of an error: `{"statusCode":400,"error":"Bad Request","message":"…","errorCode":"…"}`.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+/// The body of an error: `{"statusCode":400,"error":"Bad Request","message":"…","errorCode":"…"}`, of which any part
+/// may be missing, or OAuth's `{"error":"…","error_description":"…"}`.
+#[derive(Debug, Default)]
 pub(super) struct Refusal {
+    /// Auth0's sentence, without the values in it.
     pub(super) message: String,
-    pub(super) error_code: String,
+    /// `errorCode`.
+    pub(super) code: String,
+    /// The name of the status, or OAuth's code.
+    pub(super) error: String,
+    /// Whether Auth0 answers so: what stands before it may have an answer of its own.
+    pub(super) is_auth0s: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Answered {
+    message: Value,
+    error_description: Value,
+    error: Value,
+    #[serde(rename = "errorCode")]
+    code: Value,
+    #[serde(rename = "statusCode")]
+    status: Value,
 }
 
 impl Refusal {
     /// Reads a body; one that is no such object says nothing.
     pub(super) fn read(body: &[u8]) -> Self {
-        serde_json::from_slice(body).unwrap_or_default()
+        let Answered { message, error_description, error, code, status } =
+            serde_json::from_slice(body).unwrap_or_default();
+        let is_auth0s = [&error_description, &error, &code, &status].iter().any(|part| !part.is_null());
+        let [message, description, error, code] =
+            [message, error_description, error, code].map(|part| match part {
+                Value::String(text) => text.trim().to_owned(),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                    String::new()
+                }
+            });
+        let message = if message.is_empty() { description } else { message };
+        // Before anything looks at the text: a value may say what it likes.
+        Self { message: text::without_values(&message).into_owned(), code, error, is_auth0s }
+    }
+
+    /// The first that there is: Auth0's sentence, its code, the name of the status.
+    pub(super) fn text(&self) -> &str {
+        [&self.message, &self.code, &self.error]
+            .into_iter()
+            .find(|text| !text.is_empty())
+            .map_or("", |text| text)
     }
 
     fn says(&self, text: &str) -> bool {
@@ -28,75 +69,119 @@ impl Refusal {
     fn says_any(&self, texts: &[&str]) -> bool {
         texts.iter().any(|text| self.says(text))
     }
+
+    /// Whether Auth0 refuses the password because the user has had it before.
+    pub(super) fn is_password_history(&self) -> bool {
+        password_rules(&self.message).any(|word| word == "PasswordHistoryError:")
+    }
 }
+
+/// What happened, and what to do about it.
+pub(super) type Sentence = (&'static str, &'static str);
 
 /// The reason for a refusal, and what the call did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     pub(super) reason: Reason,
     pub(super) effect: Effect,
+    /// In place of the reason's own sentence.
+    pub(super) sentence: Option<Sentence>,
 }
 
+/// With the reason's own sentence.
 const fn verdict(reason: Reason, effect: Effect) -> Verdict {
-    Verdict { reason, effect }
+    Verdict { reason, effect, sentence: None }
 }
 
-/// Texts about a request that should never have been composed.
+/// A 403 that is no answer of Auth0.
+pub(super) const NOT_AUTH0: Verdict = Verdict {
+    reason: Reason::Auth0Unavailable,
+    effect: Effect::None,
+    sentence: Some((
+        "a firewall or proxy rejects the request in place of Auth0",
+        "allow it there; the operator retries",
+    )),
+};
+
+const FORBIDDEN: Sentence =
+    ("Auth0 forbids the request", "check what the tenant's application is allowed to do in Auth0");
+
+/// Texts about a body whose parts do not go together.
 const DEFECTS: [&str; 4] =
     ["simultaneously", "None of the valid schemas", "Additional properties", "secondary identity"];
 
-/// Texts about what the user's connection does not take.
-const UNSUPPORTED: [&str; 8] = [
+/// Texts about a token of a user, which stands for an application here.
+const FOREIGN_TOKEN: [&str; 2] =
+    ["You cannot update the following fields", "does not match subject in bearer token"];
+
+/// Texts about what the user's connection does not support.
+const UNSUPPORTED: [&str; 11] = [
     "Connection is not supported",
     "non-database user",
+    "non-sms user",
     "for this user",
     "disabled connection",
     "not supported for enterprise users",
     "cannot be updated",
-    "change_email script",
+    "script does not exist",
     "users without an username",
+    "attribute configuration enabled",
+    "phone_number is not allowed",
 ];
 
-/// Judges an answer whose status is not 2xx. `names_connection`: the request body had a `connection`.
-pub(super) fn classify(status: u16, refusal: &Refusal, names_connection: bool) -> Verdict {
+/// Judges an answer whose status is not 2xx to a request that may have had a body.
+pub(super) fn classify(status: u16, refusal: &Refusal, sent: Option<&Body>) -> Verdict {
     match status {
         401 => verdict(Reason::AuthenticationFailed, Effect::None),
-        403 => verdict(forbidden(refusal), Effect::None),
-        404 if refusal.error_code == "inexistent_user" => verdict(Reason::UserNotFound, Effect::None),
+        403 => forbidden(refusal),
+        404 if refusal.code == "inexistent_user" => verdict(Reason::UserNotFound, Effect::None),
         // Not Auth0, which says whether the user is what is missing, and which does not redirect. A
         // redirect asks for another request instead of doing this one (RFC 9110, section 15.4).
         404 | 300..=399 => verdict(Reason::Auth0Unavailable, Effect::None),
         408 => verdict(Reason::Auth0Unavailable, Effect::Unknown),
         429 => verdict(Reason::RateLimited, Effect::None),
-        400..=499 => refused(refusal, names_connection),
+        400..=499 => refused(status, refusal, sent),
         _ => verdict(Reason::Auth0Unavailable, Effect::Unknown),
     }
 }
 
-fn forbidden(refusal: &Refusal) -> Reason {
-    // Auth0 has used insufficient_scope for both, so the text comes before the code.
-    if refusal.error_code == "insufficient_entitlement" || refusal.says_any(&["upgrade", "entitle"]) {
-        Reason::NotEntitled
-    } else if refusal.says("You cannot update the following fields") {
-        Reason::AuthenticationFailed
+/// The first that matches decides. What the tenant's Auth0 plan leaves out is about this body: others may pass.
+fn forbidden(refusal: &Refusal) -> Verdict {
+    // Auth0 has used insufficient_scope for plans too, so the text comes before the code.
+    if matches!(refusal.code.as_str(), "insufficient_entitlement" | "feature_not_enabled")
+        || refusal.says_any(&["upgrade", "entitle", "verified credit card", "Your account is not allowed"])
+    {
+        verdict(Reason::NotEntitled, Effect::Refused)
+    } else if refusal.says_any(&FOREIGN_TOKEN) {
+        verdict(Reason::AuthenticationFailed, Effect::None)
+    } else if refusal.code == "insufficient_scope" || refusal.says("Insufficient scope") {
+        verdict(Reason::InsufficientScope, Effect::None)
+    } else if !refusal.is_auth0s {
+        NOT_AUTH0
+    } else if refusal.code == "operation_not_supported" {
+        verdict(Reason::NotSupportedByConnection, Effect::Refused)
     } else {
-        Reason::InsufficientScope
+        // Unknown, and 403 is about the caller: no other body would pass, and its application is where to look.
+        Verdict { sentence: Some(FORBIDDEN), ..verdict(Reason::AuthenticationFailed, Effect::None) }
     }
 }
 
 /// The first that matches decides.
-fn refused(refusal: &Refusal, names_connection: bool) -> Verdict {
+fn refused(status: u16, refusal: &Refusal, sent: Option<&Body>) -> Verdict {
     if refusal.says_any(&DEFECTS) {
-        return verdict(Reason::InternalError, Effect::None);
+        return verdict(Reason::InternalError, Effect::Refused);
     }
-    if refusal.says_any(&["Bad HTTP authentication header format", "You cannot update the following fields"])
-    {
+    if refusal.says("Bad HTTP authentication header format") || refusal.says_any(&FOREIGN_TOKEN) {
         return verdict(Reason::AuthenticationFailed, Effect::None);
     }
+    if let Some(sentence) = custom_domain(refusal) {
+        return Verdict { sentence: Some(sentence), ..verdict(Reason::InvalidRequest, Effect::None) };
+    }
     let missing_connection = refusal.says("The connection does not exist");
+    let names_connection = sent.is_some_and(|body| body.fields().contains_key("connection"));
     let reason = if refusal.says("Your account is not allowed") {
         Reason::NotEntitled
-    } else if names_password_rule(&refusal.message) {
+    } else if password_rules(&refusal.message).next().is_some() {
         Reason::PasswordRejected
     } else if refusal.says("already exists") {
         Reason::AlreadyExists
@@ -106,20 +191,56 @@ fn refused(refusal: &Refusal, names_connection: bool) -> Verdict {
         Reason::UnknownConnection
     // Without a named connection this is how a password for a social user is refused.
     } else if missing_connection
-        || refusal.error_code == "operation_not_supported"
+        || refusal.code == "operation_not_supported"
         || refusal.says_any(&UNSUPPORTED)
     {
         Reason::NotSupportedByConnection
+    } else if status == 400 && !is_about_another_part(refusal) {
+        sent.map_or(Reason::InvalidRequest, by_body)
     } else {
         Reason::InvalidRequest
     };
     verdict(reason, Effect::Refused)
 }
 
-/// `PasswordStrengthError:`, `PasswordHistoryError:` and the like.
-fn names_password_rule(message: &str) -> bool {
-    message.split_whitespace().any(|word| word.starts_with("Password") && word.ends_with("Error:"))
+/// Texts about the header that names a custom domain, which every body goes with.
+fn custom_domain(refusal: &Refusal) -> Option<Sentence> {
+    if refusal.code == "custom_domain_conflict" || refusal.says("multiple verified custom domains") {
+        Some((
+            "the tenant has several custom domains and no default",
+            "set Auth0Tenant.spec.customDomain, or a default custom domain in Auth0",
+        ))
+    } else if refusal.says_any(&["custom domain does not exist", "auth0-custom-domain"]) {
+        Some(("Auth0 rejects the custom domain", "correct Auth0Tenant.spec.customDomain"))
+    } else {
+        None
+    }
 }
 
-#[cfg(test)]
-mod tests;
+/// Whether the text is about the address or about the connection's name.
+fn is_about_another_part(refusal: &Refusal) -> bool {
+    refusal.code == "invalid_uri"
+        || refusal.says_any(&["Path validation error", "on property connection", "format user-id"])
+}
+
+/// A text that is not known is about the one thing that the body holds: the words of the connection's own password
+/// policy and of its required attributes are anybody's.
+fn by_body(sent: &Body) -> Reason {
+    let mut others = sent.fields().iter().filter(|(name, _)| *name != "connection").peekable();
+    if sent.has_password() {
+        if others.all(|(name, _)| name == "blocked") {
+            Reason::PasswordRejected
+        } else {
+            Reason::InvalidRequest
+        }
+    } else if others.peek().is_some() && others.all(|(_, value)| value.is_null()) {
+        Reason::NotClearable
+    } else {
+        Reason::InvalidRequest
+    }
+}
+
+/// `PasswordStrengthError:`, `PasswordHistoryError:` and the like.
+fn password_rules(message: &str) -> impl Iterator<Item = &str> {
+    message.split_whitespace().filter(|word| word.starts_with("Password") && word.ends_with("Error:"))
+}

@@ -1,7 +1,6 @@
 //! How a call to Auth0 fails.
 
 use super::classify::Verdict;
-use super::text;
 use crate::reason::{Failure, Reason};
 use std::time::Duration;
 
@@ -66,19 +65,12 @@ impl Error {
 
     /// An answer that is no user, or no answer of Auth0 at all.
     pub(super) fn unavailable(effect: Effect, what: &str) -> Self {
-        Self::new(Reason::Auth0Unavailable, effect, format!("{what}; it is tried again"))
+        Self::new(Reason::Auth0Unavailable, effect, format!("{what}; the operator retries"))
     }
 
     /// A request that cannot be composed. Nothing was sent.
     pub(super) fn unsent(reason: Reason, message: impl Into<String>) -> Self {
         Self::new(reason, Effect::None, message)
-    }
-
-    /// An answer that says no. `said` is Auth0's own sentence, without values.
-    pub(super) fn answered(verdict: Verdict, status: u16, said: &str) -> Self {
-        let said = text::one_line(said);
-        let quoted = if said.is_empty() { format!("HTTP {status}") } else { format!("\"{said}\"") };
-        Self { said, ..Self::new(verdict.reason, verdict.effect, sentence(verdict.reason, status, &quoted)) }
     }
 
     /// The same, where nothing that changes a user had been sent yet.
@@ -94,45 +86,48 @@ impl Error {
     }
 }
 
-/// What happened and what to do.
-fn sentence(reason: Reason, status: u16, said: &str) -> String {
-    let (what, remedy) = match reason {
+/// What happened, what Auth0 said of it (`quoted`), and what to do.
+pub(super) fn sentence(verdict: &Verdict, status: u16, quoted: &str) -> String {
+    if let Some((what, remedy)) = verdict.sentence {
+        return format!("{what} ({quoted}); {remedy}");
+    }
+    let (what, remedy) = match verdict.reason {
         Reason::NotSupportedByConnection => (
-            "the user's connection does not take this change",
-            "take the field out of the spec, or change it where the connection gets it from",
+            "the user's connection does not support this change",
+            "remove the field from the spec, or change it where the connection gets it from",
         ),
         Reason::UnknownConnection => {
             ("Auth0 does not know the connection that the spec names", "correct spec.connection")
         }
         Reason::PasswordRejected => {
-            ("Auth0 refuses the password", "choose one that the connection's password policy takes")
+            ("Auth0 rejects the password", "choose one that meets the connection's password policy")
         }
         Reason::AlreadyExists => ("another user has this value already", "choose another one"),
         Reason::NotClearable => (
-            "the user's connection refuses to remove this",
-            "give the field a value, or take it out of the spec",
+            "the user's connection rejects the removal of this field",
+            "give the field a value, or remove it from the spec",
         ),
         Reason::NotEntitled => {
-            ("the Auth0 plan does not include this", "upgrade the plan, or take the field out of the spec")
+            ("the Auth0 plan does not include this", "upgrade the plan, or remove the field from the spec")
         }
         Reason::UserNotFound => {
             ("Auth0 has no such user", "create the user, or make a resource with the right userId")
         }
         Reason::AuthenticationFailed => (
-            "Auth0 does not accept the access token",
+            "Auth0 rejects the access token",
             "check the tenant's domain, and that its application may use the Management API",
         ),
         Reason::InsufficientScope => {
-            ("the access token may not do this", "grant the tenant's application the scope that is missing")
+            ("the access token lacks a scope", "grant the missing scope to the tenant's application")
         }
         Reason::RateLimited => {
-            return "Auth0 asks to slow down; it is tried again when Auth0 allows it".to_owned();
+            return "Auth0 asks to slow down; the operator retries when Auth0 allows it".to_owned();
         }
         Reason::Auth0Unavailable => {
-            return format!("Auth0 answered HTTP {status} and did not do its work; it is tried again");
+            return format!("Auth0 answered HTTP {status} and did not do its work; the operator retries");
         }
         Reason::InternalError => {
-            ("Auth0 refuses what the operator composed", "report this as a defect of the operator")
+            ("Auth0 rejects what the operator composed", "report this as a defect of the operator")
         }
         Reason::InvalidRequest
         | Reason::Applied
@@ -147,7 +142,7 @@ fn sentence(reason: Reason, status: u16, said: &str) -> String {
         | Reason::SecretKeyMissing
         | Reason::Observed
         | Reason::ManagementConflict
-        | Reason::Paused => ("Auth0 does not take this request", "correct the spec"),
+        | Reason::Paused => ("Auth0 rejects this request", "correct the spec"),
     };
-    format!("{what} ({said}); {remedy}")
+    format!("{what} ({quoted}); {remedy}")
 }

@@ -4,12 +4,14 @@
 //! the call repeated, because an answer of 401 had no effect.
 
 mod assertion;
+mod blame;
 mod classify;
 mod client;
 mod connections;
 mod domain;
 mod error;
 mod http;
+mod known;
 mod limit;
 mod pace;
 mod rejection;

@@ -1,9 +1,11 @@
 //! From an answer that says no to the error that is told.
 
+use super::blame::blame;
 use super::classify::{Refusal, classify};
-use super::error::{Effect, Error};
-use super::text;
-use crate::plan::Body;
+use super::error::{Blame, Effect, Error, sentence};
+use super::{known, text};
+use crate::plan::{Attribute, Body};
+use crate::reason::Reason;
 
 /// What an answer to `PATCH /api/v2/users/{id}` means whose status is not 2xx.
 #[must_use]
@@ -19,16 +21,32 @@ pub(super) fn judge(status: u16, body: &[u8], sent: Option<&Body>) -> Error {
             "the tenant's domain answers with a redirect, which is not followed; check the domain",
         );
     }
-    let mut refusal = Refusal::read(body);
-    // Before anything looks at the text: a value may say what it likes.
-    refusal.message = text::without_values(&refusal.message).into_owned();
-    let names_connection = sent.is_some_and(|body| body.fields().contains_key("connection"));
-    let verdict = classify(status, &refusal, names_connection);
-    // The script of a custom database may say the password. A gap in a known sentence would say it too, so
-    // only the name of the error is quoted then, or nothing.
-    let betrays = |said: &str| sent.is_some_and(|body| body.is_betrayed_by(said));
-    let name = refusal.message.split(':').next().unwrap_or_default();
-    let said = [refusal.message.as_str(), name].into_iter().find(|said| !betrays(said)).unwrap_or_default();
-    let is_password_history = name == "PasswordHistoryError";
-    Error { is_password_history, ..Error::answered(verdict, status, said) }
+    let refusal = Refusal::read(body);
+    let verdict = classify(status, &refusal, sent);
+    let (said, is_cut) = said(&refusal, sent.is_some_and(Body::has_password));
+    let quoted = known::quote(&said, is_cut, status);
+    let message = sentence(&verdict, status, &quoted);
+    let blame = match sent.filter(|_| verdict.effect == Effect::Refused) {
+        Some(_) if verdict.reason == Reason::PasswordRejected => {
+            Blame::Each(vec![Attribute::Password.auth0_name().to_owned()])
+        }
+        Some(sent) => blame(&refusal.message, sent),
+        None => Blame::Unknown,
+    };
+    let is_password_history = verdict.reason == Reason::PasswordRejected && refusal.is_password_history();
+    Error { blame, said, is_password_history, ..Error::new(verdict.reason, verdict.effect, message) }
 }
+
+/// What is shown of Auth0's text, and whether something of it is not. `is_secret`: the answer can repeat a secret.
+fn said(refusal: &Refusal, is_secret: bool) -> (String, bool) {
+    if !is_secret {
+        return (text::one_line(refusal.text()), false);
+    }
+    match known::sentence(&refusal.message) {
+        Some(sentence) => (sentence.to_owned(), false),
+        None => (known::code(&refusal.code).unwrap_or_default().to_owned(), !refusal.text().is_empty()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

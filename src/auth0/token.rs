@@ -1,11 +1,12 @@
 //! The access token: had with the client credentials, kept until shortly before it expires.
 
 use super::assertion::Clock;
+use super::classify::{self, Refusal};
 use super::client::{Credentials, Proof};
-use super::error::{Effect, Error};
+use super::error::{Effect, Error, sentence};
 use super::http::{Answer, Http};
 use super::pace::Pace;
-use super::{limit, text};
+use super::{known, limit};
 use crate::reason::{Failure, Reason};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
@@ -125,14 +126,6 @@ struct Granted {
     scope: Option<String>,
 }
 
-/// An error of the token endpoint (RFC 6749, section 5.2).
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Denied {
-    error: String,
-    error_description: String,
-}
-
 impl Tokens {
     pub(super) fn new(
         http: Http,
@@ -213,7 +206,7 @@ impl Tokens {
     /// Answers with the token, and whether the assertion was dated wrongly.
     async fn ask(&self) -> (Result<Token, Error>, bool) {
         let started = Instant::now();
-        let (form, proof) = match self.form() {
+        let form = match self.form() {
             Ok(form) => form,
             Err(failure) => return (Err(failure.into()), false),
         };
@@ -230,54 +223,56 @@ impl Tokens {
                 Error::unavailable(Effect::None, "the token endpoint's answer holds no usable token")
             })
         } else {
-            Err(denied(&answer, proof.expose_secret()))
+            Err(denied(&answer))
         };
         (granted, was_off)
     }
 
-    /// The request's body, and the proof that it holds.
-    fn form(&self) -> Result<(Value, SecretString), Failure> {
+    /// The request's body.
+    fn form(&self) -> Result<Value, Failure> {
         let id = &self.credentials.client_id;
         let mut form = json!({
             "grant_type": "client_credentials", "client_id": id, "audience": format!("{}/api/v2/", self.origin),
         });
-        let proof = match &self.credentials.proof {
-            Proof::Secret(secret) => {
-                form["client_secret"] = secret.expose_secret().into();
-                secret.clone()
-            }
+        match &self.credentials.proof {
+            Proof::Secret(secret) => form["client_secret"] = secret.expose_secret().into(),
             Proof::Key(key) => {
                 let assertion = key.assertion(id, &format!("{}/", self.origin), self.clock.now())?;
                 form["client_assertion_type"] = ASSERTION_TYPE.into();
                 form["client_assertion"] = assertion.expose_secret().into();
-                assertion
             }
-        };
-        Ok((form, proof))
+        }
+        Ok(form)
     }
 }
 
 /// Judges an answer of the token endpoint that grants nothing. The API was not called, so no effect.
-fn denied(answer: &Answer, secret: &str) -> Error {
+fn denied(answer: &Answer) -> Error {
     match answer.status.as_u16() {
-        400 | 401 | 403 => {
-            let body: Denied = serde_json::from_slice(&answer.body).unwrap_or_default();
-            let mut said = format!("{}: {}", body.error, body.error_description);
-            if !secret.is_empty() {
-                said = said.replace(secret, "\u{2026}");
+        status @ (400 | 401 | 403) => {
+            let refusal = Refusal::read(&answer.body);
+            if status == 403 && !refusal.is_auth0s {
+                let verdict = classify::NOT_AUTH0;
+                let message = sentence(&verdict, status, &known::quote("", false, status));
+                return Error::new(verdict.reason, verdict.effect, message);
             }
+            let code = known::code(&refusal.error);
+            let description = known::sentence(&refusal.message);
+            let said = code.into_iter().chain(description).collect::<Vec<_>>().join(": ");
+            let is_cut = (code.is_none() && !refusal.error.is_empty())
+                || (description.is_none() && !refusal.message.is_empty());
             let message = format!(
-                "Auth0 refuses the tenant's credentials (\"{}\"); check clientId and clientSecret, or privateKey, and that the application may use the Management API",
-                text::one_line(said.trim_matches([':', ' ']))
+                "Auth0 rejects the tenant's credentials ({}); check clientId and clientSecret, or privateKey, and that the application may use the Management API",
+                known::quote(&said, is_cut, status)
             );
-            Error::new(Reason::AuthenticationFailed, Effect::None, message)
+            Error { said, ..Error::new(Reason::AuthenticationFailed, Effect::None, message) }
         }
         429 => Error {
             retry_after: limit::wait(&answer.headers, limit::LONGEST_QUOTA),
             ..Error::new(
                 Reason::RateLimited,
                 Effect::None,
-                "Auth0 gives out no more access tokens for now; it is tried again when Auth0 allows it",
+                "Auth0 issues no more access tokens for now; the operator retries when Auth0 allows it",
             )
         },
         status => Error::unavailable(Effect::None, &format!("Auth0's token endpoint answered HTTP {status}")),

@@ -61,6 +61,13 @@ pub struct Body {
 }
 
 impl Body {
+    /// A body with these fields.
+    #[cfg(test)]
+    pub(crate) fn of(fields: &Value, password: Option<&str>) -> Self {
+        let fields = fields.as_object().cloned().unwrap_or_default();
+        Self { fields, password: password.map(SecretString::from) }
+    }
+
     pub(super) fn put(&mut self, change: &Change) {
         let name = change.attribute.auth0_name();
         match &change.place {
@@ -92,10 +99,10 @@ impl Body {
         self.password.is_some()
     }
 
-    /// Whether a text says the password.
+    /// Whether it sets or clears the attribute with this name of Auth0's.
     #[must_use]
-    pub fn is_betrayed_by(&self, text: &str) -> bool {
-        self.password.as_ref().is_some_and(|password| text.contains(password.expose_secret()))
+    pub fn holds(&self, name: &str) -> bool {
+        self.fields.contains_key(name) || (name == Attribute::Password.auth0_name() && self.has_password())
     }
 
     /// The JSON text that goes to Auth0, password included.
