@@ -212,13 +212,17 @@ fn as_text(value: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
-/// A boolean as Auth0 may show it: absent is false, and some connections answer `"true"`.
+/// A flag as Auth0 takes it. A connection may map anything to it, and so may send text, an email address in place of
+/// `email_verified` for one: what is not empty and no word for false counts as true.
 #[must_use]
 pub fn is_true(value: Option<&Value>) -> bool {
     match value {
         Some(Value::Bool(flag)) => *flag,
-        Some(Value::String(text)) => text == "true",
-        Some(Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_)) | None => false,
+        Some(Value::String(text)) => {
+            !matches!(text.as_str(), "" | "false" | "False" | "FALSE" | "f" | "F" | "0")
+        }
+        Some(Value::Number(number)) => number.as_f64() != Some(0.0),
+        Some(Value::Null | Value::Array(_) | Value::Object(_)) | None => false,
     }
 }
 
@@ -279,6 +283,45 @@ mod tests {
     fn unknown_and_ambiguous_connections_are_told_apart() {
         assert_eq!(linked().target(Some("sms")).unwrap_err().reason, Reason::UnknownConnection);
         assert_eq!(linked().target(Some("twins")).unwrap_err().reason, Reason::InvalidRequest);
+    }
+
+    #[test]
+    fn flags_are_read_as_auth0_reads_them() {
+        let mut root = linked().root;
+        for (value, flag) in [
+            (json!(true), true),
+            (json!("true"), true),
+            (json!("True"), true),
+            (json!("TRUE"), true),
+            (json!("t"), true),
+            (json!("T"), true),
+            (json!("1"), true),
+            (json!(1), true),
+            (json!(0.5), true),
+            (json!("jo@example.com"), true),
+            (json!("no"), true),
+            (json!(false), false),
+            (json!("false"), false),
+            (json!("False"), false),
+            (json!("FALSE"), false),
+            (json!("f"), false),
+            (json!("F"), false),
+            (json!("0"), false),
+            (json!(0), false),
+            (json!(-0.0), false),
+            (json!(""), false),
+            (json!([true]), false),
+            (json!({"true": true}), false),
+        ] {
+            for name in ["email_verified", "phone_verified", "blocked"] {
+                root.insert(name.to_owned(), value.clone());
+            }
+            let user = User { root: root.clone() };
+            let outputs = user.outputs();
+            let shown = [outputs.email_verified, outputs.phone_verified, outputs.blocked];
+            assert_eq!((shown, user.is_blocked()), ([Some(flag); 3], flag), "{value}");
+        }
+        assert!(!is_true(None));
     }
 
     #[test]

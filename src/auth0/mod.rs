@@ -5,6 +5,8 @@
 
 mod assertion;
 mod blame;
+#[cfg(test)]
+mod canaries;
 mod classify;
 mod client;
 mod connections;

@@ -4,7 +4,7 @@ use super::assertion::Clock;
 use super::classify::{self, Refusal};
 use super::client::{Credentials, Proof};
 use super::error::{Effect, Error, sentence};
-use super::http::{Answer, Http};
+use super::http::Http;
 use super::pace::Pace;
 use super::{known, limit};
 use crate::reason::{Failure, Reason};
@@ -223,7 +223,8 @@ impl Tokens {
                 Error::unavailable(Effect::None, "the token endpoint's answer holds no usable token")
             })
         } else {
-            Err(denied(&answer))
+            let wait = limit::wait(&answer.headers, limit::LONGEST_QUOTA);
+            Err(denied(answer.status.as_u16(), &answer.body, wait))
         };
         (granted, was_off)
     }
@@ -247,10 +248,10 @@ impl Tokens {
 }
 
 /// Judges an answer of the token endpoint that grants nothing. The API was not called, so no effect.
-fn denied(answer: &Answer) -> Error {
-    match answer.status.as_u16() {
-        status @ (400 | 401 | 403) => {
-            let refusal = Refusal::read(&answer.body);
+pub(super) fn denied(status: u16, body: &[u8], retry_after: Option<Duration>) -> Error {
+    match status {
+        400 | 401 | 403 => {
+            let refusal = Refusal::read(body);
             if status == 403 && !refusal.is_auth0s {
                 let verdict = classify::NOT_AUTH0;
                 let message = sentence(&verdict, status, &known::quote("", false, status));
@@ -268,7 +269,7 @@ fn denied(answer: &Answer) -> Error {
             Error { said, ..Error::new(Reason::AuthenticationFailed, Effect::None, message) }
         }
         429 => Error {
-            retry_after: limit::wait(&answer.headers, limit::LONGEST_QUOTA),
+            retry_after,
             ..Error::new(
                 Reason::RateLimited,
                 Effect::None,
