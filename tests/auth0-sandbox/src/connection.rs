@@ -22,9 +22,10 @@ const ENTERPRISE: [&str; 12] = [
 /// A connection as `GET /api/v2/connections` shows it, plus `disabled`.
 ///
 /// What a connection allows is read from its `options`, under Auth0's own names: `requires_username`,
-/// `attributes.{username,phone_number}`, `enabledDatabaseCustomization`, `import_mode`, `customScripts`,
+/// `attributes.{email,phone_number,username}`, `enabledDatabaseCustomization`, `import_mode`, `customScripts`,
 /// `set_user_root_attributes`, `non_persistent_attrs`, `passwordPolicy`, `password_history`,
-/// `password_dictionary`, `password_no_personal_info`, `password_complexity_options`, `validation`.
+/// `password_dictionary`, `password_no_personal_info`, `password_complexity_options`, `password_options`,
+/// `validation`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Connection {
     /// `con_…`; made from the name when absent.
@@ -112,12 +113,18 @@ impl Connection {
         self
     }
 
+    /// The same connection with `options.attributes.NAME`: `email`, `phone_number` or `username`.
+    #[must_use]
+    pub fn with_attribute(self, name: &str, configuration: Value) -> Self {
+        let mut attributes = self.options.get("attributes").cloned().unwrap_or_else(|| json!({}));
+        attributes[name] = configuration;
+        self.with("attributes", attributes)
+    }
+
     /// The same connection with phone numbers as an attribute of its users.
     #[must_use]
     pub fn with_phone(self) -> Self {
-        let mut attributes = self.options.get("attributes").cloned().unwrap_or_else(|| json!({}));
-        attributes["phone_number"] = json!({ "signup": { "status": "optional" } });
-        self.with("attributes", attributes)
+        self.with_attribute("phone_number", json!({ "signup": { "status": "optional" } }))
     }
 
     pub(crate) fn completed(mut self) -> Self {
@@ -148,10 +155,31 @@ impl Connection {
         self.text("set_user_root_attributes") == Some("on_first_login")
     }
 
-    /// Whether its users may have a username.
+    /// Whether its users may have a username: the attribute decides where it is configured.
     #[must_use]
     pub fn has_usernames(&self) -> bool {
-        self.is_on("requires_username") || self.attribute_is_enabled("username")
+        match self.attribute("username", &[]) {
+            Some(_) => self.attribute_is_enabled("username"),
+            None => self.is_on("requires_username"),
+        }
+    }
+
+    /// Whether its users may have an email: all databases, unless the attribute is configured and inactive.
+    #[must_use]
+    pub fn has_emails(&self) -> bool {
+        self.attribute("email", &[]).is_none() || self.attribute_is_enabled("email")
+    }
+
+    /// Whether an attribute must stay on the profile (`attributes.NAME.profile_required`, documented).
+    #[must_use]
+    pub fn requires(&self, attribute: &str) -> bool {
+        self.kind().is_database() && self.attribute(attribute, &["profile_required"]) == Some(&json!(true))
+    }
+
+    /// Whether two users may have the same email (`attributes.email.unique: false`, documented).
+    #[must_use]
+    pub fn shares_emails(&self) -> bool {
+        self.attribute("email", &["unique"]) == Some(&json!(false))
     }
 
     /// Whether its users may have a phone number.
@@ -182,9 +210,15 @@ impl Connection {
         rest.iter().try_fold(self.options.get(*first)?, |value, key| value.get(key))
     }
 
-    fn attribute_is_enabled(&self, attribute: &str) -> bool {
-        self.option(&["attributes", attribute])
-            .is_some_and(|value| value.pointer("/signup/status").and_then(Value::as_str) != Some("inactive"))
+    /// The configuration of an attribute, or a part of it.
+    pub(crate) fn attribute(&self, name: &str, path: &[&str]) -> Option<&Value> {
+        let configuration = self.option(&["attributes", name])?;
+        path.iter().try_fold(configuration, |value, key| value.get(key))
+    }
+
+    fn attribute_is_enabled(&self, name: &str) -> bool {
+        self.attribute(name, &[]).is_some()
+            && self.attribute(name, &["signup", "status"]) != Some(&json!("inactive"))
     }
 
     fn is_on(&self, option: &str) -> bool {

@@ -37,8 +37,10 @@ pub use connection::{Connection, Kind};
 pub use faults::{Fault, FaultKind};
 pub use limits::Plan;
 pub use log::Exchange;
-pub use model::{Effects, Refusal};
+pub use model::{Effects, Refusal, Unworded};
 pub use options::Options;
-pub use rules::{ClearedAppMetadata, ClientRefusal, EmailRefusal, Rules, TokenShape};
+pub use rules::{
+    ClearedAppMetadata, ClientRefusal, EmailRefusal, LetterCase, PhoneRefusal, PhoneScope, Rules, TokenShape,
+};
 pub use sandbox::{IssuedToken, Sandbox};
 pub use seed::{Seed, SeedUser};

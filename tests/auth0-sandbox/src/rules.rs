@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Refusal;
+use crate::model::{Refusal, Unworded};
 
 /// How Auth0 words the refusal of an email change outside databases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,44 @@ pub enum EmailRefusal {
     ThisUser,
     /// `Cannot update email for non-database user.` (documented).
     NonDatabaseUser,
+}
+
+/// How Auth0 words the refusal of a phone number in a database without the attribute.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PhoneRefusal {
+    /// `Cannot update phone_number for non-sms user` (seen in the wild).
+    #[default]
+    NonSmsUser,
+    /// `Can only update phone_number for auth0 connections with attribute configuration enabled and
+    /// options.attributes configured.` (seen in the wild).
+    AttributesNotConfigured,
+    /// `phone_number is not allowed`, as creating such a user is refused (seen in the wild; the rest of the
+    /// text is not known).
+    NotAllowed,
+    /// `Connection is not supported for this operation.` (documented).
+    NotSupported,
+}
+
+/// Among whom a phone number is unique.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PhoneScope {
+    /// The users of the connection (inferred).
+    #[default]
+    Connection,
+    /// All users of the tenant (a literal reading of "among all users", which is documented).
+    Tenant,
+}
+
+/// What a connection makes of the letters of an email or username.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LetterCase {
+    /// They become small.
+    Lowered,
+    /// They stay.
+    Kept,
 }
 
 /// What remains of `app_metadata` after it was cleared with `{}`.
@@ -78,6 +116,22 @@ pub struct Rules {
     pub unknown_error_codes: bool,
     /// Wording of the refusal of an email outside databases.
     pub email_refusal: EmailRefusal,
+    /// Wording of the refusal of a phone number in a database without the attribute.
+    pub phone_refusal: PhoneRefusal,
+    /// A phone number of an SMS identity needs `connection` beside it; without, the text of
+    /// [`PhoneRefusal::AttributesNotConfigured`] (seen in the wild in one tenant of two). Default false.
+    pub sms_phone_needs_connection: bool,
+    /// Among whom a phone number is unique.
+    pub phone_scope: PhoneScope,
+    /// Other texts, codes or statuses for refusals whose text is not known; `{}` becomes the attribute or
+    /// the limit.
+    pub wordings: BTreeMap<Unworded, Refusal>,
+    /// Connections by name that treat letters unlike their kind. Documented: Auth0's store (importing
+    /// databases too) lowers emails and usernames, all others keep them.
+    pub letter_case: BTreeMap<String, LetterCase>,
+    /// The largest profile in bytes of JSON: a PATCH that would make a larger one is refused. Documented:
+    /// 10 KB from 2027-03-04 on. Default: none.
+    pub profile_limit: Option<u64>,
     /// A passwordless `email` connection accepts a new `email`. Reported refused; default false.
     pub passwordless_email_change: bool,
     /// Unknown root attributes are refused (`Additional properties not allowed`). Default true. When
@@ -118,9 +172,11 @@ pub struct Rules {
     pub limit_headers_on_429: bool,
     /// A 429 carries `retry-after` (seconds). Documented for token quotas only; default false.
     pub retry_after_on_429: bool,
-    /// Verified custom domains of the tenant. With two or more, a PATCH without the header
-    /// `auth0-custom-domain` is a 409.
+    /// Verified custom domains of the tenant. With two or more and no default one, a PATCH without the header
+    /// `auth0-custom-domain` is a 409 (recorded).
     pub custom_domains: Vec<String>,
+    /// One of them is the default one. Default false.
+    pub default_custom_domain: bool,
 }
 
 impl Default for Rules {
@@ -134,6 +190,12 @@ impl Default for Rules {
             cleared_app_metadata: ClearedAppMetadata::default(),
             unknown_error_codes: false,
             email_refusal: EmailRefusal::default(),
+            phone_refusal: PhoneRefusal::default(),
+            sms_phone_needs_connection: false,
+            phone_scope: PhoneScope::default(),
+            wordings: BTreeMap::new(),
+            letter_case: BTreeMap::new(),
+            profile_limit: None,
             passwordless_email_change: false,
             strict_root_keys: true,
             phone_refused_beside_pairs: false,
@@ -153,6 +215,7 @@ impl Default for Rules {
             limit_headers_on_429: true,
             retry_after_on_429: false,
             custom_domains: Vec::new(),
+            default_custom_domain: false,
         }
     }
 }

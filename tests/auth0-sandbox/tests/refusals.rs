@@ -377,8 +377,12 @@ async fn custom_domains() {
         async { read(request.send().await.unwrap()).await }
     };
     let (status, answer) = lab.patch("auth0|ann", &json!({ "name": "A" })).await;
-    assert_eq!((status, &answer["errorCode"]), (409, &json!("custom_domain_conflict")));
+    let conflict = json!({ "statusCode": 409, "error": "Conflict", "errorCode": "custom_domain_conflict",
+        "message": "The tenant has multiple verified custom domains." });
+    assert_eq!((status, answer), (409, conflict));
     assert_eq!(with("a.example.com").await.0, 200);
+    lab.sandbox.change_rules(|rules| rules.default_custom_domain = true);
+    lab.patched("auth0|ann", &json!({ "name": "A" })).await;
     let (status, answer) = with("c.example.com").await;
     assert_eq!(
         (status, &answer["message"]),

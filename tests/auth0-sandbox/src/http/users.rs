@@ -124,7 +124,7 @@ fn custom_domain(state: &State, received: &Received) -> Result<(), Answer> {
         Some(name) if !domains.iter().any(|known| known == name) => {
             Err(Refusal::new(400, "The custom domain does not exist for the tenant.").into())
         }
-        None if domains.len() > 1 => {
+        None if domains.len() > 1 && !state.rules.default_custom_domain => {
             let text = "The tenant has multiple verified custom domains.";
             Err(Refusal::new(409, text).code("custom_domain_conflict").into())
         }

@@ -3,12 +3,12 @@
 use serde_json::{Map, Value};
 
 use super::attributes::{OF_IDENTITY, PAIRS, PROFILE};
-use super::schema::unknown;
+use super::schema::{is_phone, unknown};
 use super::target::{identities, primary_index, text};
-use super::{Account, Refusal, Target, Tenant, mentions, password};
+use super::{Account, Refusal, Target, Tenant, Unworded, mentions, password};
 use crate::Rules;
 use crate::connection::Kind;
-use crate::rules::EmailRefusal;
+use crate::rules::{EmailRefusal, PhoneRefusal, PhoneScope};
 
 type Body = Map<String, Value>;
 type Verdict = Result<(), Refusal>;
@@ -152,6 +152,9 @@ fn email(body: &Body, target: &Target, rules: &Rules) -> Verdict {
         };
         return Err(Refusal::uncoded(text, rules));
     }
+    if kind.is_database() && !target.connection.has_emails() {
+        return Err(Unworded::EmailOff.refusal("email", rules));
+    }
     needs_script(target, "change_email", rules)?;
     removable("email", value, rules.contact_clearable, target, rules)
 }
@@ -175,12 +178,29 @@ fn phone(body: &Body, target: &Target, rules: &Rules) -> Verdict {
     }
     let kind = target.connection.kind();
     let accepted = kind == Kind::PasswordlessSms || (kind.is_database() && target.connection.has_phones());
+    let Some(value) = body.get("phone_number") else {
+        return if accepted { Ok(()) } else { Err(not_supported(rules)) };
+    };
     if !accepted {
-        return Err(not_supported(rules));
+        return Err(if kind.is_database() { phone_refusal(rules) } else { not_supported(rules) });
     }
-    let Some(value) = body.get("phone_number") else { return Ok(()) };
+    if kind == Kind::PasswordlessSms && !target.named && rules.sms_phone_needs_connection {
+        return Err(Refusal::uncoded(ATTRIBUTES_NOT_CONFIGURED, rules));
+    }
     needs_script(target, "change_phone_number", rules)?;
     removable("phone_number", value, rules.contact_clearable, target, rules)
+}
+
+const ATTRIBUTES_NOT_CONFIGURED: &str = "Can only update phone_number for auth0 connections with attribute \
+    configuration enabled and options.attributes configured.";
+
+fn phone_refusal(rules: &Rules) -> Refusal {
+    match rules.phone_refusal {
+        PhoneRefusal::NonSmsUser => Refusal::uncoded("Cannot update phone_number for non-sms user", rules),
+        PhoneRefusal::AttributesNotConfigured => Refusal::uncoded(ATTRIBUTES_NOT_CONFIGURED, rules),
+        PhoneRefusal::NotAllowed => Refusal::uncoded("phone_number is not allowed", rules),
+        PhoneRefusal::NotSupported => not_supported(rules),
+    }
 }
 
 fn username(user: &Body, body: &Body, target: &Target, rules: &Rules) -> Verdict {
@@ -195,17 +215,27 @@ fn username(user: &Body, body: &Body, target: &Target, rules: &Rules) -> Verdict
     value.as_str().map_or(Ok(()), |name| username_form(name, target))
 }
 
-/// Documented: the connection's length (1 to 15 by default) and characters, and no email address. The
-/// wording is inferred.
+/// Documented: the connection's length (1 to 15 by default) and characters; the form of an email address, and
+/// under flexible identifiers that of a phone number, only where `allowed_types` names it. The wording is
+/// inferred.
 fn username_form(name: &str, target: &Target) -> Verdict {
+    let connection = &target.connection;
     let limit = |edge: &str, default: u64| {
-        target.connection.option(&["validation", "username", edge]).and_then(Value::as_u64).unwrap_or(default)
+        let flexible = connection.attribute("username", &["validation", &format!("{edge}_length")]);
+        let value = flexible.or_else(|| connection.option(&["validation", "username", edge]));
+        value.and_then(Value::as_u64).unwrap_or(default)
+    };
+    let allows = |form: &str| {
+        let path = ["validation", "allowed_types", form];
+        connection.attribute("username", &path).and_then(Value::as_bool).unwrap_or(false)
     };
     let length = name.chars().count() as u64;
     let allowed = |c: char| c.is_ascii_alphanumeric() || "@^$.!`#+-'~_".contains(c);
     let is_email =
         name.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.'));
-    if (limit("min", 1)..=limit("max", 15)).contains(&length) && name.chars().all(allowed) && !is_email {
+    let is_phone = connection.attribute("username", &[]).is_some() && is_phone(name);
+    let wrong_form = (is_email && !allows("email")) || (is_phone && !allows("phone_number"));
+    if (limit("min", 1)..=limit("max", 15)).contains(&length) && name.chars().all(allowed) && !wrong_form {
         return Ok(());
     }
     let problem = format!("Object didn't pass validation for format username: {name}");
@@ -216,29 +246,53 @@ fn username_form(name: &str, target: &Target) -> Verdict {
     ))
 }
 
-/// Emails and usernames are unique in a connection; a duplicate is a 400, not a 409.
+/// Emails, usernames and phone numbers are unique in a connection (documented), whether or not they are an
+/// attribute of it; a duplicate is a 400, not a 409.
 fn unique(account: &Account, body: &Body, tenant: &Tenant<'_>, target: &Target) -> Verdict {
-    if !target.connection.kind().is_database() {
-        return Ok(());
-    }
-    for attribute in ["email", "username"] {
+    let (connection, rules) = (&target.connection, tenant.rules);
+    let same_letters = |held: &str, wanted: &str| {
+        if target.lowers_letters(rules) { held.eq_ignore_ascii_case(wanted) } else { held == wanted }
+    };
+    for attribute in ["email", "username", "phone_number"] {
         let Some(wanted) = body.get(attribute).and_then(Value::as_str) else { continue };
-        let siblings = held(&account.user, attribute, &target.connection.name, Some(target.index));
-        let others = tenant
-            .others
-            .iter()
-            .flat_map(|user| held(user, attribute, &target.connection.name, None))
-            .chain(siblings);
-        if others.into_iter().any(|held| held.eq_ignore_ascii_case(wanted)) {
-            let text = format!("The specified new {attribute} already exists");
-            return Err(Refusal::new(400, text).code("auth0_idp_error"));
+        let of_sms = connection.kind() == Kind::PasswordlessSms && attribute == "phone_number";
+        let shared = attribute == "email" && connection.shares_emails();
+        if shared || !(connection.kind().is_database() || of_sms) {
+            continue;
+        }
+        let everywhere = attribute == "phone_number" && rules.phone_scope == PhoneScope::Tenant;
+        let among = if everywhere { None } else { Some(connection.name.as_str()) };
+        let siblings = held(&account.user, attribute, among, Some(target.index));
+        let others = tenant.others.iter().flat_map(|user| held(user, attribute, among, None)).chain(siblings);
+        if others.into_iter().any(|held| same_letters(held, wanted)) {
+            return Err(match attribute {
+                "phone_number" => Unworded::PhoneTaken.refusal(attribute, rules),
+                _ => Refusal::new(400, format!("The specified new {attribute} already exists"))
+                    .code("auth0_idp_error"),
+            });
         }
     }
     Ok(())
 }
 
-/// The values that a user's identities in one connection hold.
-fn held<'a>(user: &'a Body, attribute: &str, connection: &str, except: Option<usize>) -> Vec<&'a str> {
+/// Documented for March 2027: a profile that is too large is refused.
+pub(super) fn size(next: &Account, rules: &Rules) -> Verdict {
+    let Some(limit) = rules.profile_limit else { return Ok(()) };
+    let size = serde_json::to_string(&next.user).unwrap_or_default().len();
+    if size as u64 <= limit {
+        Ok(())
+    } else {
+        Err(Unworded::ProfileTooLarge.refusal(&limit.to_string(), rules))
+    }
+}
+
+/// The values that a user's identities hold, in one connection or in all.
+fn held<'a>(
+    user: &'a Body,
+    attribute: &str,
+    connection: Option<&str>,
+    except: Option<usize>,
+) -> Vec<&'a str> {
     let identities = identities(user);
     let primary = primary_index(user, identities);
     let value_of = |(index, identity): (usize, &'a Value)| {
@@ -249,7 +303,9 @@ fn held<'a>(user: &'a Body, attribute: &str, connection: &str, except: Option<us
     identities
         .iter()
         .enumerate()
-        .filter(|(index, identity)| Some(*index) != except && text(identity, "connection") == connection)
+        .filter(|(index, identity)| {
+            Some(*index) != except && connection.is_none_or(|name| text(identity, "connection") == name)
+        })
         .filter_map(value_of)
         .collect()
 }
@@ -264,6 +320,9 @@ fn is_non_persistent(target: &Target, name: &str) -> bool {
 }
 
 fn removable(name: &str, value: &Value, clearable: bool, target: &Target, rules: &Rules) -> Verdict {
+    if value.is_null() && target.connection.requires(name) {
+        return Err(Unworded::RequiredOnProfile.refusal(name, rules));
+    }
     if value.is_null() && !clearable { Err(not_removable(&[name], target, rules)) } else { Ok(()) }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::attributes::{OF_IDENTITY, PROFILE};
+use super::password::as_hashed;
 use super::schema::unknown;
 use super::{Account, Passwords, Target, Tenant};
 use crate::Rules;
@@ -106,7 +107,7 @@ impl Write<'_> {
     fn password(&self, next: &mut Account, now: &str) {
         let Some(password) = self.body.get("password").and_then(Value::as_str) else { return };
         let held: &mut Passwords = next.passwords.entry(self.target.password_key(&next.user)).or_default();
-        let before = std::mem::replace(&mut held.current, password.to_owned());
+        let before = std::mem::replace(&mut held.current, as_hashed(password, self.target).to_owned());
         if !before.is_empty() {
             held.earlier.insert(0, before);
         }
@@ -160,11 +161,10 @@ impl Write<'_> {
         self.target.value(user, name).unwrap_or(&Value::Null) != &stored
     }
 
-    /// Auth0's store keeps emails and usernames in lower case (documented).
     fn as_stored(&self, name: &str, value: Value) -> Value {
-        let in_store = matches!(self.target.connection.kind(), Kind::Auth0Store | Kind::Importing);
+        let lowers = ["email", "username"].contains(&name) && self.target.lowers_letters(self.rules);
         match value.as_str() {
-            Some(text) if in_store && ["email", "username"].contains(&name) => json!(text.to_lowercase()),
+            Some(text) if lowers => json!(text.to_lowercase()),
             _ => value,
         }
     }

@@ -11,6 +11,7 @@ mod password;
 mod refusal;
 pub mod schema;
 mod target;
+mod unworded;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ use serde_json::{Map, Value};
 pub use refusal::Refusal;
 pub use target::Target;
 pub(crate) use target::identity_key;
+pub use unworded::Unworded;
 
 use crate::{Connection, Rules};
 
@@ -68,7 +70,7 @@ pub struct Tenant<'a> {
     pub connections: &'a [Connection],
     /// The switches.
     pub rules: &'a Rules,
-    /// All other users, for the rule that emails and usernames are unique in a connection.
+    /// All other users, for the rule that emails, usernames and phone numbers are unique in a connection.
     pub others: &'a [&'a Map<String, Value>],
 }
 
@@ -104,7 +106,9 @@ pub fn patched(
     schema::check(&Value::Object(body.clone()), tenant.rules)?;
     let target = Target::of(&account.user, body, tenant.connections)?;
     judge::semantics(account, body, tenant, &target)?;
-    Ok(merge::apply(account, body, tenant, &target, now))
+    let next = merge::apply(account, body, tenant, &target, now);
+    judge::size(&next, tenant.rules)?;
+    Ok(next)
 }
 
 /// [`patched`] for a user object alone.

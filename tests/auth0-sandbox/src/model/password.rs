@@ -1,14 +1,21 @@
-//! A connection's password policy.
+//! A connection's password policy: `options.password_options` where it is there (the flexible policy), else the
+//! options before it.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::judge::{needs_script, password_not_removable};
-use super::{Account, Refusal, Target};
-use crate::Rules;
+use super::{Account, Refusal, Target, Unworded};
+use crate::{Kind, Rules};
 
 /// A few of the passwords that Auth0's default dictionary refuses.
 const COMMON: [&str; 8] =
     ["password", "password1", "password1!", "passw0rd!", "qwerty123", "letmein1", "12345678", "iloveyou1"];
+
+/// Documented: what is longer, in bytes, is cut off, unless the flexible policy refuses it.
+const LONGEST: usize = 72;
+
+/// The part of the user that the older policy looks for in a password.
+const USER_DATA: [&str; 6] = ["name", "username", "nickname", "given_name", "family_name", "email"];
 
 pub(super) fn check(
     account: &Account,
@@ -23,14 +30,26 @@ pub(super) fn check(
     }
     let Some(password) = value.as_str() else { return Err(password_not_removable(target, rules)) };
     needs_script(target, "change_password", rules)?;
+    if let Some(policy) = target.connection.option(&["password_options"]) {
+        let failed = flexible(password, policy, account, target);
+        return failed.map_or(Ok(()), |failed| Err(failed.refusal("password", rules)));
+    }
+    let option = |name: &str| target.connection.option(&[name]).filter(|policy| policy["enable"] == true);
     let fails: [(&str, bool); 4] = [
         ("PasswordStrengthError: Password is too weak", is_weak(password, target)),
-        ("PasswordDictionaryError: Password is too common", is_common(password, target)),
+        (
+            "PasswordDictionaryError: Password is too common",
+            option("password_dictionary").is_some_and(|policy| is_common(password, &policy["dictionary"])),
+        ),
         (
             "PasswordNoUserInfoError: Password contains user information",
-            names_user(password, account, target),
+            option("password_no_personal_info")
+                .is_some_and(|_| names_user(password, &USER_DATA, account, target)),
         ),
-        ("PasswordHistoryError: Password has previously been used", is_used(password, account, target)),
+        (
+            "PasswordHistoryError: Password has previously been used",
+            option("password_history").is_some_and(|policy| is_used(password, policy, account, target)),
+        ),
     ];
     match fails.iter().find(|(_, failed)| *failed) {
         // Recorded: a weak password's answer has no errorCode.
@@ -78,40 +97,85 @@ fn repeats(password: &str) -> bool {
     characters.windows(3).any(|three| three[0] == three[1] && three[1] == three[2])
 }
 
-fn is_common(password: &str, target: &Target) -> bool {
-    let own = target.connection.option(&["password_dictionary", "dictionary"]).and_then(Value::as_array);
-    let in_own = own.is_some_and(|words| {
-        words.iter().filter_map(Value::as_str).any(|w| w.eq_ignore_ascii_case(password))
-    });
-    is_enabled(target, "password_dictionary")
-        && (in_own || COMMON.iter().any(|word| word.eq_ignore_ascii_case(password)))
+/// The flexible policy, documented: what a password fails at.
+fn flexible(password: &str, policy: &Value, account: &Account, target: &Target) -> Option<Unworded> {
+    let complexity = &policy["complexity"];
+    let active = |name: &str| Some(&policy[name]).filter(|part| part["active"] == true);
+    let fields = policy["profile_data"]["blocked_fields"].as_array();
+    let fields = fields.map(|fields| fields.iter().filter_map(Value::as_str).collect::<Vec<_>>());
+    let fields = fields.unwrap_or_else(|| USER_DATA.to_vec());
+    let fails = [
+        (Unworded::PasswordTooLong, password.len() > LONGEST && complexity["max_length_exceeded"] == "error"),
+        (Unworded::PasswordTooWeak, is_too_simple(password, complexity)),
+        (
+            Unworded::PasswordTooCommon,
+            active("dictionary").is_some_and(|part| is_common(password, &part["custom"])),
+        ),
+        (
+            Unworded::PasswordHasUserData,
+            active("profile_data").is_some_and(|_| names_user(password, &fields, account, target)),
+        ),
+        (
+            Unworded::PasswordUsedBefore,
+            active("history").is_some_and(|part| is_used(password, part, account, target)),
+        ),
+    ];
+    fails.into_iter().find(|(_, failed)| *failed).map(|(what, _)| what)
 }
 
-fn names_user(password: &str, account: &Account, target: &Target) -> bool {
+fn is_too_simple(password: &str, complexity: &Value) -> bool {
+    let asked = complexity["character_types"].as_array().cloned().unwrap_or_default();
+    let names = ["lowercase", "uppercase", "number", "special"];
+    let held =
+        names.into_iter().zip(classes(password)).filter(|(name, has)| *has && asked.contains(&json!(name)));
+    let needed = if complexity["character_type_rule"] == "three_of_four" { 3 } else { asked.len() };
+    let blocks = |what: &str| complexity[what] == "block";
+    (password.chars().count() as u64) < complexity["min_length"].as_u64().unwrap_or(1)
+        || held.count() < needed
+        || (blocks("identical_characters") && repeats(password))
+        || (blocks("sequential_characters") && counts_on(password))
+}
+
+/// Three letters or digits in a row that follow one another, up or down.
+fn counts_on(password: &str) -> bool {
+    let characters: Vec<char> = password.chars().collect();
+    characters.windows(3).any(|three| {
+        let [a, b, c] = [three[0], three[1], three[2]].map(u32::from);
+        three.iter().all(char::is_ascii_alphanumeric)
+            && ((a + 1 == b && b + 1 == c) || (c + 1 == b && b + 1 == a))
+    })
+}
+
+fn is_common(password: &str, own: &Value) -> bool {
+    let own = own.as_array().into_iter().flatten().filter_map(Value::as_str);
+    own.chain(COMMON).any(|word| word.eq_ignore_ascii_case(password))
+}
+
+fn names_user(password: &str, fields: &[&str], account: &Account, target: &Target) -> bool {
     let password = password.to_lowercase();
-    let own =
-        |attribute: &str| target.value(&account.user, attribute).and_then(Value::as_str).unwrap_or_default();
-    let words = [
-        own("name"),
-        own("username"),
-        own("nickname"),
-        own("given_name"),
-        own("family_name"),
-        own("email").split('@').next().unwrap_or_default(),
-    ];
-    is_enabled(target, "password_no_personal_info")
-        && words.iter().any(|word| word.chars().count() >= 3 && password.contains(&word.to_lowercase()))
+    fields.iter().any(|field| {
+        let held = target.value(&account.user, field).and_then(Value::as_str).unwrap_or_default();
+        let word = if *field == "email" { held.split('@').next().unwrap_or_default() } else { held };
+        word.chars().count() >= 3 && password.contains(&word.to_lowercase())
+    })
 }
 
 /// The history counts the password in force: sending it again is refused.
-fn is_used(password: &str, account: &Account, target: &Target) -> bool {
-    let size = target.connection.option(&["password_history", "size"]).and_then(Value::as_u64).unwrap_or(5);
+fn is_used(password: &str, policy: &Value, account: &Account, target: &Target) -> bool {
+    let size = usize::try_from(policy["size"].as_u64().unwrap_or(5)).unwrap_or(usize::MAX);
     let Some(held) = account.passwords.get(&target.password_key(&account.user)) else { return false };
     let history = std::iter::once(&held.current).chain(&held.earlier);
-    is_enabled(target, "password_history")
-        && history.take(usize::try_from(size).unwrap_or(usize::MAX)).any(|used| used == password)
+    history.take(size).any(|used| used == as_hashed(password, target))
 }
 
-fn is_enabled(target: &Target, policy: &str) -> bool {
-    target.connection.option(&[policy, "enable"]).and_then(Value::as_bool).unwrap_or(false)
+/// What counts of a password: Auth0's store hashes 72 bytes and drops the rest in silence (documented).
+pub(super) fn as_hashed<'a>(password: &'a str, target: &Target) -> &'a str {
+    match target.connection.kind() {
+        Kind::Auth0Store | Kind::Importing => &password[..password.floor_char_boundary(LONGEST)],
+        Kind::External
+        | Kind::PasswordlessEmail
+        | Kind::PasswordlessSms
+        | Kind::Enterprise
+        | Kind::Social => password,
+    }
 }

@@ -175,7 +175,7 @@ fn is_email(text: &str) -> bool {
         && !domain.split('.').any(str::is_empty)
 }
 
-fn is_phone(text: &str) -> bool {
+pub(super) fn is_phone(text: &str) -> bool {
     text.strip_prefix('+').is_some_and(|digits| {
         (1..=15).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit())
     })

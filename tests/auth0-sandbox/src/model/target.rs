@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::Refusal;
-use crate::{Connection, Kind};
+use crate::{Connection, Kind, LetterCase, Rules};
 
 /// One identity of a user, and its connection.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,6 +82,15 @@ impl Target {
     #[must_use]
     pub fn is_filled_by_provider(&self) -> bool {
         !self.profile_is_ours() && !self.connection.syncs_only_first_login()
+    }
+
+    /// Whether its emails and usernames are kept in small letters. Documented: in Auth0's store.
+    #[must_use]
+    pub fn lowers_letters(&self, rules: &Rules) -> bool {
+        match rules.letter_case.get(&self.connection.name) {
+            Some(case) => *case == LetterCase::Lowered,
+            None => matches!(self.connection.kind(), Kind::Auth0Store | Kind::Importing),
+        }
     }
 
     /// The key of its password.
