@@ -24,6 +24,7 @@ pub struct Target {
     pub identity: String,
     /// Position in `identities` of a secondary identity; `None` for the primary one.
     secondary: Option<usize>,
+    is_of_auth0: bool,
 }
 
 impl Target {
@@ -31,6 +32,12 @@ impl Target {
     #[must_use]
     pub const fn is_primary(&self) -> bool {
         self.secondary.is_none()
+    }
+
+    /// Whether its provider is a database connection: Auth0's own store, or a custom database.
+    #[must_use]
+    pub const fn is_of_auth0(&self) -> bool {
+        self.is_of_auth0
     }
 }
 
@@ -155,7 +162,8 @@ impl User {
             .identities()
             .get(index)
             .map_or_else(|| self.text("user_id").unwrap_or_default().to_owned(), identity_id);
-        Target { identity, secondary: (index != primary).then_some(index) }
+        let is_of_auth0 = identity.starts_with("auth0|");
+        Target { identity, secondary: (index != primary).then_some(index), is_of_auth0 }
     }
 
     /// The outputs of the card.

@@ -204,6 +204,9 @@ pub struct RefusedField {
     pub field: String,
     /// Reason, as in the Ready condition.
     pub reason: String,
+    /// What Auth0 said, and what to do.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
     /// When it was first refused, RFC 3339 in UTC.
     pub since: String,
 }

@@ -1,6 +1,7 @@
 //! How a call to Auth0 fails.
 
 use super::classify::Verdict;
+pub use crate::plan::Blame;
 use crate::reason::{Failure, Reason};
 use std::time::Duration;
 
@@ -19,18 +20,6 @@ pub struct Error {
     /// Auth0's own sentence on one line, without values and secrets; empty if there is none.
     pub said: String,
     pub(super) is_password_history: bool,
-}
-
-/// What of a refused body Auth0's text points at, by Auth0's own names of attributes (`nickname`, `user_metadata`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Blame {
-    /// The text names nothing that the body holds.
-    #[default]
-    Unknown,
-    /// Each of these is at fault; what is not named is not.
-    Each(Vec<String>),
-    /// These do not go together; each may be fine alone.
-    Together(Vec<String>),
 }
 
 impl From<Failure> for Error {

@@ -7,7 +7,6 @@ use super::gate::{self, Circumstances, SecretState};
 use super::leftover;
 use super::schedule;
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, RefusedField, SecretVersion, Trigger};
-use crate::plan::Group;
 use crate::reason::{Failure, Reason, Retry};
 use k8s_openapi::jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -59,8 +58,10 @@ pub struct Agenda {
     pub unsettled: Option<(i64, Instant)>,
     /// An order that somebody else began, and when it was first seen.
     pub foreign: Option<(String, Instant)>,
-    /// When to try refused groups again.
-    pub refusals: BTreeMap<Group, Instant>,
+    /// When to try rejected fields again.
+    pub refusals: BTreeMap<String, Instant>,
+    /// Fields of a rejected request that the last pass had not narrowed to the one at fault.
+    pub doubt: BTreeSet<String>,
 }
 
 impl Agenda {
@@ -147,26 +148,24 @@ impl Agenda {
         self.due.map(|due| due.saturating_duration_since(now))
     }
 
-    /// Decides when to try each refused group again. Those that were just refused wait as long as they
-    /// have been; of those that this process does not know, nobody can say how long they waited.
+    /// Decides when to try each rejected field again. Those that were just rejected wait as long as they
+    /// have been; how long those waited that this process does not know cannot be told.
     pub fn try_again(&mut self, status: &Auth0UserUpdateStatus, outcome: &Outcome, resync: Option<Duration>) {
         let known = std::mem::take(&mut self.refusals);
         let Some(resync) = resync else { return };
         let now = Instant::now();
-        let due = |field: &RefusedField| {
-            let group = Group::of_field(&field.field)?;
-            let delay = schedule::refusal_delay(field.since.parse().map_or(Duration::ZERO, since), resync);
-            let refused_now = outcome.refusals.iter().any(|refusal| refusal.group == group);
-            Some((
-                group,
-                match known.get(&group) {
-                    _ if refused_now => now + delay,
-                    Some(due) => *due,
-                    None => now + schedule::somewhere_in(delay),
-                },
-            ))
+        let due = |refused: &RefusedField| {
+            let field = &refused.field;
+            let delay = schedule::refusal_delay(refused.since.parse().map_or(Duration::ZERO, since), resync);
+            let refused_now = outcome.refusals.iter().any(|refusal| refusal.fields.contains(field));
+            let due = match known.get(field) {
+                _ if refused_now => now + delay,
+                Some(due) => *due,
+                None => now + schedule::somewhere_in(delay),
+            };
+            (field.clone(), due)
         };
-        self.refusals = status.refused_fields.iter().filter_map(due).collect();
+        self.refusals = status.refused_fields.iter().map(due).collect();
     }
 }
 

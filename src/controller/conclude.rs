@@ -35,12 +35,14 @@ pub struct Outcome {
     pub password_pending: bool,
     /// The object was changed meanwhile: only what was sent is told, the next pass judges the rest.
     pub interrupted: bool,
-    /// Groups held back.
+    /// The fields of a rejected request were not narrowed to the one at fault yet.
+    pub unfinished: bool,
+    /// Attributes held back.
     pub holds: Vec<Hold>,
-    /// Requests that Auth0 refused in this pass.
+    /// What Auth0 rejected in this pass.
     pub refusals: Vec<Refusal>,
-    /// Groups that an earlier pass was refused and that were left out.
-    pub left_out: BTreeSet<Group>,
+    /// Fields that Auth0 rejected in an earlier pass and that were left out.
+    pub left_out: BTreeSet<String>,
     /// Fields that were set.
     pub sent: Vec<String>,
     /// Fields that were cleared.
@@ -78,9 +80,7 @@ pub fn conclude(
     outcome: &Outcome,
     now: Timestamp,
 ) -> Auth0UserUpdateStatus {
-    let forgiven = outcome.forgives && !outcome.interrupted;
-    let refused_before = if forgiven { &[][..] } else { &previous.refused_fields };
-    let mut next = Auth0UserUpdateStatus { refused_fields: refused_before.to_vec(), ..previous.clone() };
+    let mut next = previous.clone();
     next.triggers = outcome.entries.onto(&previous.triggers);
     if outcome.changed_auth0() {
         next.last_update = Some(LastUpdate {
@@ -105,9 +105,7 @@ pub fn conclude(
     if let Some(ignored) = &outcome.ignored {
         next.ignored_fields.clone_from(ignored);
     }
-    if outcome.user.is_some() {
-        next.refused_fields = refused_fields(refused_before, outcome, now);
-    }
+    next.refused_fields = refused_fields(previous, outcome, now);
     if let Some(not_persisted) = &outcome.not_persisted {
         next.not_persisted.clone_from(not_persisted);
     }
@@ -128,53 +126,103 @@ pub fn seconds(time: Timestamp) -> String {
 }
 
 /// Refusals of this pass, with the time of the first one, and those that were not tried again.
-fn refused_fields(before: &[RefusedField], outcome: &Outcome, now: Timestamp) -> Vec<RefusedField> {
-    let retried: BTreeSet<Group> = outcome.refusals.iter().map(|refusal| refusal.group).collect();
-    let waits = |field: &RefusedField| {
-        Group::of_field(&field.field).is_some_and(|group| {
-            (outcome.left_out.contains(&group) || outcome.failure.is_some()) && !retried.contains(&group)
-        })
+fn refused_fields(previous: &Auth0UserUpdateStatus, outcome: &Outcome, now: Timestamp) -> Vec<RefusedField> {
+    let before = if outcome.forgives { &[][..] } else { &previous.refused_fields };
+    if outcome.user.is_none() {
+        return before.to_vec();
+    }
+    let is_refused_now = |field: &str| outcome.refusals.iter().any(|refusal| refusal.fields.contains(field));
+    let is_done = |field: &String| outcome.sent.contains(field) || outcome.cleared.contains(field);
+    let waits = |refused: &&RefusedField| {
+        let RefusedField { field, .. } = refused;
+        !is_refused_now(field)
+            && (outcome.left_out.contains(field) || (outcome.failure.is_some() && !is_done(field)))
     };
     let since = |field: &str| {
         let known = before.iter().find(|refused| refused.field == field);
         known.map_or_else(|| seconds(now), |refused| refused.since.clone())
     };
-    let new = outcome.refusals.iter().flat_map(|refusal| {
-        refusal.fields.iter().map(move |field| RefusedField {
+    let new = outcome.refusals.iter().flat_map(|Refusal { fields, failure }| {
+        fields.iter().map(move |field| RefusedField {
             field: field.clone(),
-            reason: refusal.failure.reason.to_string(),
+            reason: failure.reason.to_string(),
+            message: failure.message.clone(),
             since: since(field),
         })
     });
-    before.iter().filter(|field| waits(field)).cloned().chain(new).collect()
+    before.iter().filter(waits).cloned().chain(new).collect()
+}
+
+/// What did not go through.
+struct Part {
+    field: String,
+    failure: Failure,
+}
+
+/// Everything that did not go through, in the order in which a resource reports it.
+fn parts(refused: &[RefusedField], outcome: &Outcome) -> Vec<Part> {
+    let held = outcome.holds.iter().map(|Hold { attribute, failure }| Part {
+        field: attribute.spec_name().to_owned(),
+        failure: failure.clone(),
+    });
+    let refused = refused.iter().map(|RefusedField { field, reason, message, .. }| Part {
+        field: field.clone(),
+        failure: Failure::new(Reason::from_word(reason), message.as_str()),
+    });
+    let mut parts: Vec<Part> = held.chain(refused).collect();
+    parts.sort_by_key(|part| Group::of_field(&part.field));
+    parts
 }
 
 /// Why not all was done that the spec asks, if so: what the resource reports.
 #[must_use]
-pub fn problem(previous: &Auth0UserUpdateStatus, outcome: &Outcome) -> Option<Failure> {
-    outcome.failure.clone().or_else(|| worst_part(previous, outcome))
+pub fn problem(previous: &Auth0UserUpdateStatus, outcome: &Outcome, now: Timestamp) -> Option<Failure> {
+    reported(&refused_fields(previous, outcome, now), outcome)
 }
 
-/// The parts that did not go through, in the order in which a resource reports them.
-fn worst_part(previous: &Auth0UserUpdateStatus, outcome: &Outcome) -> Option<Failure> {
-    let held = outcome.holds.iter().map(|hold| (hold.group, hold.failure.clone()));
-    let refused = outcome.refusals.iter().map(|refusal| (refusal.group, refusal.failure.clone()));
-    let waiting = outcome.left_out.iter().filter_map(|group| {
-        let mut fields =
-            previous.refused_fields.iter().filter(|field| Group::of_field(&field.field) == Some(*group));
-        let reason = Reason::from_word(&fields.next()?.reason);
-        Some((*group, Failure::new(reason, earlier_message(previous, reason))))
-    });
-    held.chain(refused).chain(waiting).min_by_key(|(group, _)| *group).map(|(_, failure)| failure)
+/// The failure of the pass, else that of the first part; the message names all.
+fn reported(refused: &[RefusedField], outcome: &Outcome) -> Option<Failure> {
+    let parts = if outcome.user.is_some() { parts(refused, outcome) } else { Vec::new() };
+    let first = parts.first().map(|part| part.failure.reason);
+    let Some(failure) = &outcome.failure else { return Some(Failure::new(first?, tell(&parts))) };
+    if first.is_none() {
+        return Some(failure.clone());
+    }
+    Some(Failure::new(failure.reason, format!("{}{SEPARATOR}{}", failure.message, tell(&parts))))
 }
 
-/// The sentence of a refusal that was not tried again stays as it was.
-fn earlier_message(previous: &Auth0UserUpdateStatus, reason: Reason) -> String {
-    let ready = conditions::find(&previous.conditions, READY);
-    ready.filter(|ready| ready.reason == reason.as_str()).map_or_else(
-        || format!("Auth0 refused a part earlier ({reason}, see status.refusedFields); it is tried again after a change, and ever more rarely without one"),
-        |ready| ready.message.clone(),
-    )
+/// Between the sentences of one message.
+const SEPARATOR: &str = " \u{b7} ";
+
+/// A condition's message may be 32 KiB long; no more than these bytes are spent on the names of fields.
+const MOST_NAMES: usize = 4 * 1024;
+
+/// Every part with its reason, those with the same sentence together. One alone needs no reason: it is the
+/// condition's.
+fn tell(parts: &[Part]) -> String {
+    let mut told: Vec<(&Failure, Vec<&str>)> = Vec::new();
+    for Part { field, failure } in parts {
+        match told.iter_mut().find(|(known, _)| *known == failure) {
+            Some((_, fields)) => fields.push(field),
+            None => told.push((failure, vec![field])),
+        }
+    }
+    let is_alone = told.len() == 1;
+    let sentences: Vec<String> = told
+        .into_iter()
+        .map(|(Failure { reason, message }, fields)| {
+            let fields = shortened(&fields.join(", "));
+            if is_alone { format!("{fields}: {message}") } else { format!("{fields} ({reason}): {message}") }
+        })
+        .collect();
+    sentences.join(SEPARATOR)
+}
+
+fn shortened(names: &str) -> String {
+    if names.len() <= MOST_NAMES {
+        return names.to_owned();
+    }
+    format!("{} and more", &names[..names.floor_char_boundary(MOST_NAMES)])
 }
 
 fn judge(
@@ -184,12 +232,15 @@ fn judge(
     now: Timestamp,
 ) {
     let was_applied = conditions::is_ready(&previous.conditions, outcome.generation);
+    let problem = reported(&next.refused_fields, outcome);
     let mut judgement =
         Judgement { conditions: &mut next.conditions, generation: outcome.generation, was_applied, now };
-    if let Some(failure) = &outcome.failure {
-        judgement.failed(failure, outcome);
-    } else if let Some(part) = worst_part(previous, outcome) {
-        judgement.partly(&part, outcome);
+    if let Some(problem) = &problem {
+        if outcome.failure.is_some() {
+            judgement.failed(problem, outcome);
+        } else {
+            judgement.partly(problem, outcome);
+        }
     } else if let Some(plan) = &outcome.plan {
         judgement.observed(plan, &next.not_persisted);
     } else {

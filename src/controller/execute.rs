@@ -3,43 +3,70 @@
 //! Orders that must not be carried out twice are written down before they are sent, and their end right
 //! after; what cannot be written down is not sent.
 
-use super::admission::Entry;
 use super::entries::{Entries, Unsent};
-use super::ledger::{Ledger, Unwritten};
 use crate::api::{NotPersisted, Trigger, TriggerState};
-use crate::auth0::{Client, Effect, Error};
+use crate::auth0::{Effect, Error};
 use crate::plan::{
-    Attribute, Block, Change, Desired, Group, Hold, Memory, Password, Plan, Progress, Situation, Step,
-    TriggerKey, plan,
+    Attribute, Body, Desired, Hold, Memory, Password, Plan, Progress, Situation, Step, TriggerKey, plan,
 };
-use crate::reason::Failure;
+use crate::reason::{Failure, Reason};
 use crate::user::User;
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::time::Duration;
 use tokio::time::Instant;
 
 const PASSWORD: &str = Attribute::Password.spec_name();
 
-/// Whoever waited longer than this for its turn sees whether the request is still asked for.
-const LONG: Duration = Duration::from_secs(1);
+/// A request that had to wait for longer finds out first whether it is still wanted.
+const NOTICEABLE: Duration = Duration::from_millis(50);
 
-/// A request that Auth0 refused for good.
+/// Most PATCH requests of one pass. What is left goes with the next one.
+const MOST_REQUESTS: u32 = 12;
+
+/// Auth0 as a pass sees it: one user, at the pace of the tenant's host.
+pub trait Auth0 {
+    /// Waits for the turn of the next request.
+    fn turn(&self) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Reads the user, in a turn that was waited for.
+    fn user(&self) -> impl Future<Output = Result<User, Error>> + Send;
+    /// Changes the user. `is_urgent`: without a turn.
+    fn patch(&self, body: &Body, is_urgent: bool) -> impl Future<Output = Result<User, Error>> + Send;
+}
+
+/// The status of the resource as a pass sees it.
+pub trait Status {
+    /// Writes what a pass changes in the memory of orders, and sees that it was kept: `Changed` where the object is
+    /// not the one that the pass began with, `CRDOutdated` where the API server drops the memory.
+    fn write(&mut self, entries: &Entries) -> impl Future<Output = Result<(), Unwritten>> + Send;
+    /// Writes the memory of orders after a request, onto a changed object too, which is then `Changed`.
+    fn insist(&mut self, entries: &Entries) -> impl Future<Output = Result<(), Unwritten>> + Send;
+    /// Reads the object again: `Changed` where it does not ask for the same as before, or where its status is another.
+    fn confirm(&mut self) -> impl Future<Output = Result<(), Unwritten>> + Send;
+}
+
+/// Why a status was not written.
+#[derive(Debug)]
+pub enum Unwritten {
+    /// The object was changed by somebody else.
+    Changed,
+    /// The object is gone, or another one has its name.
+    Gone,
+    /// The API server did not take it.
+    Failed(Failure),
+}
+
+/// Fields that Auth0 rejected for good.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
-    /// The group that it carried.
-    pub group: Group,
-    /// The fields in it.
-    pub fields: Vec<String>,
+    /// The fields at fault.
+    pub fields: BTreeSet<String>,
     /// What Auth0 said.
     pub failure: Failure,
 }
 
 /// What is fixed for a pass.
 pub struct Pass<'a> {
-    /// Where to send.
-    pub auth0: &'a Client,
-    /// The right to look, and what was paid with it.
-    pub entry: &'a Entry<'a>,
     /// The spec after the rules for blanks.
     pub desired: &'a Desired,
     /// The declared password.
@@ -50,8 +77,6 @@ pub struct Pass<'a> {
     pub host: &'a str,
     /// The user id of the spec.
     pub user_id: &'a str,
-    /// Leads back from the tenant's log to the resource and its generation.
-    pub correlation_id: &'a str,
 }
 
 /// How a pass ended.
@@ -65,6 +90,8 @@ pub enum End {
     Anew,
     /// The object changed after something was sent: the next pass judges the rest.
     Interrupted,
+    /// As many requests were sent as one pass may send, and the rejected field is not found yet.
+    Unfinished(Failure),
 }
 
 impl End {
@@ -89,26 +116,32 @@ pub struct Execution {
     pub cleared: Vec<String>,
     /// PATCH requests, accepted or not.
     pub requests: u32,
-    /// Requests that Auth0 refused.
+    /// What Auth0 rejected.
     pub refusals: Vec<Refusal>,
-    /// Groups held back.
+    /// Attributes held back.
     pub holds: Vec<Hold>,
-    /// Groups left out because Auth0 refused them before.
-    pub left_out: BTreeSet<Group>,
+    /// Fields left out because Auth0 rejected them before.
+    pub left_out: BTreeSet<String>,
     /// Values that Auth0 accepted and does not hold; `None` if the pass ended before that was known.
     pub not_persisted: Option<Vec<NotPersisted>>,
+    /// What was sent, rejected, and is in doubt.
+    pub progress: Progress,
     memory: Memory,
-    progress: Progress,
 }
 
-/// Runs a pass from the observed user to its end.
-pub async fn execute(pass: &Pass<'_>, user: User, memory: Memory, ledger: &mut Ledger) -> Execution {
-    let mut execution = Execution::begin(user, memory);
-    while let Some(step) = execution.next_step(pass) {
-        if let Err(end) = execution.perform(pass, step, ledger).await {
-            execution.end = end;
-            break;
-        }
+/// Runs a pass from the observed user to its end. `progress`: what was sent before the user was observed, and what is
+/// in doubt since the last pass.
+pub async fn execute(
+    pass: &Pass<'_>,
+    auth0: &impl Auth0,
+    status: &mut impl Status,
+    user: User,
+    memory: Memory,
+    progress: Progress,
+) -> Execution {
+    let mut execution = Execution { progress, ..Execution::begin(user, memory) };
+    if let Err(end) = execution.run(pass, auth0, status).await {
+        execution.end = end;
     }
     execution
 }
@@ -116,7 +149,10 @@ pub async fn execute(pass: &Pass<'_>, user: User, memory: Memory, ledger: &mut L
 /// Plans a pass and sends nothing. Answers with the fields that it would send, too.
 pub fn preview(pass: &Pass<'_>, user: User, memory: Memory) -> (Execution, Vec<String>) {
     let mut execution = Execution::begin(user, memory);
-    let steps = execution.plan(pass);
+    let steps = execution.plan(pass).unwrap_or_else(|end| {
+        execution.end = end;
+        Vec::new()
+    });
     execution.entries = Entries::default();
     let mut fields = Vec::new();
     for step in &steps {
@@ -149,20 +185,49 @@ impl Execution {
         }
     }
 
-    /// Whether nothing of a group is left to do.
+    /// Whether nothing of the password is left to do.
     #[must_use]
-    pub fn settled(&self, group: Group) -> bool {
+    pub fn password_is_settled(&self) -> bool {
         matches!(self.end, End::Complete)
-            && !self.left_out.contains(&group)
-            && !self.holds.iter().any(|hold| hold.group == group)
+            && !self.left_out.contains(PASSWORD)
+            && !self.holds.iter().any(|hold| hold.attribute == Attribute::Password)
     }
 
-    fn next_step(&mut self, pass: &Pass<'_>) -> Option<Step> {
-        self.plan(pass).into_iter().next()
+    async fn run(
+        &mut self,
+        pass: &Pass<'_>,
+        auth0: &impl Auth0,
+        status: &mut impl Status,
+    ) -> Result<(), End> {
+        let mut rejection = None;
+        let mut has_turn = false;
+        while let Some(step) = self.plan(pass)?.into_iter().next() {
+            if self.requests >= MOST_REQUESTS {
+                return Err(rejection.map_or(End::Interrupted, End::Unfinished));
+            }
+            if !step.is_urgent
+                && !std::mem::take(&mut has_turn)
+                && self.wait(auth0, status).await?
+                && step.body.has_password()
+            {
+                // An administrator may have blocked the user meanwhile, which a password lifts.
+                self.user = auth0.user().await.map_err(End::Failed)?;
+                has_turn = true;
+                continue;
+            }
+            match self.perform(&step, auth0, status).await {
+                Ok(rejected) => rejection = rejected.or(rejection),
+                Err(end) => {
+                    self.block_all_the_same(&step, &end, auth0).await;
+                    return Err(end);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Plans from what is known now, and takes over what the plan says of memory and holds.
-    fn plan(&mut self, pass: &Pass<'_>) -> Vec<Step> {
+    fn plan(&mut self, pass: &Pass<'_>) -> Result<Vec<Step>, End> {
         let situation = Situation {
             desired: pass.desired,
             user: &self.user,
@@ -173,13 +238,8 @@ impl Execution {
             host: pass.host,
             user_id: pass.user_id,
         };
-        let Plan { steps, records, forgotten, holds, left_out, not_persisted } = match plan(&situation) {
-            Ok(plan) => plan,
-            Err(failure) => {
-                self.end = End::failed(failure);
-                return Vec::new();
-            }
-        };
+        let Plan { steps, records, forgotten, holds, left_out, not_persisted } =
+            plan(&situation).map_err(End::failed)?;
         for record in records {
             self.remember(record);
         }
@@ -192,20 +252,19 @@ impl Execution {
         if steps.is_empty() {
             self.not_persisted = Some(not_persisted);
         }
-        steps
+        Ok(steps)
     }
 
-    async fn perform(&mut self, pass: &Pass<'_>, step: Step, ledger: &mut Ledger) -> Result<(), End> {
-        if step.restores_block {
-            // Until then the user can log in.
-            pass.auth0.pace().spend();
-        } else {
-            self.wait(pass, ledger).await?;
-        }
-        let before = self.announce(&step, ledger).await?;
+    /// Sends a request. Answers with what Auth0 said where it rejected it.
+    async fn perform(
+        &mut self,
+        step: &Step,
+        auth0: &impl Auth0,
+        status: &mut impl Status,
+    ) -> Result<Option<Failure>, End> {
+        let before = self.announce(step, status).await?;
         self.requests += 1;
-        let answer =
-            pass.auth0.patch_user(pass.user_id, &step.body, pass.correlation_id, step.restores_block).await;
+        let answer = auth0.patch(&step.body, step.is_urgent).await;
         let accepted_earlier = step.again && answer.as_ref().is_err_and(Error::is_password_history);
         let state = match &answer {
             Ok(_) => Some(TriggerState::Sent),
@@ -220,27 +279,50 @@ impl Execution {
                 None => self.restore(&entry.name, &before),
             }
         }
-        let written = self.settle(&step, ledger).await;
-        match answer {
+        let written = self.settle(step, status).await;
+        let rejection = match answer {
             Ok(user) => {
-                self.accept(&step, pass);
-                self.user = user;
+                self.accept(step, user);
+                None
             }
-            Err(_) if accepted_earlier => self.progress.sent.extend(&step.groups),
-            Err(error) if error.effect == Effect::Refused => self.refuse(&step, error.failure),
+            Err(_) if accepted_earlier => {
+                self.progress.sent.extend(step.fields.keys().cloned());
+                None
+            }
+            Err(error) if error.effect == Effect::Refused => Some(self.reject(step, error)),
             Err(error) => return Err(End::Failed(error)),
-        }
-        written
+        };
+        written.map(|()| rejection)
     }
 
-    /// Waits for the turn of a request; after a long wait it may be asked for no more.
-    async fn wait(&self, pass: &Pass<'_>, ledger: &mut Ledger) -> Result<(), End> {
+    /// Waits for the turn of a request. Answers whether that took time; then the resource still asks for it.
+    async fn wait(&self, auth0: &impl Auth0, status: &mut impl Status) -> Result<bool, End> {
         let begun = Instant::now();
-        pass.entry.turn(pass.auth0.pace()).await.map_err(End::Failed)?;
-        if begun.elapsed() < LONG {
-            return Ok(());
+        auth0.turn().await.map_err(End::Failed)?;
+        if begun.elapsed() < NOTICEABLE {
+            return Ok(false);
         }
-        ledger.confirm().await.map_err(|unwritten| self.ended_by(unwritten))
+        status.confirm().await.map_err(|unwritten| self.ended_by(unwritten))?;
+        Ok(true)
+    }
+
+    /// Sends a block alone that shared a failed request with others, unless the answer is about every request.
+    async fn block_all_the_same(&mut self, step: &Step, end: &End, auth0: &impl Auth0) {
+        let End::Failed(error) = end else { return };
+        let would_fail = matches!(
+            error.failure.reason,
+            Reason::RateLimited | Reason::UserNotFound | Reason::AuthenticationFailed
+        );
+        let is_lifted_at_most = step.body.has_password() && error.effect == Effect::None;
+        if !step.blocks_beside_others() || would_fail || is_lifted_at_most {
+            return;
+        }
+        let block = Step::block();
+        self.requests += 1;
+        // The end is that of the first request: the next pass judges the rest.
+        if let Ok(user) = auth0.patch(&block.body, true).await {
+            self.accept(&block, user);
+        }
     }
 
     /// How a pass ends because of what the API server said.
@@ -265,7 +347,7 @@ impl Execution {
     }
 
     /// Writes the orders of a step down before it is sent. Answers with the memory that they change.
-    async fn announce(&mut self, step: &Step, ledger: &mut Ledger) -> Result<Vec<Trigger>, End> {
+    async fn announce(&mut self, step: &Step, status: &mut impl Status) -> Result<Vec<Trigger>, End> {
         let before = self.memory.triggers.clone();
         if step.triggers.is_empty() {
             return Ok(before);
@@ -274,7 +356,7 @@ impl Execution {
         for entry in &step.triggers {
             self.remember(entry.clone());
         }
-        let Err(unwritten) = ledger.write(&self.entries).await else { return Ok(before) };
+        let Err(unwritten) = status.write(&self.entries).await else { return Ok(before) };
         // Perhaps not written, so not ours to take back: somebody else may have begun the same order.
         self.entries = untouched;
         if matches!(unwritten, Unwritten::Failed(_)) {
@@ -288,48 +370,32 @@ impl Execution {
     }
 
     /// Writes the end of the step's orders down, onto a changed object too.
-    async fn settle(&mut self, step: &Step, ledger: &mut Ledger) -> Result<(), End> {
+    async fn settle(&mut self, step: &Step, status: &mut impl Status) -> Result<(), End> {
         if step.triggers.is_empty() {
             return Ok(());
         }
-        ledger.insist(&self.entries).await.map_err(|unwritten| self.ended_by(unwritten))
+        status.insist(&self.entries).await.map_err(|unwritten| self.ended_by(unwritten))
     }
 
-    fn accept(&mut self, step: &Step, pass: &Pass<'_>) {
-        self.progress.sent.extend(&step.groups);
-        if step.restores_block {
-            self.progress.block = Block::Restored;
-        }
+    fn accept(&mut self, step: &Step, user: User) {
+        self.progress.accept(step);
         if step.body.has_password() {
             note(&mut self.sent, PASSWORD.to_owned());
-            let blocks = pass.desired.flags.get(&Attribute::Blocked) == Some(&true);
-            if self.user.is_blocked() && blocks {
-                self.progress.block = Block::Owed;
-            }
         }
         for change in &step.changes {
             note(if change.clears { &mut self.cleared } else { &mut self.sent }, change.field());
         }
+        self.user = user;
     }
 
-    /// A refused request that carried several groups is sent again group by group.
-    fn refuse(&mut self, step: &Step, failure: Failure) {
-        if step.restores_block {
-            self.progress.block = Block::Restored;
-            self.progress.refused.insert(Group::Account);
+    /// Finds the fields at fault, or puts those of the request in doubt. Answers with what Auth0 said.
+    fn reject(&mut self, step: &Step, error: Error) -> Failure {
+        let Error { failure, blame, .. } = error;
+        let fields = self.progress.reject(step, &blame);
+        if !fields.is_empty() {
+            self.refusals.push(Refusal { fields, failure: failure.clone() });
         }
-        if step.groups.len() > 1 {
-            self.progress.split.extend(&step.groups);
-            return;
-        }
-        self.progress.refused.extend(&step.groups);
-        let group = step.groups.first().copied().unwrap_or(Group::Account);
-        let fields = if step.body.has_password() {
-            vec![PASSWORD.to_owned()]
-        } else {
-            step.changes.iter().map(Change::field).collect()
-        };
-        self.refusals.push(Refusal { group, fields, failure });
+        failure
     }
 }
 

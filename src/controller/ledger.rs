@@ -4,6 +4,7 @@
 //! order go out twice: whoever writes second is told so before it sends.
 
 use super::entries::Entries;
+use super::execute::{Status, Unwritten};
 use super::gate;
 use super::kubernetes::{self, within_deadline};
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus};
@@ -13,17 +14,6 @@ use std::time::Duration;
 
 /// How often an outcome is written onto a changed object before the pass gives up.
 const ATTEMPTS: u32 = 5;
-
-/// Why a status was not written.
-#[derive(Debug)]
-pub enum Unwritten {
-    /// The object was changed by somebody else.
-    Changed,
-    /// The object is gone, or another one has its name.
-    Gone,
-    /// The API server did not take it.
-    Failed(Failure),
-}
 
 /// The object whose status is written, as the API server last answered it.
 pub struct Ledger {
@@ -50,12 +40,38 @@ impl Ledger {
         self.object.status.clone().unwrap_or_default()
     }
 
-    /// Writes what a pass changes in the memory of orders, and sees that it was kept.
+    /// Writes a whole status.
     ///
     /// # Errors
-    /// `Changed` where the object is not the one that the pass began with; `CRDOutdated` where the API
-    /// server drops the memory.
-    pub async fn write(&mut self, entries: &Entries) -> Result<(), Unwritten> {
+    /// See [`Unwritten`].
+    pub async fn replace(&mut self, status: Auth0UserUpdateStatus) -> Result<(), Unwritten> {
+        let name = self.object.metadata.name.clone().unwrap_or_default();
+        let object = Auth0UserUpdate { status: Some(status), ..self.object.clone() };
+        let parameters =
+            PostParams { field_manager: Some(kubernetes::FIELD_MANAGER.to_owned()), ..PostParams::default() };
+        self.object = within_deadline(self.api.replace_status(&name, &parameters, &object))
+            .await
+            .map_err(|error| unwritten(&error))?;
+        Ok(())
+    }
+
+    /// Reads the object again.
+    ///
+    /// # Errors
+    /// `Gone` where it is another object of that name.
+    pub async fn reload(&mut self) -> Result<(), Unwritten> {
+        let name = self.object.metadata.name.clone().unwrap_or_default();
+        let fresh = within_deadline(self.api.get(&name)).await.map_err(|error| unwritten(&error))?;
+        if fresh.metadata.uid != self.object.metadata.uid {
+            return Err(Unwritten::Gone);
+        }
+        self.object = fresh;
+        Ok(())
+    }
+}
+
+impl Status for Ledger {
+    async fn write(&mut self, entries: &Entries) -> Result<(), Unwritten> {
         let status = self.status();
         let triggers = entries.onto(&status.triggers);
         self.replace(Auth0UserUpdateStatus { triggers: triggers.clone(), ..status }).await?;
@@ -68,11 +84,7 @@ impl Ledger {
         )))
     }
 
-    /// Writes the memory of orders after a request, onto a changed object too.
-    ///
-    /// # Errors
-    /// `Changed` after it was written onto an object that somebody else has changed.
-    pub async fn insist(&mut self, entries: &Entries) -> Result<(), Unwritten> {
+    async fn insist(&mut self, entries: &Entries) -> Result<(), Unwritten> {
         let mut changed = false;
         let mut pause = Duration::from_millis(100);
         for _ in 1..ATTEMPTS {
@@ -92,26 +104,7 @@ impl Ledger {
         self.write(entries).await
     }
 
-    /// Writes a whole status.
-    ///
-    /// # Errors
-    /// See [`Unwritten`].
-    pub async fn replace(&mut self, status: Auth0UserUpdateStatus) -> Result<(), Unwritten> {
-        let name = self.object.metadata.name.clone().unwrap_or_default();
-        let object = Auth0UserUpdate { status: Some(status), ..self.object.clone() };
-        let parameters =
-            PostParams { field_manager: Some(kubernetes::FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        self.object = within_deadline(self.api.replace_status(&name, &parameters, &object))
-            .await
-            .map_err(|error| unwritten(&error))?;
-        Ok(())
-    }
-
-    /// Reads the object again, and sees whether it asks for the same as before.
-    ///
-    /// # Errors
-    /// `Changed` where it does not, or where somebody else has written its status.
-    pub async fn confirm(&mut self) -> Result<(), Unwritten> {
+    async fn confirm(&mut self) -> Result<(), Unwritten> {
         let before = self.object.clone();
         self.reload().await?;
         let asks = |object: &Auth0UserUpdate| {
@@ -122,20 +115,6 @@ impl Ledger {
             return Ok(());
         }
         Err(Unwritten::Changed)
-    }
-
-    /// Reads the object again.
-    ///
-    /// # Errors
-    /// `Gone` where it is another object of that name.
-    pub async fn reload(&mut self) -> Result<(), Unwritten> {
-        let name = self.object.metadata.name.clone().unwrap_or_default();
-        let fresh = within_deadline(self.api.get(&name)).await.map_err(|error| unwritten(&error))?;
-        if fresh.metadata.uid != self.object.metadata.uid {
-            return Err(Unwritten::Gone);
-        }
-        self.object = fresh;
-        Ok(())
     }
 }
 

@@ -5,9 +5,9 @@ use super::agenda::Agenda;
 use super::conclude::{Outcome, problem};
 use super::conditions;
 use super::entries::{Entries, Unsent};
-use super::execute::{End, Execution, Pass, execute, preview};
+use super::execute::{Auth0, End, Execution, Pass, Status as _, Unwritten, execute, preview};
 use super::gate::{self, Circumstances, Wake};
-use super::ledger::{Ledger, Unwritten};
+use super::ledger::Ledger;
 use super::leftover;
 use super::password;
 use super::schedule;
@@ -16,8 +16,10 @@ use super::update::{ANEW, RECHECK, Updates};
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode};
 use crate::auth0;
 use crate::metrics::Metrics;
-use crate::plan::{Desired, Group, Memory};
+use crate::plan::{Body, Desired, Memory, Progress};
 use crate::reason::{Failure, Reason};
+use crate::user::User;
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +78,7 @@ impl Updates {
         if forgives {
             agenda.failures = 0;
             agenda.refusals.clear();
+            agenda.doubt.clear();
         }
         let outcome = Outcome {
             generation: fresh.metadata.generation.unwrap_or_default(),
@@ -95,10 +98,11 @@ impl Updates {
         }
         agenda.own(&looked.outcome.entries);
         let resync = schedule::resync_or_default(&fresh.spec);
-        if looked.outcome.interrupted {
-            agenda.due = Some(Instant::now() + ANEW);
-        } else {
+        if !looked.outcome.interrupted {
             agenda.look_again(&mut looked.outcome, &before, looked.retry_after, resync);
+        }
+        if looked.outcome.interrupted || looked.outcome.unfinished {
+            agenda.due = Some(Instant::now() + ANEW);
         }
         let published = self.publish(&mut ledger, Some(&looked.outcome)).await;
         agenda.keep_unwritten(&published, &looked.outcome.entries);
@@ -178,25 +182,32 @@ impl Updates {
         }
         let correlation_id = format!("{}/{}", object.uid().unwrap_or_default(), outcome.generation);
         let pass = Pass {
-            auth0: &auth0,
-            entry,
             desired: &desired,
             password: &password,
             key: &self.key,
             host: &tenant.host,
             user_id: &object.spec.user_id,
-            correlation_id: &correlation_id,
         };
         let execution = if outcome.mode == Mode::Observe {
             let (execution, fields) = preview(&pass, user, memory);
             outcome.plan = matches!(execution.end, End::Complete).then_some(fields);
             execution
         } else {
-            let mut execution = execute(&pass, user, memory, ledger).await;
+            let host = Permitted {
+                client: &auth0,
+                entry,
+                user_id: &object.spec.user_id,
+                correlation_id: &correlation_id,
+            };
+            let progress = Progress { doubt: std::mem::take(&mut agenda.doubt), ..Progress::default() };
+            let mut execution = execute(&pass, &host, ledger, user, memory, progress).await;
             agenda.unsent = std::mem::take(&mut execution.unsent);
+            if matches!(execution.end, End::Unfinished(_)) {
+                agenda.doubt = std::mem::take(&mut execution.progress.doubt);
+            }
             execution
         };
-        outcome.password_pending &= !execution.settled(Group::Password);
+        outcome.password_pending &= !execution.password_is_settled();
         Looked { rivals, ..Looked::executed(outcome, execution, tenant) }
     }
 
@@ -214,6 +225,33 @@ impl Updates {
         })?;
         let auth0 = self.clients.of(resource, &self.secrets).await?;
         Ok((desired, tenant, auth0))
+    }
+}
+
+/// A user of a tenant, with the right to call its host.
+struct Permitted<'a> {
+    client: &'a auth0::Client,
+    entry: &'a Entry<'a>,
+    user_id: &'a str,
+    /// Leads back from the tenant's log to the resource and its generation.
+    correlation_id: &'a str,
+}
+
+impl Auth0 for Permitted<'_> {
+    async fn turn(&self) -> Result<(), auth0::Error> {
+        self.entry.turn(self.client.pace()).await
+    }
+
+    async fn user(&self) -> Result<User, auth0::Error> {
+        self.client.pace().spend();
+        self.client.user(self.user_id).await
+    }
+
+    async fn patch(&self, body: &Body, is_urgent: bool) -> Result<User, auth0::Error> {
+        if is_urgent {
+            self.client.pace().spend();
+        }
+        self.client.patch_user(self.user_id, body, self.correlation_id, is_urgent).await
     }
 }
 
@@ -254,13 +292,16 @@ impl Looked {
     fn executed(outcome: Outcome, execution: Execution, tenant: &Tenant) -> Self {
         let (anew, interrupted) =
             (matches!(execution.end, End::Anew), matches!(execution.end, End::Interrupted));
+        let unfinished = matches!(execution.end, End::Unfinished(_));
         let (failure, retry_after) = match execution.end {
             End::Failed(error) => (Some(with_choices(error.failure, tenant)), error.retry_after),
+            End::Unfinished(failure) => (Some(failure).filter(|_| execution.refusals.is_empty()), None),
             End::Complete | End::Anew | End::Interrupted => (None, None),
         };
         let outcome = Outcome {
             failure,
             interrupted,
+            unfinished,
             user: Some(execution.user),
             holds: execution.holds,
             refusals: execution.refusals,
@@ -300,7 +341,13 @@ fn recall(ledger: &Ledger, object: &Auth0UserUpdate, outcome: &Outcome, agenda: 
         } else {
             status.refused_fields
         },
-        retry: agenda.refusals.iter().filter(|(_, due)| **due <= now).map(|(group, _)| *group).collect(),
+        retry: agenda
+            .refusals
+            .iter()
+            .filter(|(_, due)| **due <= now)
+            .map(|(field, _)| field.clone())
+            .collect(),
+        has_failed: agenda.failures > 0,
         not_persisted: if outcome.request.is_some() { Vec::new() } else { status.not_persisted },
         assume_sent: gate::assume_sent(object),
         twins: Vec::new(),
@@ -317,7 +364,7 @@ fn report(
 ) {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     let (generation, requests) = (outcome.generation, outcome.requests);
-    let problem = problem(before, outcome).map(|failure| failure.reason);
+    let problem = problem(before, outcome, Timestamp::now()).map(|failure| failure.reason);
     let (came_to, done) = match (outcome.changed_auth0(), outcome.mode) {
         (true, _) => ("updated", Reason::Applied),
         (false, Mode::Observe) => ("unchanged", Reason::Observed),

@@ -129,7 +129,28 @@ impl Attribute {
         }
     }
 
-    /// Auth0 databases store these in lower case, so letter case is no difference.
+    /// The address that a flag or a mail speaks of.
+    #[must_use]
+    pub const fn address(self) -> Option<Self> {
+        match self {
+            Self::EmailVerified | Self::VerifyEmail => Some(Self::Email),
+            Self::PhoneVerified => Some(Self::PhoneNumber),
+            Self::Password
+            | Self::Blocked
+            | Self::UserMetadata
+            | Self::AppMetadata
+            | Self::Name
+            | Self::GivenName
+            | Self::FamilyName
+            | Self::Nickname
+            | Self::Picture
+            | Self::Email
+            | Self::PhoneNumber
+            | Self::Username => None,
+        }
+    }
+
+    /// Auth0's own store keeps these in lower case, so that letter case is no difference there.
     #[must_use]
     pub const fn ignores_ascii_case(self) -> bool {
         matches!(self, Self::Email | Self::Username)

@@ -1,6 +1,6 @@
 //! What differs between the desired and the observed user, group by group.
 
-use super::attribute::{Attribute, Group};
+use super::attribute::Attribute;
 use super::body::Change;
 use super::desired::{Desired, Metadata, Text, Whole};
 use super::digest::TriggerKey;
@@ -11,28 +11,29 @@ use crate::user::{Seen, Target, User, is_true};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
-/// One group's share of a request.
-pub(super) struct Draft {
-    pub group: Group,
+/// What Auth0 accepts or rejects as one: a field, a first-level metadata key, or a whole metadata map.
+pub(super) struct Part {
+    /// Name in the lists of status, such as `name` or `userMetadata.plan`.
+    pub name: String,
+    pub attribute: Attribute,
     pub changes: Vec<Change>,
-    /// Entries to write before the request.
-    pub triggers: Vec<Trigger>,
+    /// Entry to write before the request.
+    pub trigger: Option<Trigger>,
     pub password: Option<SecretString>,
     /// An earlier try of the password may have arrived.
     pub again: bool,
+    /// No difference by itself: it only goes beside the address that it speaks of.
+    pub rides: bool,
 }
 
-impl Draft {
-    const fn new(group: Group) -> Self {
-        Self { group, changes: Vec::new(), triggers: Vec::new(), password: None, again: false }
+impl Part {
+    fn new(attribute: Attribute, changes: Vec<Change>) -> Self {
+        let name = attribute.spec_name().to_owned();
+        Self { name, attribute, changes, trigger: None, password: None, again: false, rides: false }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.password.is_none()
-    }
-
-    fn sets(&self, attribute: Attribute) -> bool {
-        self.changes.iter().any(|change| change.attribute == attribute && !change.value.is_null())
+    fn of(change: Change) -> Self {
+        Self { name: change.field(), ..Self::new(change.attribute, vec![change]) }
     }
 }
 
@@ -45,6 +46,8 @@ pub(super) struct Comparison<'a> {
     pub key: &'a TriggerKey,
     pub host: &'a str,
     pub user_id: &'a str,
+    /// What differs, in the order of the groups.
+    pub parts: Vec<Part>,
     pub records: Vec<Trigger>,
     pub holds: Vec<Hold>,
     /// Differences that are not sent because Auth0 did not keep the value before.
@@ -54,36 +57,13 @@ pub(super) struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    pub fn password(&mut self, password: &Password) -> Draft {
-        let mut draft = Draft::new(Group::Password);
-        let (value, version) = match password {
-            Password::Undeclared | Password::Unchanged => return draft,
-            Password::Held(failure) => {
-                self.holds.push(Hold { group: Group::Password, failure: failure.clone() });
-                return draft;
-            }
-            Password::Read(value, version) => (value, version),
-        };
-        let digest = self.order_digest(Attribute::Password, value.expose_secret());
-        if let Some((entry, again)) = self.order(Attribute::Password, digest, Some(version)) {
-            draft.triggers.push(entry);
-            draft.password = Some(value.clone());
-            draft.again = again;
-        }
-        draft
-    }
-
-    pub fn account(&mut self) -> Draft {
-        let mut draft = Draft::new(Group::Account);
-        self.flag(&mut draft, Attribute::Blocked, false);
+    /// Compares all that is declared.
+    pub fn compare(&mut self, password: &Password) {
+        self.password(password);
+        self.flag(Attribute::Blocked, false);
         for (attribute, metadata) in &self.desired.metadata {
-            self.metadata(&mut draft, *attribute, metadata);
+            self.metadata(*attribute, metadata);
         }
-        draft
-    }
-
-    pub fn profile(&mut self) -> Draft {
-        let mut draft = Draft::new(Group::Profile);
         for attribute in [
             Attribute::Name,
             Attribute::GivenName,
@@ -91,106 +71,116 @@ impl Comparison<'_> {
             Attribute::Nickname,
             Attribute::Picture,
         ] {
-            self.text(&mut draft, attribute);
+            self.text(attribute);
         }
-        draft
+        self.email();
+        self.phone();
+        self.text(Attribute::Username);
     }
 
-    pub fn email(&mut self) -> Draft {
-        let mut draft = Draft::new(Group::Email);
-        self.text(&mut draft, Attribute::Email);
+    fn password(&mut self, password: &Password) {
+        let (value, version) = match password {
+            Password::Undeclared | Password::Unchanged => return,
+            Password::Held(failure) => {
+                self.holds.push(Hold { attribute: Attribute::Password, failure: failure.clone() });
+                return;
+            }
+            Password::Read(value, version) => (value, version),
+        };
+        let digest = self.order_digest(Attribute::Password, value.expose_secret());
+        if let Some((entry, again)) = self.order(Attribute::Password, digest, Some(version)) {
+            let (trigger, password) = (Some(entry), Some(value.clone()));
+            self.parts.push(Part { trigger, password, again, ..Part::new(Attribute::Password, Vec::new()) });
+        }
+    }
+
+    fn email(&mut self) {
+        self.text(Attribute::Email);
         if self.desired.verify_email == Some(true) {
             self.declared_orders.push(Attribute::VerifyEmail);
         }
         if self.desired.texts.get(&Attribute::Email) != Some(&Text::Clear) {
-            let sets_email = draft.sets(Attribute::Email);
-            self.flag(&mut draft, Attribute::EmailVerified, sets_email);
-            self.verify_email(&mut draft);
+            self.flag(Attribute::EmailVerified, self.sets(Attribute::Email));
+            self.verify_email();
         }
-        draft
     }
 
-    pub fn phone(&mut self) -> Draft {
-        let mut draft = Draft::new(Group::Phone);
-        self.text(&mut draft, Attribute::PhoneNumber);
+    fn phone(&mut self) {
+        self.text(Attribute::PhoneNumber);
         if self.desired.texts.get(&Attribute::PhoneNumber) != Some(&Text::Clear) {
-            let sets_phone = draft.sets(Attribute::PhoneNumber);
-            self.flag(&mut draft, Attribute::PhoneVerified, sets_phone);
+            self.flag(Attribute::PhoneVerified, self.sets(Attribute::PhoneNumber));
         }
-        draft
     }
 
-    pub fn username(&mut self) -> Draft {
-        let mut draft = Draft::new(Group::Username);
-        self.text(&mut draft, Attribute::Username);
-        draft
+    fn sets(&self, attribute: Attribute) -> bool {
+        self.parts.iter().any(|part| part.attribute == attribute)
     }
 
-    fn text(&mut self, draft: &mut Draft, attribute: Attribute) {
+    fn text(&mut self, attribute: Attribute) {
         let Some(wanted) = self.desired.texts.get(&attribute) else { return };
         match (wanted, self.seen(attribute)) {
             (Text::Set(wanted), Seen::Known(seen)) => {
-                if !same_text(attribute, wanted, seen) {
-                    self.push(draft, Change::root(attribute, wanted.as_str().into()));
+                if !self.same_text(attribute, wanted, seen) {
+                    self.push(Change::root(attribute, wanted.as_str().into()));
                 }
             }
             (Text::Clear, Seen::Known(seen)) => {
                 if seen.is_some_and(|seen| seen != "") {
-                    self.push(draft, Change::root(attribute, Value::Null));
+                    self.push(Change::root(attribute, Value::Null));
                 }
             }
             (Text::Set(wanted), Seen::Unobservable) => {
                 if let Some(entry) = self.unobservable(attribute, wanted) {
-                    draft.triggers.push(entry);
-                    draft.changes.push(Change::root(attribute, wanted.as_str().into()));
+                    let change = Change::root(attribute, wanted.as_str().into());
+                    self.parts.push(Part { trigger: Some(entry), ..Part::of(change) });
                 }
             }
             (Text::Clear, Seen::Unobservable) => {}
         }
     }
 
-    /// `rides`: the body sets the address that the flag speaks of, which Auth0 may answer with a reset flag.
-    fn flag(&mut self, draft: &mut Draft, attribute: Attribute, rides: bool) {
+    /// `rides`: the address that the flag speaks of is set, which Auth0 may answer with a reset flag.
+    fn flag(&mut self, attribute: Attribute, rides: bool) {
         let Some(&wanted) = self.desired.flags.get(&attribute) else { return };
         let change = Change::root(attribute, wanted.into());
         match self.seen(attribute) {
-            Seen::Known(_) if rides => draft.changes.push(change),
-            Seen::Known(seen) => {
-                if is_true(seen) != wanted {
-                    self.push(draft, change);
+            Seen::Known(seen) if is_true(seen) != wanted => {
+                if rides {
+                    self.parts.push(Part::of(change));
+                } else {
+                    self.push(change);
                 }
             }
+            Seen::Known(_) if rides => self.parts.push(Part { rides, ..Part::of(change) }),
+            Seen::Known(_) => {}
             Seen::Unobservable => {
-                let entry = self.unobservable(attribute, if wanted { "true" } else { "false" });
-                if rides || entry.is_some() {
-                    draft.changes.push(change);
+                let trigger = self.unobservable(attribute, if wanted { "true" } else { "false" });
+                if rides || trigger.is_some() {
+                    self.parts.push(Part { rides: trigger.is_none(), trigger, ..Part::of(change) });
                 }
-                draft.triggers.extend(entry);
             }
         }
     }
 
-    fn verify_email(&mut self, draft: &mut Draft) {
-        let rides = !draft.changes.is_empty();
+    fn verify_email(&mut self) {
+        let rides = self.sets(Attribute::Email) || self.sets(Attribute::EmailVerified);
         let Some(wanted) = self.desired.verify_email else { return };
-        let push = |draft: &mut Draft, flag: bool| {
-            draft.changes.push(Change::root(Attribute::VerifyEmail, flag.into()));
-        };
+        let part = |flag: bool| Part::of(Change::root(Attribute::VerifyEmail, flag.into()));
         if !wanted {
             if rides {
-                push(draft, false);
+                self.parts.push(Part { rides, ..part(false) });
             }
             return;
         }
         let Some(email) = self.ordered_email().map(str::to_ascii_lowercase) else { return };
         let digest = self.order_digest(Attribute::VerifyEmail, &email);
         let held = self.holds.len();
+        let unverified = self.says_unverified();
         match self.order(Attribute::VerifyEmail, digest, None) {
-            Some((entry, _)) if rides || self.says_unverified() => {
-                draft.triggers.push(entry);
-                push(draft, true);
+            Some((entry, _)) if rides || unverified => {
+                self.parts.push(Part { trigger: Some(entry), rides: !unverified, ..part(true) });
             }
-            None if rides && self.holds.len() == held => push(draft, false),
+            None if rides && self.holds.len() == held => self.parts.push(Part { rides, ..part(false) }),
             Some(_) | None => {}
         }
     }
@@ -211,16 +201,16 @@ impl Comparison<'_> {
         }
     }
 
-    fn metadata(&mut self, draft: &mut Draft, attribute: Attribute, wanted: &Metadata) {
+    fn metadata(&mut self, attribute: Attribute, wanted: &Metadata) {
         let empty = JsonMap::new();
         let user = self.user;
         let observed = user.metadata(attribute.auth0_name()).unwrap_or(&empty);
         if let Some(whole) = wanted.whole {
             self.declared_orders.push(attribute);
-            let stale: Vec<&String> = observed
+            let stale: Vec<Change> = observed
                 .iter()
                 .filter(|(key, value)| !value.is_null() && !wanted.spares(key))
-                .map(|(key, _)| key)
+                .map(|(key, _)| Change::key(attribute, key, None))
                 .collect();
             let digest = self.order_digest(attribute, &serde_json::json!(wanted.keys).to_string());
             let held = self.holds.len();
@@ -229,13 +219,11 @@ impl Comparison<'_> {
                     self.records.push(Trigger { state: crate::api::TriggerState::Sent, ..entry });
                 }
                 Some((entry, _)) => {
-                    draft.triggers.push(entry);
-                    match whole {
-                        Whole::Clear => draft.changes.push(Change::clear_map(attribute)),
-                        Whole::Replace => {
-                            draft.changes.extend(stale.iter().map(|key| Change::key(attribute, key, None)));
-                        }
-                    }
+                    let changes = match whole {
+                        Whole::Clear => vec![Change::clear_map(attribute)],
+                        Whole::Replace => stale,
+                    };
+                    self.parts.push(Part { trigger: Some(entry), ..Part::new(attribute, changes) });
                 }
                 None if self.holds.len() > held => return,
                 None => {}
@@ -243,7 +231,7 @@ impl Comparison<'_> {
         }
         for (key, value) in &wanted.keys {
             if !same_value(value.as_ref(), observed.get(key)) {
-                self.push(draft, Change::key(attribute, key, value.as_ref()));
+                self.push(Change::key(attribute, key, value.as_ref()));
             }
         }
     }
@@ -257,12 +245,12 @@ impl Comparison<'_> {
     }
 
     /// Adds a change, unless Auth0 accepted this very value before and did not keep it.
-    fn push(&mut self, draft: &mut Draft, change: Change) {
+    fn push(&mut self, change: Change) {
         let entry = self.not_persisted_entry(&change);
         if self.memory.is_not_persisted(&entry.field, &entry.digest) {
             self.not_persisted.push(entry);
         } else {
-            draft.changes.push(change);
+            self.parts.push(Part::of(change));
         }
     }
 
@@ -297,6 +285,15 @@ impl Comparison<'_> {
         self.order(attribute, digest, None).map(|(entry, _)| entry)
     }
 
+    /// Letter case is no difference only of what Auth0's own store lowers. That store never shows a capital letter.
+    fn same_text(&self, attribute: Attribute, wanted: &str, seen: Option<&Value>) -> bool {
+        let Some(seen) = seen.and_then(Value::as_str) else { return false };
+        let lowered = attribute.ignores_ascii_case()
+            && self.target.is_of_auth0()
+            && !seen.contains(|letter: char| letter.is_ascii_uppercase());
+        if lowered { wanted.eq_ignore_ascii_case(seen) } else { wanted == seen }
+    }
+
     fn order_digest(&self, attribute: Attribute, value: &str) -> String {
         let identity =
             if attribute.group().is_identity_scoped() { self.target.identity.as_str() } else { "" };
@@ -320,16 +317,11 @@ impl Comparison<'_> {
         match order.decide(self.memory, self.key) {
             Decision::Send { entry, again } => return Some((entry, again)),
             Decision::Record(entry) => self.records.push(entry),
-            Decision::Hold(failure) => self.holds.push(Hold { group: attribute.group(), failure }),
+            Decision::Hold(failure) => self.holds.push(Hold { attribute, failure }),
             Decision::Done => {}
         }
         None
     }
-}
-
-fn same_text(attribute: Attribute, wanted: &str, seen: Option<&Value>) -> bool {
-    let Some(seen) = seen.and_then(Value::as_str) else { return false };
-    if attribute.ignores_ascii_case() { wanted.eq_ignore_ascii_case(seen) } else { wanted == seen }
 }
 
 /// Integers are compared exactly and a float by its value, so that `1` equals `1.0`; null equals absent.

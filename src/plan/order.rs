@@ -6,17 +6,19 @@ use crate::reason::{Failure, Reason};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::attribute::{Attribute, Group};
+use super::attribute::Attribute;
 
 /// What earlier passes left in status, and what annotations say of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Memory {
     /// Orders and how far they came.
     pub triggers: Vec<Trigger>,
-    /// Fields that Auth0 refused and that are not due for another try, unless in `retry`.
+    /// Fields that Auth0 rejected and that are not due for another try, unless in `retry`.
     pub refused: Vec<RefusedField>,
-    /// Refused groups whose time for another try, alone, has come.
-    pub retry: BTreeSet<Group>,
+    /// Rejected fields whose time for another try, alone, has come.
+    pub retry: BTreeSet<String>,
+    /// Whether the last pass ended early.
+    pub has_failed: bool,
     /// Values that Auth0 accepted and does not hold.
     pub not_persisted: Vec<NotPersisted>,
     /// Whether this very generation was applied before, so that an order under a lost key is an old one.
@@ -66,12 +68,6 @@ impl Memory {
     #[must_use]
     pub fn is_not_persisted(&self, field: &str, digest: &str) -> bool {
         self.not_persisted.iter().any(|entry| entry.field == field && entry.digest == digest)
-    }
-
-    /// Groups that Auth0 refused earlier.
-    #[must_use]
-    pub fn refused_groups(&self) -> BTreeSet<Group> {
-        self.refused.iter().filter_map(|refused| Group::of_field(&refused.field)).collect()
     }
 }
 

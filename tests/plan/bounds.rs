@@ -7,6 +7,7 @@ use crate::world::{Auth0, Exchange};
 use auth0_user_operator::api::JsonMap;
 use proptest::prelude::*;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 const KEYS: [&str; 17] = [
     "blocked",
@@ -103,34 +104,84 @@ fn is_needed(card: &Value, exchange: &Exchange, key: &str, value: &Value) -> boo
     }
 }
 
-/// Three requests for the primary identity, four for another, one more for a block, and one for each group
-/// of a refused body.
-fn check_count(card: &Value, exchanges: &[Exchange]) {
+/// No pass sends more.
+const MOST: usize = 12;
+
+/// Three requests for the primary identity, four for another, and those that only block. Each fault among `n` fields
+/// is found in ⌈log₂ n⌉ + 1 requests beside the one that was rejected first, and so is each pair that does not go
+/// together, and each flag that is none any more once its address went without it; never more than twelve in all.
+pub fn check_count(card: &Value, exchanges: &[Exchange], faults: usize) {
     let Some(first) = exchanges.first() else { return };
     let base = if wish::is_primary(&first.before, card) { 3 } else { 4 };
-    let block = exchanges.iter().filter(|exchange| is_only_block(&exchange.body)).count().min(1);
-    let split: usize =
-        exchanges.iter().filter(|exchange| !exchange.accepted).map(|exchange| groups(&exchange.body)).sum();
-    assert!(exchanges.len() <= base + block + split, "too many requests: {exchanges:?}");
+    let blocks = exchanges.iter().filter(|exchange| is_only_block(&exchange.body)).count();
+    let pairs = exchanges
+        .iter()
+        .filter(|exchange| exchange.rejected.as_ref().is_some_and(|said| said.contains("simultaneously")));
+    let most_fields = exchanges.iter().map(|exchange| fields(&exchange.body)).max().unwrap_or(1);
+    let rounds = most_fields.next_power_of_two().ilog2() as usize + 1;
+    let rejected = |flag: &str, address: &str| {
+        exchanges.iter().any(|exchange| {
+            exchange.rejected.is_some()
+                && exchange.body.contains_key(flag)
+                && exchange.body.contains_key(address)
+        })
+    };
+    let riders = [("email_verified", "email"), ("verify_email", "email"), ("phone_verified", "phone_number")];
+    let riders = riders.into_iter().filter(|(flag, address)| rejected(flag, address));
+    let bound = base + blocks + (faults + pairs.count() + riders.count()) * (1 + rounds);
+    assert!(blocks <= 2, "a block is sent once, and once more after a password: {exchanges:?}");
+    assert!(exchanges.len() <= bound.min(MOST), "{} of {bound}: {exchanges:?}", exchanges.len());
 }
 
 fn is_only_block(body: &JsonMap) -> bool {
     body.len() == 1 && body.get("blocked") == Some(&Value::Bool(true))
 }
 
-fn groups(body: &JsonMap) -> usize {
-    let has = |keys: &[&str]| usize::from(keys.iter().any(|key| body.contains_key(*key)));
-    has(&["blocked", "user_metadata", "app_metadata"])
-        + has(&["name", "given_name", "family_name", "nickname", "picture"])
-        + has(&["email", "email_verified", "verify_email"])
-        + has(&["phone_number", "phone_verified"])
+/// What Auth0 can accept or reject in a body: root attributes, and first-level keys of a map.
+pub fn fields(body: &JsonMap) -> usize {
+    let of = |(name, value): (&String, &Value)| match name.as_str() {
+        "connection" | "client_id" => 0,
+        "user_metadata" | "app_metadata" => value.as_object().map_or(1, JsonMap::len).max(1),
+        _ => 1,
+    };
+    body.iter().map(of).sum()
+}
+
+/// No field is accepted twice in a pass, nor rejected twice where it is alone.
+pub fn check_once(exchanges: &[Exchange]) {
+    let mut accepted = BTreeSet::new();
+    for Exchange { body, rejected, .. } in exchanges {
+        for (name, value) in body {
+            // A flag rides, and a block is set again after a password.
+            if ["connection", "client_id", "blocked", "email_verified", "phone_verified", "verify_email"]
+                .contains(&name.as_str())
+                || rejected.is_some()
+            {
+                continue;
+            }
+            let keys = value.as_object().filter(|map| !map.is_empty()).into_iter().flat_map(JsonMap::keys);
+            let names: Vec<String> = keys.map(|key| format!("{name}.{key}")).collect();
+            for name in if names.is_empty() { vec![name.clone()] } else { names } {
+                assert!(accepted.insert(name.clone()), "{name} is accepted twice: {exchanges:?}");
+            }
+        }
+    }
+    let alone: Vec<&JsonMap> = exchanges
+        .iter()
+        .filter(|exchange| exchange.rejected.is_some() && fields(&exchange.body) == 1)
+        .map(|exchange| &exchange.body)
+        .collect();
+    for (index, body) in alone.iter().enumerate() {
+        assert!(!alone[..index].contains(body), "{body:?} is rejected twice: {exchanges:?}");
+    }
 }
 
 fn check_pass(card: &Value, operator: &mut Operator, auth0: &mut Auth0) {
     auth0.log.clear();
-    operator.pass(auth0, Fault::None);
+    let report = operator.pass(auth0, Fault::None);
     check_bodies(card, &auth0.log);
-    check_count(card, &auth0.log);
+    check_count(card, &auth0.log, report.refused.len());
+    check_once(&auth0.log);
 }
 
 proptest! {

@@ -1,25 +1,26 @@
-//! Drives the plan as the operator does: one step, its answer, and then the plan again.
+//! Drives the operator's own executor against the model of Auth0, with a fault at any action.
 //!
-//! The memory of an [`Operator`] is what its status durably holds. A pass works on a copy and writes it back
-//! where the operator writes its status: around every request that carries an order, and at the end.
+//! The memory of an [`Operator`] is what its status durably holds.
 
 use crate::world::Auth0;
 use auth0_user_operator::api::{
     Auth0UserUpdateSpec, JsonMap, RefusedField, SecretVersion, Trigger, TriggerState,
 };
+use auth0_user_operator::auth0::{Effect, Error, rejection};
+use auth0_user_operator::controller::entries::{Entries, Unsent};
+use auth0_user_operator::controller::execute::{self, Execution, Pass, Status, Unwritten, execute};
 use auth0_user_operator::plan::{
-    Attribute, Block, Change, Desired, Group, Hold, Memory, Password, Plan, Progress, Situation, Step,
-    TriggerKey, must_read_password, plan,
+    Body, Desired, Hold, Memory, Password, Progress, TriggerKey, must_read_password,
 };
 use auth0_user_operator::reason::{Failure, Reason};
 use auth0_user_operator::user::User;
+use futures::FutureExt as _;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 
 const HOST: &str = "example.auth0.com";
-/// More steps than any pass may need.
-const MANY: usize = 20;
 
 /// What the password Secret holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,6 +42,10 @@ pub enum Fault {
     Cut(usize),
     /// This action, if it is a request, is turned away without effect.
     Limited(usize),
+    /// This action, if it is a write, finds the object changed.
+    Conflict(usize),
+    /// This action, if it is a write before a request, is written, and its answer never comes.
+    Unconfirmed(usize),
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -49,6 +54,7 @@ pub enum End {
     Complete,
     Failed,
     Crashed,
+    Unfinished,
 }
 
 /// What one pass came to.
@@ -57,12 +63,11 @@ pub struct Report {
     pub end: End,
     pub failure: Option<Failure>,
     pub holds: Vec<Hold>,
-    pub refused: BTreeSet<Group>,
-    pub left_out: BTreeSet<Group>,
+    pub refused: BTreeSet<String>,
+    pub left_out: BTreeSet<String>,
     pub not_persisted: Vec<String>,
     /// Writes of the status and requests.
     pub actions: usize,
-    pub requests: usize,
 }
 
 impl Report {
@@ -78,6 +83,9 @@ pub struct Operator {
     pub secret: Secret,
     pub memory: Memory,
     pub key: TriggerKey,
+    /// What only this process knows: fields in doubt, and orders that status may show as begun.
+    pub doubt: BTreeSet<String>,
+    pub unsent: Vec<Unsent>,
 }
 
 impl Operator {
@@ -89,6 +97,8 @@ impl Operator {
             secret: Secret::Missing,
             memory: Memory::default(),
             key: key(7),
+            doubt: BTreeSet::new(),
+            unsent: Vec::new(),
         }
     }
 
@@ -98,8 +108,10 @@ impl Operator {
             spec: self.spec.clone(),
             last_applied: self.last_applied.clone(),
             secret: self.secret.clone(),
-            memory: self.memory.clone(),
+            memory: Memory { has_failed: false, ..self.memory.clone() },
             key: key(7),
+            doubt: BTreeSet::new(),
+            unsent: Vec::new(),
         }
     }
 
@@ -108,6 +120,8 @@ impl Operator {
         self.spec = spec(card);
         self.memory.refused.clear();
         self.memory.generation_applied = false;
+        self.memory.has_failed = false;
+        self.doubt.clear();
     }
 
     pub fn trigger(&self, name: &str) -> Option<TriggerState> {
@@ -129,24 +143,27 @@ impl Operator {
             }
         };
         let user = User::from(auth0.observe());
+        let undone = Unsent::undo(&self.unsent, &self.memory.triggers, user.text("last_password_reset"));
+        self.memory.triggers = undone.onto(&self.memory.triggers);
         let password = self.password(&desired, &user);
         let memory = self.memory.clone();
-        let progress = Progress::default();
-        let report = Report::default();
-        let mut pass = Pass {
-            operator: self,
-            auth0,
-            fault,
-            desired,
-            password,
-            user,
-            memory,
-            progress,
-            report,
-            refusals: Vec::new(),
+        let progress = Progress { doubt: std::mem::take(&mut self.doubt), ..Progress::default() };
+        let world = Mutex::new(World { auth0, fault, actions: 0, durable: &mut self.memory.triggers });
+        let pass = Pass {
+            desired: &desired,
+            password: &password,
+            key: &self.key,
+            host: HOST,
+            user_id: &self.spec.user_id,
         };
-        pass.run();
-        pass.report
+        let (host, mut status) = (Port(&world), Port(&world));
+        let ended = execute(&pass, &host, &mut status, user, memory, progress).now_or_never();
+        let published = ended.is_some() && host.act().is_some();
+        let actions = world.into_inner().unwrap().actions;
+        match ended.filter(|_| published) {
+            Some(execution) => Report { actions, ..self.publish(execution) },
+            None => Report { end: End::Crashed, actions, ..Report::default() },
+        }
     }
 
     fn password(&self, desired: &Desired, user: &User) -> Password {
@@ -163,183 +180,132 @@ impl Operator {
             Password::Unchanged
         }
     }
+
+    /// The status at the end of a pass.
+    fn publish(&mut self, execution: Execution) -> Report {
+        let Execution { refusals, left_out, holds, not_persisted, .. } = execution;
+        let refused: BTreeSet<String> = refusals.iter().flat_map(|refusal| refusal.fields.clone()).collect();
+        let durable = &mut self.memory;
+        let done = |field: &String| execution.sent.contains(field) || execution.cleared.contains(field);
+        let (end, failure) = match execution.end {
+            execute::End::Complete => (End::Complete, None),
+            execute::End::Unfinished(failure) => (End::Unfinished, Some(failure)),
+            execute::End::Failed(error) => (End::Failed, Some(error.failure)),
+            execute::End::Anew | execute::End::Interrupted => (End::Failed, None),
+        };
+        let waits = |known: &RefusedField| {
+            let field = &known.field;
+            !refused.contains(field) && (left_out.contains(field) || (end == End::Failed && !done(field)))
+        };
+        let new = refusals.iter().flat_map(|refusal| &refusal.fields).map(|field| RefusedField {
+            field: field.clone(),
+            reason: Reason::InvalidRequest.to_string(),
+            message: String::new(),
+            since: String::new(),
+        });
+        durable.refused = durable.refused.drain(..).filter(waits).chain(new).collect();
+        durable.triggers = execution.entries.onto(&durable.triggers);
+        durable.retry.clear();
+        durable.has_failed = end == End::Failed;
+        self.unsent = execution.unsent;
+        if end == End::Unfinished {
+            self.doubt = execution.progress.doubt;
+        }
+        let not_persisted = not_persisted.filter(|_| end == End::Complete);
+        if let Some(lost) = &not_persisted {
+            durable.not_persisted.clone_from(lost);
+            durable.generation_applied = holds.is_empty() && left_out.is_empty() && refused.is_empty();
+        }
+        let not_persisted = not_persisted.into_iter().flatten().map(|entry| entry.field).collect();
+        Report { end, failure, holds, refused, left_out, not_persisted, actions: 0 }
+    }
 }
 
-struct Pass<'a> {
-    operator: &'a mut Operator,
+/// Auth0 and the API server in memory.
+struct World<'a> {
     auth0: &'a mut Auth0,
     fault: Fault,
-    desired: Desired,
-    password: Password,
-    user: User,
-    memory: Memory,
-    progress: Progress,
-    report: Report,
-    refusals: Vec<(Group, Vec<String>)>,
+    actions: usize,
+    durable: &'a mut Vec<Trigger>,
 }
 
-impl Pass<'_> {
-    fn run(&mut self) {
-        self.report.end = End::Complete;
-        for _ in 0..MANY {
-            let end = match self.next_step() {
-                Ok(Some(step)) => self.perform(&step),
-                Ok(None) => return self.publish(End::Complete),
-                Err(failure) => {
-                    self.report.failure = Some(failure);
-                    Err(End::Failed)
-                }
-            };
-            if let Err(end) = end {
-                return self.publish(end);
-            }
-        }
-        panic!("the pass does not end: {:?}", self.auth0.log);
+struct Port<'a, 'b>(&'a Mutex<World<'b>>);
+
+impl Port<'_, '_> {
+    /// Counts a write or a request. Answers its number; `None` where the process dies before it.
+    fn act(&self) -> Option<usize> {
+        let mut world = self.0.lock().unwrap();
+        let action = world.actions;
+        world.actions += 1;
+        (world.fault != Fault::Crash(action)).then_some(action)
     }
 
-    fn next_step(&mut self) -> Result<Option<Step>, Failure> {
-        let Plan { steps, records, forgotten, holds, left_out, not_persisted } = plan(&Situation {
-            desired: &self.desired,
-            user: &self.user,
-            password: &self.password,
-            memory: &self.memory,
-            progress: &self.progress,
-            key: &self.operator.key,
-            host: HOST,
-            user_id: &self.operator.spec.user_id,
-        })?;
-        for record in records {
-            self.memory.remember(record);
+    /// The same; a process that died does nothing more.
+    async fn live(&self) -> usize {
+        match self.act() {
+            Some(action) => action,
+            None => std::future::pending().await,
         }
-        self.memory.triggers.retain(|trigger| !forgotten.contains(&trigger.name));
-        self.report.holds = holds;
-        self.report.left_out = left_out;
-        let next = steps.into_iter().next();
-        if next.is_none() {
-            self.report.not_persisted = not_persisted.iter().map(|entry| entry.field.clone()).collect();
-            self.memory.not_persisted = not_persisted;
-        }
-        Ok(next)
     }
+}
 
-    /// Counts a write or a request. Returns its number.
-    fn act(&mut self) -> Result<usize, End> {
-        let action = self.report.actions;
-        self.report.actions += 1;
-        if self.fault == Fault::Crash(action) { Err(End::Crashed) } else { Ok(action) }
-    }
+fn unheard(reason: Reason, effect: Effect) -> Error {
+    let mut error = Error::from(Failure::new(reason, "a fault of the test"));
+    error.effect = effect;
+    error
+}
 
-    fn perform(&mut self, step: &Step) -> Result<(), End> {
-        let before = self.memory.triggers.clone();
-        if !step.triggers.is_empty() {
-            step.triggers.iter().for_each(|entry| self.memory.remember(entry.clone()));
-            self.write()?;
-        }
-        let body: JsonMap = serde_json::from_slice(step.body.bytes().expose_secret()).unwrap();
-        let action = self.act()?;
-        if self.fault == Fault::Lost(action) {
-            return Err(End::Failed);
-        }
-        if self.fault == Fault::Limited(action) {
-            self.remember(step, before)?;
-            return Err(End::Failed);
-        }
-        self.report.requests += 1;
-        let answer = self.auth0.patch(&body);
-        if self.fault == Fault::Cut(action) {
-            return Err(End::Failed);
-        }
-        let accepted_earlier = step.again
-            && answer.as_ref().is_err_and(|refusal| refusal.message.contains("PasswordHistoryError"));
-        let state =
-            if answer.is_ok() || accepted_earlier { TriggerState::Sent } else { TriggerState::Refused };
-        let entries = step.triggers.iter().map(|entry| Trigger { state, ..entry.clone() }).collect();
-        let written = self.remember(step, entries);
-        match answer {
-            Ok(user) => {
-                self.accept(step);
-                self.user = user;
-            }
-            Err(_) if accepted_earlier => self.progress.sent.extend(&step.groups),
-            Err(_) => self.refuse(step),
-        }
-        written
-    }
-
-    /// Puts the end of the step's orders, or what was known of them before it, into memory and status.
-    fn remember(&mut self, step: &Step, entries: Vec<Trigger>) -> Result<(), End> {
-        if step.triggers.is_empty() {
-            return Ok(());
-        }
-        let of_step = |entry: &Trigger| step.triggers.iter().any(|own| own.name == entry.name);
-        self.memory.triggers.retain(|entry| !of_step(entry));
-        self.memory.triggers.extend(entries.into_iter().filter(of_step));
-        self.write()
-    }
-
-    fn write(&mut self) -> Result<(), End> {
-        self.act()?;
-        self.operator.memory.triggers.clone_from(&self.memory.triggers);
+impl execute::Auth0 for Port<'_, '_> {
+    async fn turn(&self) -> Result<(), Error> {
         Ok(())
     }
 
-    fn accept(&mut self, step: &Step) {
-        self.progress.sent.extend(&step.groups);
-        if step.restores_block {
-            self.progress.block = Block::Restored;
-        }
-        let stays_blocked = self.desired.flags.get(&Attribute::Blocked) == Some(&true);
-        if step.body.has_password() && self.user.is_blocked() && stays_blocked {
-            self.progress.block = Block::Owed;
-        }
+    async fn user(&self) -> Result<User, Error> {
+        Ok(User::from(self.0.lock().unwrap().auth0.observe()))
     }
 
-    fn refuse(&mut self, step: &Step) {
-        if step.restores_block {
-            self.progress.block = Block::Restored;
-            self.progress.refused.insert(Group::Account);
+    async fn patch(&self, body: &Body, _: bool) -> Result<User, Error> {
+        let action = self.live().await;
+        let mut world = self.0.lock().unwrap();
+        match world.fault {
+            Fault::Lost(at) if at == action => {
+                return Err(unheard(Reason::Auth0Unavailable, Effect::Unknown));
+            }
+            Fault::Limited(at) if at == action => return Err(unheard(Reason::RateLimited, Effect::None)),
+            _ => {}
         }
-        if step.groups.len() > 1 {
-            self.progress.split.extend(&step.groups);
-            return;
+        let sent: JsonMap = serde_json::from_slice(body.bytes().expose_secret()).unwrap();
+        let answer = world.auth0.patch(&sent);
+        if world.fault == Fault::Cut(action) {
+            return Err(unheard(Reason::Auth0Unavailable, Effect::Unknown));
         }
-        self.progress.refused.extend(&step.groups);
-        let group = step.groups.first().copied().unwrap_or(Group::Account);
-        let fields = if step.body.has_password() {
-            vec!["passwordSecretRef".to_owned()]
-        } else {
-            step.changes.iter().map(Change::field).collect()
-        };
-        self.refusals.push((group, fields));
+        answer.map_err(|refusal| rejection(refusal.status, refusal.body().to_string().as_bytes(), body))
+    }
+}
+
+impl Status for Port<'_, '_> {
+    async fn write(&mut self, entries: &Entries) -> Result<(), Unwritten> {
+        let action = self.live().await;
+        let mut world = self.0.lock().unwrap();
+        if world.fault == Fault::Conflict(action) {
+            return Err(Unwritten::Changed);
+        }
+        *world.durable = entries.onto(world.durable);
+        if world.fault == Fault::Unconfirmed(action) {
+            return Err(Unwritten::Failed(Failure::new(Reason::InternalError, "a fault of the test")));
+        }
+        Ok(())
     }
 
-    /// The status at the end of a pass.
-    fn publish(&mut self, end: End) {
-        self.report.end = end;
-        self.report.refused = self.refusals.iter().map(|(group, _)| *group).collect();
-        if end == End::Crashed || self.act().is_err() {
-            self.report.end = End::Crashed;
-            return;
-        }
-        let report = &self.report;
-        let waits = |refused: &RefusedField| {
-            Group::of_field(&refused.field)
-                .is_some_and(|group| report.left_out.contains(&group) && !report.refused.contains(&group))
-        };
-        let new = self.refusals.iter().flat_map(|(_, fields)| fields).map(|field| RefusedField {
-            field: field.clone(),
-            reason: Reason::InvalidRequest.to_string(),
-            since: String::new(),
-        });
-        let durable = &mut self.operator.memory;
-        durable.refused = durable.refused.drain(..).filter(waits).chain(new).collect();
-        durable.triggers.clone_from(&self.memory.triggers);
-        durable.retry.clear();
-        if end == End::Complete {
-            durable.not_persisted.clone_from(&self.memory.not_persisted);
-            durable.generation_applied =
-                report.holds.is_empty() && report.left_out.is_empty() && report.refused.is_empty();
-        }
+    async fn insist(&mut self, entries: &Entries) -> Result<(), Unwritten> {
+        let action = self.live().await;
+        let mut world = self.0.lock().unwrap();
+        *world.durable = entries.onto(world.durable);
+        if world.fault == Fault::Conflict(action) { Err(Unwritten::Changed) } else { Ok(()) }
+    }
+
+    async fn confirm(&mut self) -> Result<(), Unwritten> {
+        Ok(())
     }
 }
 

@@ -106,10 +106,22 @@ fn a_block_that_auth0_does_not_keep_is_set_again_once() {
 }
 
 #[test]
-fn a_password_and_a_new_block_go_one_after_the_other() {
-    let card = json!({"passwordSecretRef": {"name": "s", "key": "k"}, "blocked": true});
+fn a_new_block_goes_before_a_password_and_stays() {
+    let card = json!({"passwordSecretRef": {"name": "s", "key": "k"}, "blocked": true, "name": "Ada"});
+    let first = [json!({"blocked": true}), json!({"password": "After-1", "blocked": true})];
     let (bodies, _) = sent(Auth0::new(user(json!({}))), &card);
-    assert_eq!(bodies, [json!({"password": "After-1"}), json!({"blocked": true})]);
+    assert_eq!(bodies, [&first[..], &[json!({"name": "Ada"})]].concat());
+
+    let rules = Rules { password_beats_blocked: true, ..Rules::default() };
+    let (bodies, auth0) = sent(Auth0::with_rules(user(json!({})), rules), &card);
+    assert_eq!(bodies, [&first[..], &[json!({"blocked": true}), json!({"name": "Ada"})]].concat());
+    assert_eq!(auth0.account.user["blocked"], true);
+}
+
+#[test]
+fn a_new_block_rides_in_a_body_that_was_never_rejected() {
+    let card = json!({"blocked": true, "name": "Ada"});
+    assert_eq!(sent(Auth0::new(user(json!({}))), &card).0, [json!({"blocked": true, "name": "Ada"})]);
 }
 
 #[test]

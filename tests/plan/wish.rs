@@ -3,25 +3,21 @@
 use crate::driver::Secret;
 use crate::world::{Auth0, identity_id};
 use auth0_user_operator::api::JsonMap;
-use auth0_user_operator::plan::Group;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub const TEXTS: [(&str, &str, Group); 8] = [
-    ("name", "name", Group::Profile),
-    ("givenName", "given_name", Group::Profile),
-    ("familyName", "family_name", Group::Profile),
-    ("nickname", "nickname", Group::Profile),
-    ("picture", "picture", Group::Profile),
-    ("email", "email", Group::Email),
-    ("phoneNumber", "phone_number", Group::Phone),
-    ("username", "username", Group::Username),
+pub const TEXTS: [(&str, &str); 8] = [
+    ("name", "name"),
+    ("givenName", "given_name"),
+    ("familyName", "family_name"),
+    ("nickname", "nickname"),
+    ("picture", "picture"),
+    ("email", "email"),
+    ("phoneNumber", "phone_number"),
+    ("username", "username"),
 ];
-pub const FLAGS: [(&str, &str, Group); 3] = [
-    ("blocked", "blocked", Group::Account),
-    ("emailVerified", "email_verified", Group::Email),
-    ("phoneVerified", "phone_verified", Group::Phone),
-];
+pub const FLAGS: [(&str, &str); 3] =
+    [("blocked", "blocked"), ("emailVerified", "email_verified"), ("phoneVerified", "phone_verified")];
 pub const MAPS: [(&str, &str); 2] = [("userMetadata", "user_metadata"), ("appMetadata", "app_metadata")];
 
 #[derive(Clone, Debug, PartialEq)]
@@ -144,35 +140,43 @@ pub fn equal(attribute: &str, wanted: &Value, held: &Value) -> bool {
     }
 }
 
-/// Fields that are not as asked, but for those of refused groups.
+/// Fields that are not as asked, but for those that were rejected, and the flags of rejected addresses.
 pub fn unfulfilled(
     card: &Value,
     secret: &Secret,
     before: &Auth0,
     after: &Auth0,
-    refused: &BTreeSet<Group>,
+    refused: &BTreeSet<String>,
 ) -> Vec<String> {
     let mut wrong = Vec::new();
     let (shown, stored) = (before.observe(), &after.account.user);
-    let mut judge = |group: Group, field: &str, right: bool| {
-        if !right && !refused.contains(&group) {
+    let is_excused = |field: &str| {
+        let address = match field {
+            "emailVerified" => "email",
+            "phoneVerified" => "phoneNumber",
+            field => field,
+        };
+        refused.contains(field) || refused.contains(address)
+    };
+    let mut judge = |field: &str, right: bool| {
+        if !right && !is_excused(field) {
             wrong.push(field.to_owned());
         }
     };
-    for (field, attribute, group) in TEXTS {
+    for (field, attribute) in TEXTS {
         let held = seen(stored, card, attribute).flatten();
         match text(card, field) {
             Wish::None => {}
             Wish::Value(wanted) => {
-                judge(group, field, held.is_some_and(|held| equal(attribute, &wanted, held)));
+                judge(field, held.is_some_and(|held| equal(attribute, &wanted, held)));
             }
             Wish::Gone if seen(&shown, card, attribute).is_none() => {}
-            Wish::Gone => judge(group, field, held.is_none()),
+            Wish::Gone => judge(field, held.is_none()),
         }
     }
-    for (field, attribute, group) in FLAGS {
+    for (field, attribute) in FLAGS {
         if let Wish::Value(wanted) = flag(card, field) {
-            judge(group, field, is_on(seen(stored, card, attribute).flatten()) == (wanted == true));
+            judge(field, is_on(seen(stored, card, attribute).flatten()) == (wanted == true));
         }
     }
     for (field, attribute) in MAPS {
@@ -184,21 +188,28 @@ pub fn unfulfilled(
                 Wish::Value(wanted) => value(key).is_some_and(|held| equal("", wanted, held)),
                 Wish::None | Wish::Gone => value(key).is_none(),
             };
-            judge(Group::Account, &format!("{field}.{key}"), right);
+            judge(&format!("{field}.{key}"), right);
         }
         if whole {
             let strange =
                 held.into_iter().flatten().any(|(key, value)| !value.is_null() && !keys.contains_key(key));
-            judge(Group::Account, field, !strange);
+            judge(field, !strange);
         }
     }
     let undecided = is_on(shown.get("blocked")) && flag(card, "blocked") == Wish::None;
     if let (Secret::Content { text, .. }, Some(Value::Object(_)), false) =
         (secret, card.get("passwordSecretRef"), undecided)
     {
-        judge(Group::Password, "password", after.password(&identity(stored, card)) == Some(*text));
+        judge("passwordSecretRef", after.password(&identity(stored, card)) == Some(*text));
     }
     wrong
+}
+
+/// Whether the user has exactly one identity in the connection that the card names.
+pub fn is_possible(auth0: &Auth0, card: &Value) -> bool {
+    let identities = auth0.account.user["identities"].as_array().unwrap();
+    connection(card)
+        .is_none_or(|name| identities.iter().filter(|identity| identity["connection"] == name).count() == 1)
 }
 
 /// What changed although the card does not speak of it.
@@ -227,7 +238,7 @@ pub fn touched(card: &Value, before: &Auth0, after: &Auth0) -> Vec<String> {
     forget("updated_at");
     forget("last_password_reset");
     let resets = &before.rules;
-    for (field, attribute, _) in TEXTS.iter().filter(|(field, ..)| text(card, field) != Wish::None) {
+    for (field, attribute) in TEXTS.iter().filter(|(field, _)| text(card, field) != Wish::None) {
         forget(attribute);
         match *field {
             "email" if resets.email_change_resets_verified => forget("email_verified"),
@@ -237,8 +248,8 @@ pub fn touched(card: &Value, before: &Auth0, after: &Auth0) -> Vec<String> {
     }
     FLAGS
         .iter()
-        .filter(|(field, ..)| flag(card, field) != Wish::None)
-        .for_each(|(_, attribute, _)| forget(attribute));
+        .filter(|(field, _)| flag(card, field) != Wish::None)
+        .for_each(|(_, attribute)| forget(attribute));
     for (field, attribute) in MAPS {
         let MapWish { whole, keys } = map(card, field);
         for user in [&mut expected, &mut actual] {

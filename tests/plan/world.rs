@@ -18,8 +18,8 @@ pub struct Exchange {
     pub before: JsonMap,
     /// The whole JSON body.
     pub body: JsonMap,
-    /// Whether Auth0 took it.
-    pub accepted: bool,
+    /// Auth0's sentence, where it rejected it.
+    pub rejected: Option<String>,
 }
 
 /// One tenant with one user.
@@ -28,9 +28,11 @@ pub struct Auth0 {
     pub account: Account,
     pub connections: Vec<Connection>,
     pub rules: Rules,
-    /// Keys that make Auth0 refuse a body for good, beside the model's own rules. Beside a password, only that
-    /// counts.
-    pub refuses: Vec<&'static str>,
+    /// Attributes, or `user_metadata.KEY`, that make Auth0 reject a body for good, beside the model's own rules. Beside
+    /// a password, only that counts.
+    pub refuses: Vec<String>,
+    /// Whether Auth0 says which of them it is.
+    pub names: bool,
     pub log: Vec<Exchange>,
     clock: u32,
 }
@@ -44,6 +46,7 @@ impl Auth0 {
             connections: [PRIMARY, SECONDARY].map(|name| Connection::database(name).with_phone()).to_vec(),
             rules: Rules { username_clearable: true, ..Rules::default() },
             refuses: Vec::new(),
+            names: false,
             log: Vec::new(),
             clock: 0,
         }
@@ -70,21 +73,36 @@ impl Auth0 {
     pub fn patch(&mut self, body: &JsonMap) -> Result<User, Refusal> {
         let before = self.observe();
         let answer = self.judge(body);
-        self.log.push(Exchange { before, body: body.clone(), accepted: answer.is_ok() });
+        let rejected = answer.as_ref().err().map(|refusal| refusal.message.clone());
+        self.log.push(Exchange { before, body: body.clone(), rejected });
         self.account = answer?;
         Ok(self.observe().into())
     }
 
     fn judge(&mut self, body: &JsonMap) -> Result<Account, Refusal> {
-        let judged =
-            |key: &str| body.contains_key(key) && (key == "password" || !body.contains_key("password"));
-        if self.refuses.iter().any(|key| judged(key)) {
-            return Err(Refusal { status: 400, message: "The test refuses this body.".into(), code: None });
+        let holds = |name: &str| match name.split_once('.') {
+            Some((map, key)) => body.get(map).and_then(|map| map.get(key)).is_some(),
+            None => body.contains_key(name),
+        };
+        let judged = |name: &&String| holds(name) && (*name == "password" || !holds("password"));
+        let at_fault: Vec<&str> = self.refuses.iter().filter(judged).map(String::as_str).collect();
+        if !at_fault.is_empty() {
+            return Err(Refusal { status: 400, message: self.sentence(&at_fault), code: None });
         }
         self.clock += 1;
         let now = format!("2026-02-01T{:02}:{:02}:00.000Z", self.clock / 60, self.clock % 60);
         let tenant = Tenant { connections: &self.connections, rules: &self.rules, others: &[] };
         model::patched(&self.account, body, &tenant, &now)
+    }
+
+    /// Auth0's lists name attributes, of a map never a key.
+    fn sentence(&self, at_fault: &[&str]) -> String {
+        let names: Vec<&str> = at_fault.iter().map(|name| name.split('.').next().unwrap_or(name)).collect();
+        if self.names {
+            format!("The following user attributes cannot be updated: {}.", names.join(", "))
+        } else {
+            "The test refuses this body.".to_owned()
+        }
     }
 
     /// The bodies sent so far; forgets them.

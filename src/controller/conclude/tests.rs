@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::api::JsonMap;
+use crate::plan::Attribute;
 use crate::reason::Standing;
 use proptest::prelude::*;
 
@@ -34,16 +35,16 @@ fn part() -> impl Strategy<Value = Failure> {
     })
 }
 
-fn groups() -> impl Strategy<Value = Group> {
-    proptest::sample::select(vec![Group::Password, Group::Account, Group::Profile, Group::Email])
+fn attributes() -> impl Strategy<Value = Attribute> {
+    proptest::sample::select(vec![Attribute::Password, Attribute::Blocked, Attribute::Name, Attribute::Email])
 }
 
 fn outcome() -> impl Strategy<Value = Outcome> {
     let ends = (proptest::option::weighted(0.5, failure()), any::<bool>(), 0_u32..5, any::<bool>());
     let parts = (
-        proptest::collection::vec((groups(), part()), 0..2),
-        proptest::collection::vec((groups(), part()), 0..2),
-        proptest::collection::btree_set(groups(), 0..2),
+        proptest::collection::vec((attributes(), part()), 0..2),
+        proptest::collection::vec((attributes(), part()), 0..2),
+        proptest::collection::btree_set(attributes(), 0..2),
     );
     let more = (
         any::<bool>(),
@@ -63,16 +64,12 @@ fn outcome() -> impl Strategy<Value = Outcome> {
                 interrupted: interrupted && looked,
                 password_pending,
                 forgives,
-                holds: holds.into_iter().map(|(group, failure)| Hold { group, failure }).collect(),
+                holds: holds.into_iter().map(|(attribute, failure)| Hold { attribute, failure }).collect(),
                 refusals: refusals
                     .into_iter()
-                    .map(|(group, failure)| Refusal {
-                        group,
-                        fields: vec![field_of(group).to_owned()],
-                        failure,
-                    })
+                    .map(|(attribute, failure)| Refusal { fields: [field_of(attribute)].into(), failure })
                     .collect(),
-                left_out: if forgives { BTreeSet::new() } else { left_out },
+                left_out: left_out.into_iter().filter(|_| !forgives).map(field_of).collect(),
                 mode: if plan.is_some() { Mode::Observe } else { Mode::Apply },
                 plan,
                 ..Outcome::default()
@@ -81,13 +78,54 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     )
 }
 
-const fn field_of(group: Group) -> &'static str {
-    match group {
-        Group::Password => "passwordSecretRef",
-        Group::Account => "blocked",
-        Group::Profile => "name",
-        Group::Email | Group::Phone | Group::Username => "email",
-    }
+fn field_of(attribute: Attribute) -> String {
+    attribute.spec_name().to_owned()
+}
+
+fn refusal(fields: &[&str], reason: Reason, message: &str) -> Refusal {
+    let fields = fields.iter().map(|field| (*field).to_owned()).collect();
+    Refusal { fields, failure: Failure::new(reason, message) }
+}
+
+fn looked(refusals: Vec<Refusal>) -> Outcome {
+    Outcome { generation: 1, user: Some(User::from(JsonMap::new())), refusals, ..Outcome::default() }
+}
+
+fn concluded(status: &Auth0UserUpdateStatus, outcome: &Outcome) -> Auth0UserUpdateStatus {
+    conclude(status, outcome, Timestamp::from_second(1).unwrap())
+}
+
+fn ready(status: &Auth0UserUpdateStatus) -> (&str, &str) {
+    let ready = conditions::find(&status.conditions, READY).unwrap();
+    (&ready.reason, &ready.message)
+}
+
+#[test]
+fn every_rejected_field_is_named_with_its_reason_and_its_sentence() {
+    let both = looked(vec![
+        refusal(&["username"], Reason::AlreadyExists, "taken"),
+        refusal(&["email"], Reason::NotSupportedByConnection, "not here"),
+        refusal(&["userMetadata.b", "userMetadata.a"], Reason::InvalidRequest, "too big"),
+    ]);
+    let status = concluded(&Auth0UserUpdateStatus::default(), &both);
+    let told = "userMetadata.a, userMetadata.b (InvalidRequest): too big \u{b7} email (NotSupportedByConnection): not here \u{b7} username (AlreadyExists): taken";
+    assert_eq!(ready(&status), ("InvalidRequest", told));
+    let email = status.refused_fields.iter().find(|refused| refused.field == "email").unwrap();
+    assert_eq!(email.message, "not here");
+    let one = concluded(&Auth0UserUpdateStatus::default(), &looked(vec![both.refusals[0].clone()]));
+    assert_eq!(ready(&one), ("AlreadyExists", "username: taken"));
+}
+
+#[test]
+fn a_sentence_stays_through_a_failure_and_while_the_field_is_left_out() {
+    let first = looked(vec![refusal(&["email"], Reason::AlreadyExists, "taken")]);
+    let rejected = concluded(&Auth0UserUpdateStatus::default(), &first);
+    let failure = Some(Failure::new(Reason::Auth0Unavailable, "away"));
+    let failed = concluded(&rejected, &Outcome { failure, failures: 1, ..looked(Vec::new()) });
+    assert_eq!(ready(&failed), ("Auth0Unavailable", "away \u{b7} email: taken"));
+    let left_out = Outcome { left_out: ["email".to_owned()].into(), ..looked(Vec::new()) };
+    assert_eq!(ready(&concluded(&failed, &left_out)), ("AlreadyExists", "email: taken"));
+    assert!(concluded(&failed, &looked(Vec::new())).refused_fields.is_empty());
 }
 
 fn is_true(status: &Auth0UserUpdateStatus, type_: &str) -> bool {
