@@ -19,7 +19,7 @@ use tokio::time::Instant;
 const PASSWORD: &str = Attribute::Password.spec_name();
 
 /// A request that had to wait for longer finds out first whether it is still wanted.
-const NOTICEABLE: Duration = Duration::from_millis(50);
+pub const NOTICEABLE: Duration = Duration::from_millis(50);
 
 /// Most PATCH requests of one pass. What is left goes with the next one.
 const MOST_REQUESTS: u32 = 12;

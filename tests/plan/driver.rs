@@ -8,7 +8,9 @@ use auth0_user_operator::api::{
 };
 use auth0_user_operator::auth0::{Effect, Error, rejection};
 use auth0_user_operator::controller::entries::{Entries, Unsent};
-use auth0_user_operator::controller::execute::{self, Execution, Pass, Status, Unwritten, execute};
+use auth0_user_operator::controller::execute::{
+    self, Execution, NOTICEABLE, Pass, Status, Unwritten, execute,
+};
 use auth0_user_operator::plan::{
     Body, Desired, Hold, Memory, Password, Progress, TriggerKey, must_read_password,
 };
@@ -257,6 +259,11 @@ fn unheard(reason: Reason, effect: Effect) -> Error {
 
 impl execute::Auth0 for Port<'_, '_> {
     async fn turn(&self) -> Result<(), Error> {
+        let auth0 = &mut self.0.lock().unwrap().auth0;
+        if let Some(meanwhile) = auth0.meanwhile {
+            std::thread::sleep(2 * NOTICEABLE);
+            meanwhile(&mut auth0.account);
+        }
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use crate::driver::{Fault, Operator, Secret};
 use crate::world::{Auth0, user};
+use auth0_sandbox::model::Account;
 use auth0_user_operator::api::{SecretVersion, TriggerState};
 use auth0_user_operator::reason::Reason;
 use serde_json::{Value, json};
@@ -105,6 +106,29 @@ fn a_blocked_users_password_waits_for_a_word_on_the_block() {
     wish["blocked"] = json!(true);
     operator.edit(&wish);
     assert_eq!(operator.settle(&mut auth0), [json!({"password": "After-1", "blocked": true})]);
+}
+
+#[test]
+fn a_password_that_had_to_wait_is_judged_by_the_user_of_then() {
+    let block: fn(&mut Account) = |account| drop(account.user.insert("blocked".into(), json!(true)));
+    for (blocked, bodies, holds) in [
+        (json!({}), vec![], vec![Reason::UserBlocked]),
+        (json!({"blocked": false}), vec![json!({"password": "After-1"})], vec![]),
+        (
+            json!({"blocked": true}),
+            vec![json!({"blocked": true}), json!({"password": "After-1", "blocked": true})],
+            vec![],
+        ),
+    ] {
+        let mut auth0 = auth0();
+        auth0.meanwhile = Some(block);
+        let mut operator = operator();
+        let mut wish = card();
+        wish.as_object_mut().unwrap().extend(blocked.as_object().unwrap().clone());
+        operator.edit(&wish);
+        let report = operator.pass(&mut auth0, Fault::None);
+        assert_eq!((auth0.take_bodies(), report.hold_reasons()), (bodies, holds), "{blocked}");
+    }
 }
 
 #[test]

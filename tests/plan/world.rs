@@ -34,6 +34,8 @@ pub struct Auth0 {
     /// Whether Auth0 says which of them it is.
     pub names: bool,
     pub log: Vec<Exchange>,
+    /// Every request has to wait for its turn, and this comes in between.
+    pub meanwhile: Option<fn(&mut Account)>,
     clock: u32,
 }
 
@@ -48,6 +50,7 @@ impl Auth0 {
             refuses: Vec::new(),
             names: false,
             log: Vec::new(),
+            meanwhile: None,
             clock: 0,
         }
     }
