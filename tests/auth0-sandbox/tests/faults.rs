@@ -232,12 +232,10 @@ async fn a_test_says_when_a_given_up_request_takes_effect_or_that_it_never_does(
         // What the server hears of next comes after the end of the first request.
         lab.get(&user_path(ANN)).await;
         if lands {
-            lab.sandbox.release_delays()
-        } else {
-            lab.sandbox.clear_faults()
-        }
-        if lands {
+            lab.sandbox.release_delays();
             until(|| lab.sandbox.patches()[0].took_effect).await;
+        } else {
+            lab.sandbox.clear_faults();
         }
         lab.get(&user_path(ANN)).await;
         assert_eq!(lab.sandbox.user(ANN).unwrap()["name"] == "New", lands);

@@ -127,7 +127,7 @@ async fn letters_stay_as_sent_outside_the_store_unless_the_connection_differs() 
     for (id, connection, stored) in cases {
         assert_eq!(lab.patched(id, &sent).await["email"], stored, "{id}");
         let other = if stored == "mixed@example.com" { LetterCase::Kept } else { LetterCase::Lowered };
-        lab.sandbox.change_rules(|rules| drop(rules.letter_case.insert(connection.into(), other)));
+        lab.sandbox.change_rules(|rules| rules.letter_case.extend([(connection.to_owned(), other)]));
         let expected = if other == LetterCase::Kept { "Mixed@Example.com" } else { "mixed@example.com" };
         assert_eq!(lab.patched(id, &sent).await["email"], expected, "{id}");
     }
