@@ -174,3 +174,15 @@ async fn a_profile_may_not_grow_beyond_the_limit() {
         text.replace("10240", &size.to_string())
     );
 }
+
+#[tokio::test]
+async fn a_custom_database_needs_a_script_for_phone_numbers() {
+    let lab = Lab::new().await;
+    let phone = json!({ "phone_number": "+15550144" });
+    lab.sandbox.put_connection(Connection::custom_database("Phones", false, &[]).with_phone());
+    let (status, answer) = lab.patch("auth0|cleo", &phone).await;
+    assert_eq!((status, &answer["message"]), (400, &json!("change_phone_number script does not exist")));
+    let scripts = ["change_phone_number"];
+    lab.sandbox.put_connection(Connection::custom_database("Phones", false, &scripts).with_phone());
+    lab.patched("auth0|cleo", &phone).await;
+}

@@ -3,7 +3,7 @@
 
 mod support;
 
-use auth0_sandbox::{Connection, EmailRefusal, IssuedToken, Rules};
+use auth0_sandbox::{EmailRefusal, IssuedToken, Rules};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -390,16 +390,4 @@ async fn custom_domains() {
     );
     let (status, answer) = with("x").await;
     assert_eq!((status, &answer["message"]), (400, &json!("Invalid auth0-custom-domain header format.")));
-}
-
-#[tokio::test]
-async fn a_custom_database_needs_a_script_for_phone_numbers() {
-    let lab = Lab::new().await;
-    let phone = json!({ "phone_number": "+15550144" });
-    lab.sandbox.put_connection(Connection::custom_database("Phones", false, &[]).with_phone());
-    let (status, answer) = lab.patch("auth0|cleo", &phone).await;
-    assert_eq!((status, &answer["message"]), (400, &json!("change_phone_number script does not exist")));
-    let scripts = ["change_phone_number"];
-    lab.sandbox.put_connection(Connection::custom_database("Phones", false, &scripts).with_phone());
-    lab.patched("auth0|cleo", &phone).await;
 }
