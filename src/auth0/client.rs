@@ -204,8 +204,8 @@ impl Client {
                 return Ok(None);
             }
             let page = self.page(from.as_deref()).await.map_err(Error::without_effect)?;
-            found.add(page.connections);
-            let next = page.next.filter(|next| !next.is_empty());
+            let (connections, next) = page.parts();
+            found.add(connections);
             if next.is_none() || next == from {
                 break;
             }

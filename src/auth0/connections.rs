@@ -18,12 +18,26 @@ pub struct Connections {
     pub total: u32,
 }
 
-/// One page of checkpoint pagination; the last has no `next`.
+/// One page of checkpoint pagination; the last has no `next`. Without pagination the list stands alone.
 #[derive(Deserialize)]
-pub(super) struct Page {
-    pub(super) connections: Vec<Item>,
-    #[serde(default)]
-    pub(super) next: Option<String>,
+#[serde(untagged)]
+pub(super) enum Page {
+    Checkpoint {
+        connections: Vec<Item>,
+        #[serde(default)]
+        next: Option<String>,
+    },
+    Whole(Vec<Item>),
+}
+
+impl Page {
+    /// The connections, and where the next page begins.
+    pub(super) fn parts(self) -> (Vec<Item>, Option<String>) {
+        match self {
+            Self::Checkpoint { connections, next } => (connections, next.filter(|next| !next.is_empty())),
+            Self::Whole(connections) => (connections, None),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -48,6 +62,19 @@ impl Connections {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_is_read_with_and_without_pages() {
+        let read = |text: &str| serde_json::from_str::<Page>(text).ok().map(Page::parts);
+        let (items, next) = read(r#"{"connections": [{"id": "c", "name": "db"}], "next": "x"}"#).unwrap();
+        assert_eq!((items[0].name.as_str(), next.as_deref()), ("db", Some("x")));
+        let (items, next) = read(r#"[{"name": "db", "strategy": "auth0"}, {}]"#).unwrap();
+        assert_eq!((items.len(), items[0].strategy.as_str(), next), (2, "auth0", None));
+        assert_eq!(read(r#"{"connections": [], "next": ""}"#).unwrap().1, None);
+        for other in ["{}", "7", r#"{"connections": {}}"#, "[7]"] {
+            assert!(read(other).is_none(), "{other}");
+        }
+    }
 
     #[test]
     fn connections_are_counted_beyond_what_is_kept() {

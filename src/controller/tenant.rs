@@ -56,7 +56,15 @@ pub struct Tenants {
 struct Findings {
     credentials: SecretVersion,
     scopes: Option<BTreeSet<String>>,
-    connections: Option<auth0::Connections>,
+    connections: Listing,
+}
+
+/// What came of listing the connections, without which a tenant can do.
+enum Listing {
+    Listed(auth0::Connections),
+    /// There was too much else to do.
+    Later,
+    Failed(auth0::Error),
 }
 
 /// A failed look, with the delay that Auth0 asked for.
@@ -118,7 +126,8 @@ impl Tenants {
         let version = version.ok().flatten();
         let generation = tenant.metadata.generation.unwrap_or_default();
         let status = tenant.status.clone().unwrap_or_default();
-        if !agenda.scheduled {
+        let is_known = agenda.scheduled;
+        if !is_known {
             agenda.scheduled = true;
             let settled = conditions::is_ready(&status.conditions, generation);
             agenda.due = Some(if settled { now + schedule::somewhere_in(REFRESH) } else { now });
@@ -133,20 +142,25 @@ impl Tenants {
         if changed {
             agenda.failures = 0;
         }
+        let mended = changed && is_known;
         agenda.generation = Some(generation);
         agenda.judged_secret = version;
         let started = Instant::now();
-        let looked = self.look(tenant).await;
+        let looked = self.look(tenant, mended).await;
         report(tenant, &looked, started.elapsed(), &self.probes.metrics);
         let wait = match &looked {
             Ok(findings) => {
                 agenda.judged_secret = Some(findings.credentials.clone());
-                if findings.connections.is_some() {
+                if let Listing::Listed(_) = findings.connections {
                     agenda.failures = 0;
                     schedule::spread(REFRESH, 0.1)
                 } else {
                     agenda.failures = agenda.failures.saturating_add(1);
-                    schedule::backoff(agenda.failures, Some(REFRESH))
+                    let asked = match &findings.connections {
+                        Listing::Failed(error) => error.retry_after,
+                        Listing::Listed(_) | Listing::Later => None,
+                    };
+                    schedule::backoff(agenda.failures, Some(REFRESH)).max(asked.unwrap_or_default())
                 }
             }
             Err(failed) => {
@@ -165,7 +179,8 @@ impl Tenants {
         rest
     }
 
-    async fn look(&self, tenant: &Auth0Tenant) -> Result<Findings, Failed> {
+    /// `mended`: what Auth0 rejected before is another thing now.
+    async fn look(&self, tenant: &Auth0Tenant, mended: bool) -> Result<Findings, Failed> {
         let content = read_credentials(tenant, &self.secrets).await?;
         let client = self.clients.with_credentials(tenant, &content)?;
         let mut scopes = client.scopes().await?;
@@ -183,13 +198,16 @@ impl Tenants {
         let connections = if may_list {
             client.pace().set_rate(self.directory.rate_with(tenant));
             match choices(&client, !is_ready(tenant)).await {
-                Ok(connections) => connections,
-                // The credentials are good all the same; the old list is kept.
-                Err(error) if passes(&error) && !is_unready(tenant) => None,
-                Err(error) => return Err(error.into()),
+                Ok(connections) => connections.map_or(Listing::Later, Listing::Listed),
+                Err(error) if is_about_tenant(&error) => return Err(error.into()),
+                Err(error) => match rejection(tenant).filter(|_| !mended) {
+                    Some(failure) => return Err(Failed { failure, retry_after: error.retry_after }),
+                    // The credentials are good all the same; the old list is kept.
+                    None => Listing::Failed(error),
+                },
             }
         } else {
-            Some(auth0::Connections::default())
+            Listing::Listed(auth0::Connections::default())
         };
         Ok(Findings { credentials: content.version, scopes, connections })
     }
@@ -243,15 +261,18 @@ fn is_ready(tenant: &Auth0Tenant) -> bool {
     status.is_some_and(|status| conditions::is_ready(&status.conditions, generation))
 }
 
-fn passes(error: &auth0::Error) -> bool {
-    error.failure.reason.standing() == Standing::Reconciling
+/// Whether no other call would fare better.
+fn is_about_tenant(error: &auth0::Error) -> bool {
+    matches!(error.failure.reason, Reason::AuthenticationFailed | Reason::TenantNotAllowed)
 }
 
-/// Whether it could not be used so far. A token that the API refused looks as good as any: only an answer of the API
-/// ends that.
-fn is_unready(tenant: &Auth0Tenant) -> bool {
+/// What Auth0 said at the last check, if it rejected the credentials. A token that the API rejects looks as good as
+/// any: only an answer of the API ends that.
+fn rejection(tenant: &Auth0Tenant) -> Option<Failure> {
     let conditions = tenant.status.as_ref().map_or(&[][..], |status| &status.conditions);
-    conditions::find(conditions, READY).is_some_and(|ready| ready.status == "False")
+    let reason =
+        conditions::failing_reason(conditions).filter(|reason| *reason == Reason::AuthenticationFailed)?;
+    Some(Failure::new(reason, conditions::find(conditions, READY)?.message.clone()))
 }
 
 fn report(tenant: &Auth0Tenant, looked: &Result<Findings, Failed>, elapsed: Duration, metrics: &Metrics) {
@@ -268,14 +289,18 @@ fn report(tenant: &Auth0Tenant, looked: &Result<Findings, Failed>, elapsed: Dura
     }
 }
 
-fn accepted(scopes: Option<&BTreeSet<String>>) -> String {
-    if scopes.is_some_and(|scopes| scopes.contains(IDP_TOKENS)) {
-        format!(
-            "Auth0 accepts the credentials; the operator does not need their scope {IDP_TOKENS}: take it from the application"
-        )
-    } else {
-        "Auth0 accepts the credentials".to_owned()
+fn accepted(findings: &Findings) -> String {
+    let mut message = "Auth0 accepts the credentials".to_owned();
+    if findings.scopes.as_ref().is_some_and(|scopes| scopes.contains(IDP_TOKENS)) {
+        message += "; the operator does not need their scope ";
+        message += IDP_TOKENS;
+        message += ": take it from the application";
     }
+    if let Listing::Failed(error) = &findings.connections {
+        message += "; the connections could not be listed: ";
+        message += &error.failure.message;
+    }
+    message
 }
 
 /// Whether somebody may have mended what these lack or have too much. A token tells what was granted when it was had.
@@ -318,10 +343,10 @@ fn conclude(
     };
     match looked {
         Ok(findings) => {
-            say("True", &Failure::new(Reason::Applied, accepted(findings.scopes.as_ref())), None);
+            say("True", &Failure::new(Reason::Applied, accepted(findings)), None);
             after.credentials = Some(findings.credentials.clone());
             after.scopes = findings.scopes.iter().flatten().cloned().collect();
-            if let Some(connections) = &findings.connections {
+            if let Listing::Listed(connections) = &findings.connections {
                 after.connections.clone_from(&connections.choices);
                 after.connections_total = Some(connections.total);
             }
@@ -341,4 +366,34 @@ fn conclude(
 
 const fn is_dependency(reason: Reason) -> bool {
     matches!(reason, Reason::SecretNotFound | Reason::SecretKeyMissing)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_whose_connections_cannot_be_listed_is_ready_says_so_and_keeps_the_last_list() {
+        let looked = |connections| {
+            let credentials = SecretVersion { uid: "uid".to_owned(), resource_version: "1".to_owned() };
+            Ok(Findings { credentials, scopes: None, connections })
+        };
+        let message = |status: &Auth0TenantStatus| {
+            let ready = conditions::find(&status.conditions, READY).unwrap();
+            assert_eq!((ready.status.as_str(), status.conditions.len()), ("True", 1));
+            ready.message.clone()
+        };
+        let list = auth0::Connections { total: 7, ..auth0::Connections::default() };
+        let listed = conclude(&Auth0TenantStatus::default(), 1, &looked(Listing::Listed(list)));
+        assert_eq!(message(&listed), "Auth0 accepts the credentials");
+        let why = Failure::new(Reason::Auth0Unavailable, "Auth0's answer is not a list of connections");
+        let failed = conclude(&listed, 1, &looked(Listing::Failed(why.into())));
+        assert_eq!(
+            message(&failed),
+            "Auth0 accepts the credentials; the connections could not be listed: Auth0's answer is not a list of connections"
+        );
+        assert_eq!(failed.connections_total, Some(7));
+        let later = conclude(&failed, 1, &looked(Listing::Later));
+        assert_eq!((message(&later), later.connections_total), (message(&listed), Some(7)));
+    }
 }

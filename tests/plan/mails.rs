@@ -1,7 +1,7 @@
 //! A verification link is mailed once for each identity and address.
 
 use crate::driver::{Fault, Operator};
-use crate::world::{Auth0, linked, user};
+use crate::world::{Auth0, SECONDARY, linked, user};
 use auth0_user_operator::api::TriggerState;
 use serde_json::{Value, json};
 
@@ -21,9 +21,18 @@ fn true_alone_mails_once_and_only_to_an_unverified_address() {
     let (mut operator, mut auth0) = (Operator::new(&json!({"verifyEmail": true})), unverified());
     assert_eq!(operator.settle(&mut auth0), mail());
     assert_eq!(operator.settle(&mut auth0), NONE);
-    for verified in [json!(true), json!("true")] {
-        let mut auth0 = Auth0::new(user(json!({"email": "ada@example.com", "email_verified": verified})));
-        assert_eq!(Operator::new(&json!({"verifyEmail": true})).settle(&mut auth0), NONE);
+    // Some connections fill the flag with text.
+    for verified in
+        [json!(true), json!("true"), json!("True"), json!("t"), json!("1"), json!(1), json!("jo@example.com")]
+    {
+        let flags = json!({"email": "ada@example.com", "email_verified": verified});
+        for card in [json!({"verifyEmail": true}), json!({"emailVerified": true})] {
+            assert_eq!(Operator::new(&card).settle(&mut Auth0::new(user(flags.clone()))), NONE, "{flags}");
+            let mut card = card;
+            card["connection"] = SECONDARY.into();
+            let mut auth0 = Auth0::new(linked(json!({}), &flags));
+            assert_eq!(Operator::new(&card).settle(&mut auth0), NONE, "{flags} of {card}");
+        }
     }
     let mut auth0 = Auth0::new(user(json!({})));
     assert_eq!(Operator::new(&json!({"verifyEmail": true})).settle(&mut auth0), NONE, "there is no address");
