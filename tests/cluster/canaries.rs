@@ -12,6 +12,30 @@ const WEAK: &str = "canarypasswordweak";
 /// Planted as a client secret that Auth0 does not know.
 const WRONG_SECRET: &str = "canary-wrong-secret-90aa";
 
+/// Planted as one that the script of a custom database repeats in another form, which its characters make.
+const SPOKEN: &str = "CanarySpoken9'<\"\\&4Jy%2+Hm";
+
+/// The ways in which a script has repeated a secret, each with a name.
+fn spoken(secret: &str) -> [(&'static str, String); 8] {
+    let each = |form: fn(u8) -> String| secret.bytes().map(form).collect::<String>();
+    let url = |byte: u8| {
+        if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    let base64 = json!(k8s_openapi::ByteString(format!("user:{secret}").into_bytes()));
+    let html =
+        secret.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;").replace('\'', "&#39;");
+    [
+        ("spoken-json", json!(secret).to_string().trim_matches('"').to_owned()),
+        ("spoken-url", each(url)),
+        ("spoken-base64", base64.as_str().unwrap().to_owned()),
+        ("spoken-hex", each(|byte| format!("{byte:02x}"))),
+        ("spoken-sql", secret.replace('\'', "''")),
+        ("spoken-html", html),
+        ("spoken-case", secret.to_uppercase()),
+        ("spoken-cut", secret[..12].to_owned()),
+    ]
+}
+
 /// A user, and what goes wrong with the request that carries the password.
 struct Scene {
     slug: &'static str,
@@ -27,13 +51,18 @@ fn status(status: u16, body: Option<Value>) -> FaultKind {
 fn scenes() -> Vec<Scene> {
     let scene = |slug, reason, fault| Scene { slug, reason, fault: Some(fault) };
     let unauthorized = json!({"statusCode": 401, "error": "Unauthorized", "message": "Invalid token"});
-    vec![
+    let spoken = spoken(SPOKEN).map(|(slug, form)| {
+        let text = format!("Error: cannot log in with {form}");
+        let body = json!({"statusCode": 400, "error": form, "errorCode": form, "message": text});
+        scene(slug, "PasswordRejected", status(400, Some(body)))
+    });
+    let mut scenes = vec![
         Scene { slug: "success", reason: "Applied", fault: None },
         Scene { slug: "refused", reason: "PasswordRejected", fault: None },
         scene("unauthorized", "AuthenticationFailed", status(401, Some(unauthorized))),
         scene(
             "forbidden",
-            "InsufficientScope",
+            "AuthenticationFailed",
             status(403, Some(json!({"message": "no", "statusCode": 403}))),
         ),
         scene(
@@ -57,7 +86,18 @@ fn scenes() -> Vec<Scene> {
         scene("large", "Auth0Unavailable", FaultKind::Oversized),
         scene("elsewhere", "Auth0Unavailable", FaultKind::Redirect { location: "https://localhost/".into() }),
         scene("lost", "Auth0Unavailable", FaultKind::BareNotFound),
-    ]
+    ];
+    scenes.extend(spoken);
+    scenes
+}
+
+/// The password of a scene.
+fn password_of(slug: &str) -> &'static str {
+    match slug {
+        "refused" => WEAK,
+        slug if slug.starts_with("spoken") => SPOKEN,
+        _ => PASSWORD,
+    }
 }
 
 /// Where a canary must not be: a name for each place and what is there.
@@ -111,9 +151,9 @@ async fn no_password_client_secret_or_token_comes_out_anywhere() {
     let mut cards = Vec::new();
     for scene in &scenes {
         let slug = scene.slug;
-        let refused = slug == "refused";
-        world.sandbox.put_user(person(slug, if refused { "Strict" } else { "People" })).unwrap();
-        world.apply_secret(slug, &json!({"password": if refused { WEAK } else { PASSWORD }})).await;
+        let connection = if slug == "refused" { "Strict" } else { "People" };
+        world.sandbox.put_user(person(slug, connection)).unwrap();
+        world.apply_secret(slug, &json!({"password": password_of(slug)})).await;
         if let Some(fault) = &scene.fault {
             let path = format!("/api/v2/users/auth0%7C{slug}");
             world.sandbox.fault(Fault::new(fault.clone()).method("PATCH").path(&path));
@@ -138,10 +178,8 @@ async fn no_password_client_secret_or_token_comes_out_anywhere() {
     ));
     world.apply_secret("wrong", &json!({"clientId": "operator", "clientSecret": WRONG_SECRET})).await;
     let wrong = json!({"domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "wrong"}, "rateLimit": crate::world::unhurried()});
-    world.kubectl.apply(&object("Auth0Tenant", "wrong", &wrong)).await.unwrap();
     world.apply_all(cards).await;
 
-    world.until_reason("auth0tenant/wrong", "AuthenticationFailed").await;
     world.until_reason("auth0userupdate/binary", "InvalidRequest").await;
     for Scene { slug, reason, .. } in &scenes {
         wait_until(&format!("{reason} of {slug}"), DEADLINE, async || {
@@ -151,6 +189,12 @@ async fn no_password_client_secret_or_token_comes_out_anywhere() {
         .await
         .unwrap();
     }
+    // The others have their token by now.
+    let echo = spoken(WRONG_SECRET).map(|(_, form)| form).join(" ");
+    let echo = json!({"error": echo, "error_description": format!("No {echo}")});
+    world.sandbox.fault(Fault::new(status(401, Some(echo))).path("/oauth/token"));
+    world.kubectl.apply(&object("Auth0Tenant", "wrong", &wrong)).await.unwrap();
+    world.until_reason("auth0tenant/wrong", "AuthenticationFailed").await;
     // A token that is no longer good, and a Secret that is rotated.
     world.sandbox.clear_faults();
     world.sandbox.expire_tokens();
@@ -165,15 +209,20 @@ async fn no_password_client_secret_or_token_comes_out_anywhere() {
     assert!(tokens.len() >= 2, "{} tokens", tokens.len());
     // A cut connection takes other requests on it along, so a password may only go out with the next try.
     wait_until("a request with the password of every scene but the refused one", DEADLINE, async || {
-        let sent = world.bodies().iter().filter(|body| body["password"] == PASSWORD).count();
+        let is_planted = |body: &&Value| body["password"] == PASSWORD || body["password"] == SPOKEN;
+        let sent = world.bodies().iter().filter(is_planted).count();
         if sent >= scenes.len() - 1 { Ok(()) } else { Err(sent) }
     })
     .await
     .unwrap();
     // Of a token its claims tell nothing: the signature is what opens doors.
     let signatures = tokens.iter().filter_map(|token| token.rsplit('.').next()).map(str::to_owned);
-    let planted = [PASSWORD, WEAK, CLIENT_SECRET, WRONG_SECRET].map(str::to_owned);
-    let canaries: Vec<String> = planted.into_iter().chain(tokens.clone()).chain(signatures).collect();
+    let planted = [PASSWORD, WEAK, SPOKEN, CLIENT_SECRET, WRONG_SECRET].map(str::to_owned);
+    // Their beginnings, which look the same in YAML and in JSON.
+    let beginning = |(_, form): (_, String)| form[..12].to_owned();
+    let spoken = [SPOKEN, WRONG_SECRET].into_iter().flat_map(spoken).map(beginning);
+    let canaries: Vec<String> =
+        planted.into_iter().chain(spoken).chain(tokens.clone()).chain(signatures).collect();
     let mut found = Vec::new();
     for (place, text) in places(&world).await {
         for canary in &canaries {

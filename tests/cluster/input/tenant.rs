@@ -81,7 +81,7 @@ async fn credentials_that_cannot_be_right_stall_tenant_and_resources_until_the_s
             "wrong",
             json!({"clientId": "operator", "clientSecret": "guessed"}),
             "AuthenticationFailed",
-            &["Auth0 refuses", "check clientId and clientSecret"][..],
+            &["Auth0 rejects", "check clientId and clientSecret"][..],
         ),
         ("nobody", json!({"clientId": "nobody", "clientSecret": "x"}), "AuthenticationFailed", &["clientId"]),
         (
