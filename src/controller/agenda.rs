@@ -18,6 +18,10 @@ use tokio::time::Instant;
 /// the answer to that write, 14 s for the change.
 const IN_FLIGHT: Duration = Duration::from_secs(25);
 
+/// How long Auth0 may still carry out a request that was given up. What takes longest there is the script of a custom
+/// database, which Auth0 ends after 20 s; the request was under way for ten of them already.
+const LATE: Duration = Duration::from_secs(30);
+
 /// The requests of one `kubectl apply` follow each other within milliseconds. After so long none will come.
 const KUBECTL: Duration = Duration::from_secs(10);
 
@@ -26,6 +30,8 @@ const KUBECTL: Duration = Duration::from_secs(10);
 pub struct Agenda {
     /// When to look at Auth0 by itself; `None` before the first sight, and where resyncs are off.
     pub due: Option<Instant>,
+    /// When a request whose effect is unknown can no longer arrive: until a look began after it, one is due then.
+    pub late_until: Option<Instant>,
     /// Whether `due` was ever decided.
     pub scheduled: bool,
     /// Passes in a row that ended early.
@@ -65,14 +71,21 @@ pub struct Agenda {
 }
 
 impl Agenda {
-    /// Decides when to look again after a look that found this status, and counts failures in the outcome.
+    /// Decides when to look again after a look that began then and found this status, and counts failures in the
+    /// outcome.
     pub fn look_again(
         &mut self,
         outcome: &mut Outcome,
         before: &Auth0UserUpdateStatus,
+        began: Instant,
         asked: Option<Duration>,
         resync: Option<Duration>,
     ) {
+        if outcome.effect_unknown {
+            self.expect_late();
+        } else {
+            self.late_until = self.late_until.filter(|end| *end > began);
+        }
         let mut held = outcome.holds.iter().map(|hold| hold.failure.reason);
         let held = held.find(|reason| reason.retry() == Retry::Backoff);
         let failed = outcome.failure.as_ref().map(|failure| failure.reason);
@@ -80,7 +93,13 @@ impl Agenda {
         self.failures = if reason.retry() == Retry::Backoff { self.failures.saturating_add(1) } else { 0 };
         outcome.failures = self.failures;
         let wait = schedule::next_look(reason, self.failures, not_ready_for(before), asked, resync);
-        self.due = wait.map(|wait| Instant::now() + wait);
+        let next = wait.map(|wait| Instant::now() + wait);
+        self.due = next.into_iter().chain(self.late_until).min();
+    }
+
+    /// A request was given up that Auth0 may still carry out, even after another one.
+    pub fn expect_late(&mut self) {
+        self.late_until = Some(Instant::now() + LATE);
     }
 
     /// Remembers what this look was about, so that only a change of it wakes the resource. `rivals` is the
@@ -207,4 +226,74 @@ fn not_ready_for(status: &Auth0UserUpdateStatus) -> Duration {
 
 fn since(time: Timestamp) -> Duration {
     Duration::try_from(Timestamp::now().duration_since(time)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::{advance, pause};
+
+    /// The agenda of a resource without resyncs.
+    #[derive(Default)]
+    struct Life(Agenda);
+
+    impl Life {
+        /// Looks now, for so many seconds.
+        async fn look(&mut self, seconds: u64, failure: Option<Reason>, effect_unknown: bool) {
+            let failure = failure.map(|reason| Failure::new(reason, "because"));
+            let mut outcome = Outcome { failure, effect_unknown, ..Outcome::default() };
+            let began = Instant::now();
+            advance(Duration::from_secs(seconds)).await;
+            self.0.look_again(&mut outcome, &Auth0UserUpdateStatus::default(), began, None, None);
+        }
+
+        /// In how many seconds it looks again by itself.
+        fn rest(&self) -> Option<u64> {
+            self.0.rest(Instant::now()).map(|rest| rest.as_secs())
+        }
+    }
+
+    #[tokio::test]
+    async fn after_an_unknown_effect_one_more_look_is_due_whatever_the_next_ones_find() {
+        pause();
+        let mut life = Life::default();
+        life.look(10, Some(Reason::Auth0Unavailable), true).await;
+        assert!(life.rest().unwrap() <= 2, "{:?}", life.rest());
+        advance(Duration::from_secs(2)).await;
+        life.look(0, None, false).await;
+        assert_eq!(life.rest(), Some(28));
+        advance(Duration::from_secs(20)).await;
+        life.look(0, Some(Reason::ManagementConflict), false).await;
+        assert_eq!(life.rest(), Some(8));
+        // It began too early to see what arrives last.
+        life.look(10, None, false).await;
+        assert_eq!(life.rest(), Some(0));
+        life.look(0, None, false).await;
+        assert_eq!(life.rest(), None);
+    }
+
+    #[tokio::test]
+    async fn a_late_request_is_waited_for_from_the_last_one_on() {
+        pause();
+        let mut life = Life::default();
+        for _ in 0..3 {
+            life.look(10, Some(Reason::Auth0Unavailable), true).await;
+        }
+        life.look(5, None, false).await;
+        assert_eq!(life.rest(), Some(25));
+        life.look(0, None, false).await;
+        advance(LATE).await;
+        life.look(0, None, false).await;
+        assert_eq!(life.rest(), None);
+    }
+
+    #[tokio::test]
+    async fn what_has_no_doubtful_effect_is_not_looked_at_again() {
+        pause();
+        let mut life = Life::default();
+        for failure in [None, Some(Reason::ManagementConflict), Some(Reason::InvalidRequest)] {
+            life.look(10, failure, false).await;
+            assert_eq!(life.rest(), None);
+        }
+    }
 }

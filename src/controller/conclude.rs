@@ -3,6 +3,7 @@
 use super::conditions::{self, READY, RECONCILING, STALLED, SYNCED, Saying};
 use super::entries::Entries;
 use super::execute::Refusal;
+use super::outputs;
 use crate::api::{Auth0UserUpdateStatus, IgnoredField, LastUpdate, Mode, NotPersisted, Output, RefusedField};
 use crate::plan::{Group, Hold};
 use crate::reason::{Failure, Reason, Retry, Standing};
@@ -10,9 +11,6 @@ use crate::user::User;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 use std::collections::BTreeSet;
-
-/// Larger outputs are left out of status, in bytes of JSON; etcd refuses objects above about 1.5 MB.
-const LARGEST_OUTPUT: usize = 128 * 1024;
 
 /// After so many passing failures in a row, an applied resource stops claiming to be in sync.
 const FAILURES_UNTIL_UNKNOWN: u32 = 3;
@@ -29,6 +27,8 @@ pub struct Outcome {
     pub user: Option<User>,
     /// Why the pass ended early.
     pub failure: Option<Failure>,
+    /// Auth0 may still carry out a request of this pass that was given up.
+    pub effect_unknown: bool,
     /// How many passes in a row ended early, this one included.
     pub failures: u32,
     /// The Secret has a content that was not sent yet.
@@ -114,7 +114,7 @@ pub fn conclude(
     if let Some(user) = &outcome.user
         && (outcome.requests > 0 || next != *previous)
     {
-        show(&mut next, user, outcome.output.unwrap_or(Output::Full));
+        outputs::show(&mut next, user, outcome.output.unwrap_or(Output::Full));
     }
     next
 }
@@ -370,26 +370,6 @@ impl Judgement<'_> {
 
 const fn is_dependency(reason: Reason) -> bool {
     matches!(reason, Reason::TenantNotFound | Reason::SecretNotFound | Reason::SecretKeyMissing)
-}
-
-/// Fills the outputs, as far as they are wanted and fit.
-fn show(status: &mut Auth0UserUpdateStatus, user: &User, output: Output) {
-    status.output_omitted.clear();
-    status.user = (output != Output::None).then(|| user.outputs());
-    status.raw_output = (output == Output::Full).then(|| user.raw_output());
-    let omitted = &mut status.output_omitted;
-    let mut limit = |name: &str, map: &mut Option<crate::api::JsonMap>| {
-        let size = map.as_ref().and_then(|map| serde_json::to_string(map).ok()).map_or(0, |text| text.len());
-        if size > LARGEST_OUTPUT {
-            *map = None;
-            omitted.push(name.to_owned());
-        }
-    };
-    limit("rawOutput", &mut status.raw_output);
-    if let Some(user) = &mut status.user {
-        limit("user.appMetadata", &mut user.app_metadata);
-        limit("user.userMetadata", &mut user.user_metadata);
-    }
 }
 
 #[cfg(test)]

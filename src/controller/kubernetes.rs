@@ -1,5 +1,7 @@
 //! Calls to the Kubernetes API: each with a deadline, because kube's client has none.
 
+use super::outputs::stored_size;
+use serde::Serialize;
 use std::future::Future;
 use std::time::Duration;
 
@@ -8,6 +10,9 @@ pub const FIELD_MANAGER: &str = "auth0-user-operator";
 
 /// No call to the API server takes longer.
 const DEADLINE: Duration = Duration::from_secs(10);
+
+/// An object of less than this many bytes is not too large, whatever the API server says.
+const LARGE: usize = 1 << 20;
 
 /// How a call to the API server failed.
 #[derive(Debug, thiserror::Error)]
@@ -45,10 +50,24 @@ impl Error {
         self.code() == Some(422)
     }
 
+    /// Whether this object is too large for the API server (413 above 3 MiB) or for its etcd (1.5 MiB). What etcd says
+    /// comes as a 500 without a reason, as other failures of etcd do, so the size decides.
+    #[must_use]
+    pub fn is_too_large(&self, object: &impl Serialize) -> bool {
+        let size = || serde_json::to_string(object).map_or(0, |text| stored_size(&text));
+        self.status().is_some_and(|status| {
+            status.code == 413 || status.code == 500 && status.reason.is_empty() && size() > LARGE
+        })
+    }
+
     fn code(&self) -> Option<u16> {
+        self.status().map(|status| status.code)
+    }
+
+    fn status(&self) -> Option<&kube::core::Status> {
         let Self::Kube(error) = self else { return None };
         let kube::Error::Api(status) = error.as_ref() else { return None };
-        Some(status.code)
+        Some(status)
     }
 }
 

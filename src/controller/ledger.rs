@@ -7,6 +7,7 @@ use super::entries::Entries;
 use super::execute::{Status, Unwritten};
 use super::gate;
 use super::kubernetes::{self, within_deadline};
+use super::outputs;
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus};
 use crate::reason::{Failure, Reason};
 use kube::api::{Api, PostParams};
@@ -40,19 +41,35 @@ impl Ledger {
         self.object.status.clone().unwrap_or_default()
     }
 
-    /// Writes a whole status.
+    /// Writes a whole status, without the outputs where the object would be too large with them.
     ///
     /// # Errors
     /// See [`Unwritten`].
     pub async fn replace(&mut self, status: Auth0UserUpdateStatus) -> Result<(), Unwritten> {
-        let name = self.object.metadata.name.clone().unwrap_or_default();
-        let object = Auth0UserUpdate { status: Some(status), ..self.object.clone() };
+        let mut object = Auth0UserUpdate { status: Some(status), ..self.object.clone() };
+        let mut written = self.put(&object).await;
+        if written.as_ref().is_err_and(|error| error.is_too_large(&object))
+            && object.status.as_mut().is_some_and(outputs::omit)
+        {
+            written = self.put(&object).await;
+        }
+        self.object = written.map_err(|error| {
+            if error.is_too_large(&object) {
+                return Unwritten::Failed(Failure::new(
+                    Reason::InvalidRequest,
+                    "the resource is larger than the Kubernetes API stores (1.5 MiB), so its status cannot be written: make the spec smaller",
+                ));
+            }
+            unwritten(&error)
+        })?;
+        Ok(())
+    }
+
+    async fn put(&self, object: &Auth0UserUpdate) -> Result<Auth0UserUpdate, kubernetes::Error> {
+        let name = self.object.metadata.name.as_deref().unwrap_or_default();
         let parameters =
             PostParams { field_manager: Some(kubernetes::FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        self.object = within_deadline(self.api.replace_status(&name, &parameters, &object))
-            .await
-            .map_err(|error| unwritten(&error))?;
-        Ok(())
+        within_deadline(self.api.replace_status(name, &parameters, object)).await
     }
 
     /// Reads the object again.

@@ -14,7 +14,7 @@ use super::schedule;
 use super::tenants::Tenant;
 use super::update::{ANEW, RECHECK, Updates};
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode};
-use crate::auth0;
+use crate::auth0::{self, Effect};
 use crate::metrics::Metrics;
 use crate::plan::{Body, Desired, Memory, Progress};
 use crate::reason::{Failure, Reason};
@@ -99,7 +99,7 @@ impl Updates {
         agenda.own(&looked.outcome.entries);
         let resync = schedule::resync_or_default(&fresh.spec);
         if !looked.outcome.interrupted {
-            agenda.look_again(&mut looked.outcome, &before, looked.retry_after, resync);
+            agenda.look_again(&mut looked.outcome, &before, started, looked.retry_after, resync);
         }
         if looked.outcome.interrupted || looked.outcome.unfinished {
             agenda.due = Some(Instant::now() + ANEW);
@@ -293,6 +293,8 @@ impl Looked {
         let (anew, interrupted) =
             (matches!(execution.end, End::Anew), matches!(execution.end, End::Interrupted));
         let unfinished = matches!(execution.end, End::Unfinished(_));
+        let effect_unknown = execution.requests > 0
+            && matches!(&execution.end, End::Failed(error) if error.effect == Effect::Unknown);
         let (failure, retry_after) = match execution.end {
             End::Failed(error) => (Some(with_choices(error.failure, tenant)), error.retry_after),
             End::Unfinished(failure) => (Some(failure).filter(|_| execution.refusals.is_empty()), None),
@@ -300,6 +302,7 @@ impl Looked {
         };
         let outcome = Outcome {
             failure,
+            effect_unknown,
             interrupted,
             unfinished,
             user: Some(execution.user),

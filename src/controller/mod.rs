@@ -16,6 +16,7 @@ mod leftover;
 mod line;
 mod listed;
 mod look;
+mod outputs;
 mod password;
 mod rivals;
 mod schedule;

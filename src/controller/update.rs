@@ -296,6 +296,7 @@ impl Updates {
         let mut agenda = self.agendas.of(&uid);
         // Whatever was sent since then is not known.
         agenda.unsent.clear();
+        agenda.expect_late();
         agenda.failures += 1;
         let wait = schedule::backoff(agenda.failures, Some(schedule::DEFAULT_RESYNC));
         agenda.due = Some(Instant::now() + wait);
