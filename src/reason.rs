@@ -49,6 +49,8 @@ pub enum Reason {
     SecretNotFound,
     /// A referenced Secret lacks the key.
     SecretKeyMissing,
+    /// The Secret holds a new password that was not sent yet.
+    PasswordPending,
     /// Auth0 asked to slow down.
     RateLimited,
     /// Auth0 did not answer usefully.
@@ -85,7 +87,7 @@ pub enum Retry {
     Change,
 }
 
-const ALL: [(Reason, &str); 26] = [
+const ALL: [(Reason, &str); 27] = [
     (Reason::Applied, "Applied"),
     (Reason::Observed, "Observed"),
     (Reason::InvalidRequest, "InvalidRequest"),
@@ -108,6 +110,7 @@ const ALL: [(Reason, &str); 26] = [
     (Reason::TenantNotReady, "TenantNotReady"),
     (Reason::SecretNotFound, "SecretNotFound"),
     (Reason::SecretKeyMissing, "SecretKeyMissing"),
+    (Reason::PasswordPending, "PasswordPending"),
     (Reason::RateLimited, "RateLimited"),
     (Reason::Auth0Unavailable, "Auth0Unavailable"),
     (Reason::InternalError, "InternalError"),
@@ -137,6 +140,7 @@ impl Reason {
             | Self::TenantNotReady
             | Self::SecretNotFound
             | Self::SecretKeyMissing
+            | Self::PasswordPending
             | Self::RateLimited
             | Self::Auth0Unavailable
             | Self::InternalError => Standing::Reconciling,
@@ -182,6 +186,7 @@ impl Reason {
             | Self::TenantNotReady
             | Self::SecretNotFound
             | Self::SecretKeyMissing
+            | Self::PasswordPending
             | Self::RateLimited
             | Self::Auth0Unavailable
             | Self::InternalError => Retry::Backoff,

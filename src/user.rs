@@ -11,6 +11,9 @@ use std::borrow::Cow;
 /// Fields of an answer that carry tokens of identity providers.
 const TOKENS: [&str; 3] = ["access_token", "access_token_secret", "refresh_token"];
 
+/// Attributes that every login moves.
+const MOVED_BY_LOGINS: [&str; 4] = ["last_ip", "last_login", "logins_count", "updated_at"];
+
 /// One user, as `GET` and `PATCH` of `/api/v2/users/{id}` answer it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct User {
@@ -78,6 +81,15 @@ impl User {
         let mut root = self.root.clone();
         drop_tokens_in(&mut root);
         root
+    }
+
+    /// Size of the user as JSON, in thousands of bytes, without what every login moves and without tokens.
+    #[must_use]
+    pub fn kilobytes(&self) -> i64 {
+        let kept = self.root.iter().filter(|(name, _)| !MOVED_BY_LOGINS.contains(&name.as_str()));
+        // Two quotes, a colon and a comma.
+        let bytes: usize = kept.map(|(name, value)| name.len() + value.to_string().len() + 4).sum();
+        i64::try_from(bytes / 1000).unwrap_or(i64::MAX)
     }
 
     /// An attribute of the root; `null` reads as absent.
@@ -330,6 +342,19 @@ mod tests {
             assert_eq!((shown, user.is_blocked()), ([Some(flag); 3], flag), "{value}");
         }
         assert!(!is_true(None));
+    }
+
+    #[test]
+    fn a_login_does_not_change_the_size() {
+        let mut profile = json!({"user_id": "auth0|1", "name": "x".repeat(9_960)});
+        let size = |profile: &Value| user(profile.clone()).kilobytes();
+        assert_eq!(size(&profile), 9);
+        profile["last_ip"] = json!("2001:db8:85a3:8d3:1319:8a2e:370:7348");
+        profile["logins_count"] = json!(1_000_000);
+        profile["updated_at"] = json!("2026-01-01T00:00:00.000Z");
+        assert_eq!(size(&profile), 9);
+        profile["nickname"] = json!("x".repeat(40));
+        assert_eq!(size(&profile), 10);
     }
 
     #[test]

@@ -43,10 +43,18 @@ pub struct Auth0UserUpdateStatus {
     #[schemars(schema_with = "schema::free_form_map")]
     pub raw_output: Option<JsonMap>,
 
-    /// Which of rawOutput, user.appMetadata and user.userMetadata are left out because they are larger than
-    /// 128 KiB.
+    /// Which outputs are left out, such as rawOutput and user.userMetadata: those that are larger than 128 KiB or
+    /// nested deeper than 64 levels, and the largest where all together are larger than 512 KiB or do not fit into
+    /// the object.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub output_omitted: Vec<String>,
+
+    /// Size of the user in KB (1,000 bytes of JSON, rounded down), where it is 10 KB or more and the spec declares
+    /// metadata or a field of the profile. Auth0 rejects changes that leave a user larger than 10 KB from 2027-03-04
+    /// on. An estimate: what every login changes is not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i64")]
+    pub profile_kilobytes: Option<i64>,
 
     /// The last pass that sent something.
     #[serde(default, skip_serializing_if = "Option::is_none")]

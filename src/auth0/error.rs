@@ -129,6 +129,7 @@ pub(super) fn sentence(verdict: &Verdict, status: u16, quoted: &str) -> String {
         | Reason::TenantNotReady
         | Reason::SecretNotFound
         | Reason::SecretKeyMissing
+        | Reason::PasswordPending
         | Reason::Observed
         | Reason::ManagementConflict
         | Reason::Paused => ("Auth0 rejects this request", "correct the spec"),

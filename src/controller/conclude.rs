@@ -12,6 +12,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 use std::collections::BTreeSet;
 
+/// Auth0's limit for a user. Whether it counts 1,000 or 1,024 bytes is not known, so the smaller one warns.
+const PROFILE_LIMIT_KILOBYTES: i64 = 10;
+
 /// After so many passing failures in a row, an applied resource stops claiming to be in sync.
 const FAILURES_UNTIL_UNKNOWN: u32 = 3;
 
@@ -51,6 +54,8 @@ pub struct Outcome {
     pub requests: u32,
     /// What changed in the memory of orders.
     pub entries: Entries,
+    /// The spec declares metadata or a field of the profile.
+    pub fills_profile: bool,
     /// Values that Auth0 does not hold; `None` where nothing was judged.
     pub not_persisted: Option<Vec<NotPersisted>>,
     /// Blanks that cannot be cleared; `None` where nothing was judged.
@@ -109,6 +114,7 @@ pub fn conclude(
     if let Some(not_persisted) = &outcome.not_persisted {
         next.not_persisted.clone_from(not_persisted);
     }
+    next.profile_kilobytes = profile_kilobytes(previous, outcome);
     judge(&mut next, previous, outcome, now);
     next.observed_generation = Some(outcome.generation);
     if let Some(user) = &outcome.user
@@ -123,6 +129,25 @@ pub fn conclude(
 #[must_use]
 pub fn seconds(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Size of a user that is too large; where the pass came to no end, as it was found for this generation.
+fn profile_kilobytes(previous: &Auth0UserUpdateStatus, outcome: &Outcome) -> Option<i64> {
+    match &outcome.user {
+        Some(user) if outcome.failure.is_none() => outcome
+            .fills_profile
+            .then(|| user.kilobytes())
+            .filter(|kilobytes| *kilobytes >= PROFILE_LIMIT_KILOBYTES),
+        _ => previous.profile_kilobytes.filter(|_| previous.observed_generation == Some(outcome.generation)),
+    }
+}
+
+/// What is said of a user that is too large.
+#[must_use]
+pub fn too_large(kilobytes: i64) -> String {
+    format!(
+        "the user has about {kilobytes} KB, and from 2027-03-04 on Auth0 rejects changes that leave a user larger than {PROFILE_LIMIT_KILOBYTES} KB: remove metadata that is not needed, or buy an extended allowance from Auth0"
+    )
 }
 
 /// Refusals of this pass, with the time of the first one, and those that were not tried again.
@@ -244,7 +269,7 @@ fn judge(
     } else if let Some(plan) = &outcome.plan {
         judgement.observed(plan, &next.not_persisted);
     } else {
-        judgement.applied(&next.not_persisted);
+        judgement.applied(&next.not_persisted, next.profile_kilobytes);
     }
 }
 
@@ -256,8 +281,11 @@ struct Judgement<'a> {
 }
 
 impl Judgement<'_> {
-    fn applied(&mut self, not_persisted: &[NotPersisted]) {
-        self.say(READY, "True", Reason::Applied.as_str(), "Auth0 has taken what the spec asks");
+    fn applied(&mut self, not_persisted: &[NotPersisted], profile_kilobytes: Option<i64>) {
+        let applied = "Auth0 has taken what the spec asks";
+        let message = profile_kilobytes
+            .map_or_else(|| applied.to_owned(), |kilobytes| format!("{applied}; {}", too_large(kilobytes)));
+        self.say(READY, "True", Reason::Applied.as_str(), &message);
         self.held(not_persisted);
         self.abnormal(None, Reason::Applied, "");
     }

@@ -1,11 +1,12 @@
 //! Events: what `kubectl describe` tells. Only on a real update and on the way into a failure.
 
-use super::conclude::Outcome;
+use super::conclude::{Outcome, too_large};
 use super::conditions::{self, READY};
 use super::dropped;
 use super::kubernetes::{FIELD_MANAGER, within_deadline};
 use super::tenant::IDP_TOKENS;
 use crate::api::{Auth0TenantStatus, Auth0UserUpdateStatus};
+use crate::reason::Reason;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Client;
@@ -40,6 +41,10 @@ pub fn announce(
     {
         events.push(warning("NullDropped", note));
     }
+    let is_told =
+        previous.profile_kilobytes.is_some() && previous.observed_generation == next.observed_generation;
+    let kilobytes = next.profile_kilobytes.filter(|_| !is_told);
+    events.extend(kilobytes.map(|kilobytes| warning("ProfileTooLarge", &too_large(kilobytes))));
     events.extend(failed(&previous.conditions, &next.conditions));
     events
 }
@@ -57,11 +62,12 @@ pub fn announce_tenant(previous: &Auth0TenantStatus, next: &Auth0TenantStatus) -
     failed(&previous.conditions, &next.conditions).into_iter().chain(excessive).collect()
 }
 
-/// A warning on the way into a failure.
+/// A warning on the way into a failure. A password that waits for its turn is none.
 fn failed(previous: &[Condition], next: &[Condition]) -> Option<Event> {
     let (before, ready) = (conditions::find(previous, READY), conditions::find(next, READY)?);
     let is_new = before.is_none_or(|before| before.status != "False" || before.reason != ready.reason);
-    (ready.status == "False" && is_new).then(|| warning(&ready.reason, dropped::without_note(&ready.message)))
+    let is_failure = ready.status == "False" && ready.reason != Reason::PasswordPending.as_str();
+    (is_failure && is_new).then(|| warning(&ready.reason, dropped::without_note(&ready.message)))
 }
 
 /// Publishes events. An event that cannot be published is only told in the log: it decides nothing.

@@ -170,7 +170,11 @@ pub fn decide(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda,
         && !dropped::is_told(object);
     let rivals_changed =
         around.tenant.is_ok() && agenda.rivals.as_ref().is_some_and(|mark| *mark != around.rivals.mark);
-    if reads_otherwise || rivals_changed || agenda.due.is_some_and(|due| due <= now) {
+    if reads_otherwise
+        || rivals_changed
+        || awaits_password(object)
+        || agenda.due.is_some_and(|due| due <= now)
+    {
         return Wake::Look { forgives: false };
     }
     Wake::Sleep
@@ -201,7 +205,16 @@ pub fn lane(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda) -
 fn held_up_by(object: &Auth0UserUpdate) -> Option<Reason> {
     let conditions = object.status.as_ref().map_or(&[][..], |status| &status.conditions);
     let ready = conditions::find(conditions, READY).filter(|ready| ready.status == "False")?;
-    Some(Reason::from_word(&ready.reason)).filter(|reason| reason.standing() == Standing::Reconciling)
+    let reason = Reason::from_word(&ready.reason);
+    // A password that is announced holds up nothing else.
+    let holds_up = reason.standing() == Standing::Reconciling && reason != Reason::PasswordPending;
+    holds_up.then_some(reason)
+}
+
+/// Whether the conditions announce a password, and no look has answered that yet.
+fn awaits_password(object: &Auth0UserUpdate) -> bool {
+    let conditions = object.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    conditions::failing_reason(conditions) == Some(Reason::PasswordPending)
 }
 
 /// Whether the conditions still speak of a pause that is over.
@@ -234,6 +247,11 @@ mod tests {
     }
 
     fn lane_after(failures: u32, fields: &Value, status: &Value) -> Lane {
+        let (object, around) = object_of(fields, status);
+        lane(&object, &around, &Agenda { failures, ..Agenda::default() })
+    }
+
+    fn object_of(fields: &Value, status: &Value) -> (Auth0UserUpdate, Circumstances) {
         let mut spec = json!({"tenantRef": {"name": "t"}, "passEmptyValues": "No", "userId": "auth0|a"});
         for (field, value) in fields.as_object().unwrap() {
             spec[field] = value.clone();
@@ -247,8 +265,7 @@ mod tests {
             secret: SecretState::Undeclared,
             rivals: rivals::Standing::default(),
         };
-        let agenda = Agenda { failures, ..Agenda::default() };
-        lane(&serde_json::from_value(object).unwrap(), &around, &agenda)
+        (serde_json::from_value(object).unwrap(), around)
     }
 
     #[test]
@@ -277,5 +294,20 @@ mod tests {
         assert_eq!(lane_after(PATIENCE - 1, &blocks, &failed), Lane::Block);
         assert_eq!(lane_after(PATIENCE, &blocks, &failed), Lane::Retry);
         assert_eq!(lane_after(PATIENCE, &blocks, &ready(2, "False", "RateLimited")), Lane::Block);
+    }
+
+    #[test]
+    fn a_password_that_is_announced_is_looked_for_and_overtakes_no_edit() {
+        let status = json!({"observedGeneration": 2, "conditions": [{
+            "type": "Ready", "status": "False", "reason": "PasswordPending", "message": "", "observedGeneration": 2,
+            "lastTransitionTime": "2024-01-01T00:00:00Z",
+        }]});
+        assert_eq!(lane_of(&json!({"blocked": true}), &status), Lane::Retry);
+        let (object, around) = object_of(&json!({}), &status);
+        // Whatever became of the Secret.
+        assert_eq!(
+            decide(&object, &around, &Agenda::default(), Instant::now()),
+            Wake::Look { forgives: false }
+        );
     }
 }

@@ -149,6 +149,7 @@ impl Updates {
             Err(failure) => return Looked::refused(outcome, failure),
         };
         outcome.ignored = Some(desired.ignored.clone());
+        outcome.fills_profile = outcome.mode == Mode::Apply && fills_profile(&desired);
         entry.begin();
         let user = match auth0.user(&object.spec.user_id).await {
             Ok(user) => user,
@@ -318,6 +319,11 @@ impl Looked {
         };
         Self { outcome, retry_after, anew, rivals: None }
     }
+}
+
+/// Whether the user grows with what the spec declares.
+fn fills_profile(desired: &Desired) -> bool {
+    !desired.metadata.is_empty() || desired.texts.keys().any(|attribute| attribute.group() == Group::Profile)
 }
 
 /// An unknown connection is easier to mend where the known ones are named.

@@ -82,35 +82,44 @@ pub fn digest(
     }
 }
 
-/// Whether a Secret that was written again still holds the password that Auth0 took or refused.
-pub async fn is_judged(
+/// What a Secret that was written again holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rewritten {
+    /// The password that Auth0 took or refused.
+    Judged,
+    /// Another one.
+    Another,
+    /// Only a look can tell.
+    Unclear,
+}
+
+/// Compares a Secret that was written again with the password that Auth0 took or refused.
+pub async fn compare(
     object: &Auth0UserUpdate,
     secrets: &Secrets,
     key: &TriggerKey,
     host: &str,
     identity: &str,
-) -> bool {
-    let is_applied = gate::is_applied(object);
+) -> Rewritten {
     let entry = object
         .status
         .as_ref()
         .iter()
         .flat_map(|status| &status.triggers)
-        .find(|entry| entry.name == Attribute::Password.spec_name())
-        .filter(|entry| match entry.state {
-            TriggerState::Refused => true,
-            // Otherwise the Secret may be what keeps the resource from being Ready.
-            TriggerState::Sent => is_applied,
-            TriggerState::Sending | TriggerState::Resending | TriggerState::Unknown => false,
-        });
+        .find(|entry| entry.name == Attribute::Password.spec_name() && entry.key_id == key.id())
+        .filter(|entry| matches!(entry.state, TriggerState::Sent | TriggerState::Refused));
     let (Some(entry), Some(reference)) = (entry, object.spec.password_secret_ref.value()) else {
-        return false;
+        return Rewritten::Unclear;
     };
     let namespace = object.namespace().unwrap_or_default();
-    match read(&namespace, reference, secrets).await {
-        Ok((password, _)) => {
-            entry.digest == key.digest(&[host, &object.spec.user_id, identity, password.expose_secret()])
-        }
-        Err(_) => false,
+    let Ok((password, _)) = read(&namespace, reference, secrets).await else { return Rewritten::Unclear };
+    let digest = key.digest(&[host, &object.spec.user_id, identity, password.expose_secret()]);
+    if digest != entry.digest {
+        Rewritten::Another
+    } else if entry.state == TriggerState::Refused || gate::is_applied(object) {
+        Rewritten::Judged
+    } else {
+        // The Secret may be what keeps the resource from being Ready.
+        Rewritten::Unclear
     }
 }

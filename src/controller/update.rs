@@ -4,19 +4,20 @@ use super::admission::{Admission, Entry};
 use super::agenda::{Agenda, Agendas};
 use super::clients::Clients;
 use super::conclude::{Outcome, conclude};
+use super::conditions::{self, RECONCILING};
 use super::dropped;
 use super::events;
 use super::execute::Unwritten;
 use super::gate::{self, Circumstances, SecretState, Wake};
 use super::ledger::Ledger;
 use super::listed::Listed;
-use super::password;
+use super::password::{self, Rewritten};
 use super::rivals::{Rivals, Standing};
 use super::schedule;
 use super::secrets::Secrets;
 use super::tenants::{self, Tenant};
 use super::undecodable;
-use crate::api::{Auth0UserUpdate, Field};
+use crate::api::{Auth0UserUpdate, Field, Mode};
 use crate::claims::Named;
 use crate::plan::TriggerKey;
 use crate::probes::Probes;
@@ -118,8 +119,11 @@ impl Updates {
         gate::begin(object, &around, &mut agenda, now);
         let mut wake = gate::decide(object, &around, &agenda, now);
         if wake == Wake::LookIfPasswordChanged {
-            let same = self.password_was_judged(object, &around, &mut agenda).await;
-            wake = if same {
+            let rewritten = self.compare_password(object, &around, &mut agenda).await;
+            if rewritten == Rewritten::Another {
+                self.announce_password(object, &agenda).await;
+            }
+            wake = if rewritten == Rewritten::Judged {
                 gate::decide(object, &around, &agenda, now)
             } else {
                 Wake::Look { forgives: true }
@@ -184,20 +188,42 @@ impl Updates {
     }
 
     /// Reads a Secret that was written again and compares its content with the one that Auth0 was given.
-    async fn password_was_judged(
+    async fn compare_password(
         &self,
         object: &Auth0UserUpdate,
         around: &Circumstances,
         agenda: &mut Agenda,
-    ) -> bool {
-        let Ok(tenant) = &around.tenant else { return false };
-        // Before the first look, the primary identity is the likely one; another digest then only means a look.
+    ) -> Rewritten {
+        let Ok(tenant) = &around.tenant else { return Rewritten::Unclear };
+        // Before the first look, the primary identity is the likely one.
         let identity = agenda.identity.as_deref().unwrap_or(&object.spec.user_id);
-        let same = password::is_judged(object, &self.secrets, &self.key, &tenant.host, identity).await;
-        if let (true, SecretState::At(version)) = (same, &around.secret) {
-            agenda.judged_secret = Some(version.clone());
+        let found = password::compare(object, &self.secrets, &self.key, &tenant.host, identity).await;
+        match (found, &around.secret) {
+            (Rewritten::Judged, SecretState::At(version)) => agenda.judged_secret = Some(version.clone()),
+            // Made for another identity, the digest of the same password differs.
+            (Rewritten::Another, _)
+                if agenda.identity.is_none() && object.spec.connection.value().is_some() =>
+            {
+                return Rewritten::Unclear;
+            }
+            _ => {}
         }
-        same
+        found
+    }
+
+    /// Says that the Secret holds a new password, before anything else: until its turn comes and Auth0 has answered,
+    /// the resource must not be taken for done.
+    async fn announce_password(&self, object: &Auth0UserUpdate, agenda: &Agenda) {
+        let conditions = object.status.as_ref().map_or(&[][..], |status| &status.conditions);
+        if gate::mode(object) == Mode::Observe || conditions::find(conditions, RECONCILING).is_some() {
+            return;
+        }
+        let failure = Failure::new(
+            Reason::PasswordPending,
+            "the Secret of spec.passwordSecretRef holds a new password that is not set in Auth0 yet; the operator sends it as soon as the tenant's rate limit allows",
+        );
+        // Where it cannot be written, the password is sent all the same.
+        self.publish_failure(object, failure, agenda.failures).await;
     }
 
     /// Nothing to look at; but a Secret that is gone from an applied resource is told.
@@ -220,7 +246,9 @@ impl Updates {
         let mut ledger = Ledger::new(self.api(object), object.clone());
         let generation = object.metadata.generation.unwrap_or_default();
         let mode = gate::mode(object);
-        let outcome = Outcome { generation, failure: Some(failure), failures, mode, ..Outcome::default() };
+        let password_pending = failure.reason == Reason::PasswordPending;
+        let failure = Some(failure);
+        let outcome = Outcome { generation, failure, failures, password_pending, mode, ..Outcome::default() };
         self.publish(&mut ledger, Some(&outcome)).await.is_err().then_some(RECHECK)
     }
 

@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::api::JsonMap;
+use crate::controller::events;
 use crate::plan::Attribute;
 use crate::reason::Standing;
 use proptest::prelude::*;
 
-const REASONS: [Reason; 14] = [
+const REASONS: [Reason; 15] = [
     Reason::InvalidRequest,
     Reason::UnknownConnection,
     Reason::PasswordRejected,
@@ -18,6 +19,7 @@ const REASONS: [Reason; 14] = [
     Reason::TenantNotFound,
     Reason::TenantNotReady,
     Reason::SecretNotFound,
+    Reason::PasswordPending,
     Reason::Auth0Unavailable,
     Reason::InternalError,
     Reason::Paused,
@@ -171,6 +173,92 @@ fn observing_does_not_hide_what_auth0_does_not_hold() {
     let status = conclude(&Auth0UserUpdateStatus::default(), &outcome, Timestamp::from_second(1).unwrap());
     let synced = conditions::find(&status.conditions, SYNCED).unwrap();
     assert_eq!((synced.status.as_str(), synced.reason.as_str()), ("False", "NotPersisted"));
+}
+
+/// The status after a pass that did all it should, of a user with so many bytes of metadata.
+fn done(previous: &Auth0UserUpdateStatus, generation: i64, bytes: usize) -> Auth0UserUpdateStatus {
+    let user = serde_json::json!({"user_id": "auth0|a", "user_metadata": {"notes": "x".repeat(bytes)}});
+    let user = serde_json::from_value::<JsonMap>(user).unwrap().into();
+    let outcome = Outcome { generation, user: Some(user), fills_profile: true, ..Outcome::default() };
+    conclude(previous, &outcome, Timestamp::from_second(1).unwrap())
+}
+
+/// Names of the events between two statuses.
+fn told(previous: &Auth0UserUpdateStatus, next: &Auth0UserUpdateStatus) -> Vec<String> {
+    events::announce(previous, next, None).into_iter().map(|event| event.reason).collect()
+}
+
+#[test]
+fn a_user_that_is_too_large_is_told_once_for_each_generation() {
+    let small = done(&Auth0UserUpdateStatus::default(), 1, 9_900);
+    assert_eq!(small.profile_kilobytes, None);
+    let ready = |status: &Auth0UserUpdateStatus| conditions::find(&status.conditions, READY).unwrap().clone();
+    let large = done(&small, 1, 60_000);
+    assert_eq!((large.profile_kilobytes, ready(&large).status.as_str()), (Some(60), "True"));
+    assert!(
+        ready(&large).message.contains("about 60 KB, and from 2027-03-04 on"),
+        "{}",
+        ready(&large).message
+    );
+    assert_eq!(told(&small, &large), ["ProfileTooLarge"]);
+    assert_eq!(done(&large, 1, 60_400), large, "a few bytes more are no reason to write");
+    let larger = done(&large, 1, 70_000);
+    assert_eq!((larger.profile_kilobytes, told(&large, &larger)), (Some(70), vec![]));
+    let next = done(&larger, 2, 70_000);
+    assert_eq!(told(&larger, &next), ["ProfileTooLarge"]);
+    let mended = done(&next, 2, 100);
+    assert_eq!((mended.profile_kilobytes, &ready(&mended).message), (None, &ready(&small).message));
+}
+
+#[test]
+fn a_failure_in_between_does_not_tell_of_the_size_again() {
+    let large = done(&Auth0UserUpdateStatus::default(), 1, 60_000);
+    let fail = |generation| {
+        let failure = Some(Failure::new(Reason::UserNotFound, "gone"));
+        let outcome = Outcome { generation, failure, ..Outcome::default() };
+        conclude(&large, &outcome, Timestamp::from_second(2).unwrap())
+    };
+    let failed = fail(1);
+    assert_eq!(told(&large, &failed), ["UserNotFound"]);
+    assert_eq!(told(&failed, &done(&failed, 1, 60_000)), [""; 0]);
+    let failed = fail(2);
+    assert_eq!((failed.profile_kilobytes, told(&large, &failed)), (None, vec!["UserNotFound".to_owned()]));
+    assert_eq!(told(&failed, &done(&failed, 2, 60_000)), ["ProfileTooLarge"]);
+}
+
+#[test]
+fn the_size_is_nothing_to_a_spec_that_only_blocks() {
+    let user = serde_json::json!({"user_id": "auth0|a", "name": "x".repeat(60_000)});
+    let user: User = serde_json::from_value::<JsonMap>(user).unwrap().into();
+    let outcome = Outcome { generation: 1, user: Some(user), ..Outcome::default() };
+    let status = conclude(&Auth0UserUpdateStatus::default(), &outcome, Timestamp::from_second(1).unwrap());
+    assert_eq!(status.profile_kilobytes, None);
+}
+
+#[test]
+fn a_new_password_makes_an_applied_or_stalled_resource_wait_without_an_event() {
+    let applied = done(&Auth0UserUpdateStatus::default(), 1, 1);
+    let refusal = Some(Failure::new(Reason::PasswordRejected, "too weak"));
+    let outcome = Outcome {
+        generation: 1,
+        failure: refusal,
+        user: Some(User::from(JsonMap::new())),
+        ..Outcome::default()
+    };
+    let now = Timestamp::from_second(2).unwrap();
+    let stalled = conclude(&applied, &outcome, now);
+    for (before, synced) in [(applied, ("True", "InSync")), (stalled, ("Unknown", "PasswordPending"))] {
+        let failure = Some(Failure::new(Reason::PasswordPending, "soon"));
+        let outcome = Outcome { generation: 1, failure, password_pending: true, ..Outcome::default() };
+        let next = conclude(&before, &outcome, now);
+        let said = |type_| {
+            conditions::find(&next.conditions, type_).map(|said| (said.status.as_str(), said.reason.as_str()))
+        };
+        assert_eq!(said(READY), Some(("False", "PasswordPending")));
+        assert_eq!(said(SYNCED), Some(synced));
+        assert_eq!((said(RECONCILING), said(STALLED)), (Some(("True", "PasswordPending")), None));
+        assert_eq!(told(&before, &next), [""; 0]);
+    }
 }
 
 proptest! {
