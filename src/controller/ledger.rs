@@ -149,3 +149,94 @@ fn unwritten(error: &kubernetes::Error) -> Unwritten {
         Unwritten::Failed(Failure::new(Reason::InternalError, format!("the status was not written: {error}")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{JsonMap, Trigger, TriggerState, UserOutputs};
+    use http::{Request, Response, StatusCode};
+    use kube::Client;
+    use kube::client::Body;
+    use serde_json::json;
+    use std::convert::Infallible;
+
+    /// What etcd takes by default.
+    const MOST_BYTES: usize = 1_572_864;
+
+    /// An API server that keeps what is written, unless it is too large; then it says what the real one does.
+    async fn answer(request: Request<Body>) -> Result<Response<Body>, Infallible> {
+        let bytes = request.into_body().collect_bytes().await.unwrap();
+        if bytes.len() <= MOST_BYTES {
+            return Ok(Response::new(Body::from(bytes)));
+        }
+        let text = "etcdserver: request is too large";
+        let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": text, "code": 500});
+        let mut answer = Response::new(Body::from(status.to_string().into_bytes()));
+        *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        Ok(answer)
+    }
+
+    /// A resource with a note of so many bytes, and with outputs of 300 KiB.
+    fn ledger(note: usize) -> Ledger {
+        let client = Client::new(tower::service_fn(answer), "default");
+        let object = json!({
+            "apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0UserUpdate",
+            "metadata": {"name": "a", "namespace": "n", "annotations": {"example.com/note": "x".repeat(note)}},
+            "spec": {"tenantRef": {"name": "t"}, "passEmptyValues": "No", "userId": "auth0|a"},
+        });
+        let mut object: Auth0UserUpdate = serde_json::from_value(object).unwrap();
+        let user = UserOutputs { name: Some("x".repeat(300 * 1024)), ..UserOutputs::default() };
+        let raw_output = Some(JsonMap::new());
+        object.status =
+            Some(Auth0UserUpdateStatus { user: Some(user), raw_output, ..Auth0UserUpdateStatus::default() });
+        Ledger::new(Api::namespaced(client, "n"), object)
+    }
+
+    fn reason(written: Result<(), Unwritten>) -> Option<Reason> {
+        if let Err(Unwritten::Failed(failure)) = written { Some(failure.reason) } else { None }
+    }
+
+    fn order() -> Entries {
+        let mut entries = Entries::default();
+        entries.set(Trigger {
+            name: "verifyEmail".to_owned(),
+            state: TriggerState::Sending,
+            digest: String::new(),
+            key_id: String::new(),
+            user_created_at: None,
+            last_password_reset: None,
+            secret: None,
+        });
+        entries
+    }
+
+    #[tokio::test]
+    async fn an_order_is_written_down_without_outputs_that_leave_it_no_room() {
+        for (note, omitted) in [(1_000_000, &[][..]), (1_400_000, &["rawOutput", "user"][..])] {
+            let mut ledger = ledger(note);
+            ledger.write(&order()).await.unwrap();
+            let status = ledger.status();
+            assert_eq!((status.triggers.len(), status.user.is_none()), (1, !omitted.is_empty()));
+            assert_eq!(status.output_omitted, omitted);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_resource_that_is_itself_too_large_is_told_so() {
+        let mut ledger = ledger(1_600_000);
+        assert_eq!(reason(ledger.write(&order()).await), Some(Reason::InvalidRequest));
+    }
+
+    #[tokio::test]
+    async fn another_failure_of_a_small_object_costs_no_output() {
+        let failing = tower::service_fn(async |_: Request<Body>| {
+            let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 500});
+            let mut answer = Response::new(Body::from(status.to_string().into_bytes()));
+            *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            Ok::<_, Infallible>(answer)
+        });
+        let mut ledger = Ledger { api: Api::namespaced(Client::new(failing, "default"), "n"), ..ledger(1) };
+        assert_eq!(reason(ledger.write(&order()).await), Some(Reason::InternalError));
+        assert!(ledger.status().user.is_some());
+    }
+}

@@ -374,3 +374,26 @@ async fn events_tell_real_updates_and_the_way_into_a_failure_and_nothing_else() 
     );
     assert!(told.contains(&updated("set givenName")), "each update tells its own fields: {told:?}");
 }
+
+#[tokio::test]
+async fn a_user_above_auth0s_limit_is_warned_of_once_and_stays_ready() {
+    let world = World::start("profile-limit").await;
+    let mut user = crate::world::ann();
+    user["user_metadata"] = json!({"notes": "x".repeat(60_000)});
+    world.sandbox.put_user(user).unwrap();
+    world.apply(json!({"name": "New Name"})).await;
+    let object = until_row(&world, ANN, "True/Applied True/InSync").await;
+    assert_eq!(object["status"]["profileKilobytes"], 60);
+    let ready =
+        object["status"]["conditions"].as_array().unwrap().iter().find(|entry| entry["type"] == "Ready");
+    let message = ready.unwrap()["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("about 60 KB") && message.contains("2027-03-04"), "{message}");
+    let told = until_events(&world, 2).await;
+    let warning = told.iter().find(|event| event.0 == "Warning").unwrap();
+    assert!(warning.1 == "ProfileTooLarge" && message.ends_with(&warning.2), "{told:?}");
+    let writes = world.status_writes().len();
+    assert!(world.sandbox.login("auth0|ann"));
+    world.look_again(ANN).await;
+    assert_eq!(world.status_writes().len(), writes);
+    until_events(&world, 2).await;
+}

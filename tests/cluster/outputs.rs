@@ -1,6 +1,6 @@
 //! What the card answers: status.user, rawOutput, lastUpdate.
 
-use crate::world::{SCOPES, World, ann, condition, person};
+use crate::world::{SCOPES, World, ann, condition, person, update};
 use auth0_sandbox::{Client, Connection};
 use serde_json::{Map, Value, json};
 
@@ -140,6 +140,66 @@ async fn outputs_above_128_kib_are_left_out_and_named() {
     assert!(objects["raw"]["status"]["rawOutput"].is_null());
     assert!(user("both")["userMetadata"].is_null() && user("both")["appMetadata"].is_null());
     assert_eq!(user("both")["nickname"], "n");
+}
+
+#[tokio::test]
+async fn a_status_is_written_whatever_auth0_answers() {
+    let world = World::start("outputs-huge").await;
+    let text = |kib: usize| "x".repeat(kib * 1024);
+    let identity = |number: u32| {
+        let id = if number == 0 { "lists".to_owned() } else { format!("{number}{}", text(100)) };
+        json!({"connection": "People", "user_id": id, "provider": "auth0", "isSocial": false})
+    };
+    let deep = (0..100).fold(json!(1), |inner, _| json!({"a": inner}));
+    let users = [
+        (
+            "texts",
+            json!({"picture": text(1_800), "nickname": text(1_800)}),
+            json!(["rawOutput", "user.nickname", "user.picture"]),
+        ),
+        (
+            "lists",
+            json!({"identities": (0..18).map(identity).collect::<Vec<_>>(), "multifactor": [text(1_800)]}),
+            json!(["rawOutput", "user.identities", "user.multifactor"]),
+        ),
+        // The API server stores six bytes for each of these.
+        (
+            "escaped",
+            json!({"nickname": "<".repeat(100 * 1024), "picture": "&".repeat(100 * 1024)}),
+            json!(["rawOutput", "user.nickname", "user.picture"]),
+        ),
+        ("deep", json!({"user_metadata": deep}), json!(["rawOutput", "user.userMetadata"])),
+        // Each fits, and all together; the object is too large with them.
+        (
+            "many",
+            json!({"name": text(120), "nickname": text(120), "picture": text(120), "family_name": text(120)}),
+            json!(["rawOutput", "rawOutput", "user"]),
+        ),
+    ];
+    for (slug, change, _) in &users {
+        let mut person = person(slug, "People");
+        change.as_object().unwrap().iter().for_each(|(key, value)| person[key] = value.clone());
+        world.sandbox.put_user(person).unwrap();
+    }
+    for (slug, _, omitted) in &users {
+        let mut card = json!({"userId": format!("auth0|{slug}"), "givenName": "New"});
+        if *slug == "many" {
+            card["appMetadata"] = (0..8).map(|number| (format!("k{number}"), json!(text(120)))).collect();
+        }
+        let mut manifest: Value = serde_json::from_str(&update(slug, card)).unwrap();
+        if *slug == "many" {
+            manifest["metadata"]["annotations"] = json!({"example.com/note": text(200)});
+        }
+        let applied = world.kubectl.submit(lab::Mode::ServerSideApply, &manifest.to_string()).await;
+        applied.unwrap().ok().unwrap();
+        let object = world.until_ready(&format!("auth0userupdate/{slug}")).await;
+        assert_eq!(object["status"]["outputOmitted"], *omitted, "{slug}");
+        assert_eq!(world.bodies_of(&format!("auth0|{slug}")).len(), 1, "{slug}");
+        assert_eq!(object["status"]["user"]["givenName"] == "New", *slug != "many");
+        // It can be read back.
+        world.look_again(&format!("auth0userupdate/{slug}")).await;
+    }
+    assert!(!world.operator.log().unwrap().contains("cannot be read"));
 }
 
 #[tokio::test]

@@ -255,6 +255,28 @@ async fn a_changed_password_secret_wakes_its_users_only() {
     })
     .await
     .unwrap();
-    world.until_cost("ada", ada, Cost { requests: 2, writes: 3, events: 1 }).await;
+    world.until_cost("ada", ada, Cost { requests: 2, writes: 4, events: 1 }).await;
     world.until_cost("bea", bea, Cost::default()).await;
+}
+
+#[tokio::test]
+async fn what_arrives_after_it_was_given_up_is_undone_without_resyncs() {
+    let world = World::start("late").await;
+    world.add_person("ada");
+    let slow = FaultKind::Delay { millis: 14_000, after_effect: false };
+    world.sandbox.fault(Fault::new(slow).method("PATCH").times(1));
+    let card = |name: &str| json!({"userId": "auth0|ada", "name": name, "resyncInterval": "0s"});
+    world.apply_as("ada", card("First")).await;
+    let asked = || world.bodies().len();
+    wait_until("the request", DEADLINE, async || if asked() > 0 { Ok(()) } else { Err(asked()) })
+        .await
+        .unwrap();
+    world.apply_as("ada", card("Second")).await;
+    world.until_applied("ada").await;
+    for name in ["First", "Second"] {
+        let held = || user(&world, "ada")["name"].clone();
+        wait_until(name, DEADLINE, async || if held() == name { Ok(()) } else { Err(held()) }).await.unwrap();
+    }
+    assert_eq!(world.bodies(), ["First", "Second", "Second"].map(|name| json!({"name": name})));
+    world.until_applied("ada").await;
 }

@@ -1,6 +1,7 @@
 //! The password: once for each content of its Secret.
 
 use super::{bodies, effects, give_password, password_of, trigger};
+use crate::conditions::until_row;
 use crate::counts::Cost;
 use crate::world::{DEADLINE, World, condition, person};
 use auth0_sandbox::{Connection, Fault, FaultKind};
@@ -86,7 +87,7 @@ async fn a_password_is_sent_once_and_remembered_by_a_keyed_digest() {
     let object = until_sent(&world, "pat").await;
     assert_eq!(world.sandbox.password("auth0|pat", "People").as_deref(), Some(SECOND));
     assert_eq!(condition(&object, "Ready"), ("True".into(), "Applied".into()));
-    world.until_cost("pat", before, Cost { requests: 2, writes: 3, events: 1 }).await;
+    world.until_cost("pat", before, Cost { requests: 2, writes: 4, events: 1 }).await;
     assert_eq!(effects(&world, "pat").passwords_set, 2);
 }
 
@@ -168,6 +169,100 @@ async fn a_refused_password_is_not_repeated_and_a_corrected_one_is_sent() {
     assert_eq!(bodies(&world, "pat")[2..], [json!({"password": "Much-Better-22"})]);
     assert_eq!(object["status"]["refusedFields"], Value::Null);
     assert_eq!(condition(&object, "Stalled").0, "");
+}
+
+/// The reasons of `Ready` that were written, each once in a row.
+fn reasons_written(world: &World, slug: &str) -> Vec<String> {
+    let writes = world.status_writes().into_iter().filter(|write| write.object_ref.name == slug);
+    let mut reasons: Vec<String> = writes
+        .map(|write| condition(&write.response_object, "Ready").1)
+        .filter(|reason| !reason.is_empty())
+        .collect();
+    reasons.dedup();
+    reasons
+}
+
+#[tokio::test]
+async fn a_new_password_is_announced_while_it_waits_for_its_turn() {
+    let world = World::start("pending").await;
+    let slugs = ["pat", "sam"];
+    for slug in slugs {
+        world.add_person(slug);
+        give_password(&world, slug, FIRST).await;
+        world.apply_for(slug, json!({"passwordSecretRef": password_of(slug), "blocked": true})).await;
+        world.until_applied(slug).await;
+    }
+    let limit = async |rate: Value| {
+        let rate = json!({"spec": {"rateLimit": rate}});
+        let output = world.kubectl.patch("auth0tenant/example", lab::Patch::Merge, &rate).await.unwrap();
+        output.ok().unwrap();
+        world.until_ready("auth0tenant/example").await;
+    };
+    limit(json!({"requestsPerMinute": 1, "burst": 1})).await;
+    // Whatever is left of the budget is spent.
+    world.add_person("eve");
+    world.apply_for("eve", json!({"name": "Eve"})).await;
+    wait_until(
+        "eve's turn",
+        DEADLINE,
+        async || if world.calls_of("eve").is_empty() { Err("none") } else { Ok(()) },
+    )
+    .await
+    .unwrap();
+    for slug in slugs {
+        give_password(&world, slug, SECOND).await;
+        let target = format!("auth0userupdate/{slug}");
+        let object = until_row(&world, &target, "False/PasswordPending True/InSync Reconciling").await;
+        assert_eq!(trigger(&object, FIELD)["state"], "Sent", "nothing was begun");
+        assert_eq!(bodies(&world, slug).len(), 1);
+    }
+    // One is taken back before its turn.
+    give_password(&world, "sam", FIRST).await;
+    limit(crate::world::unhurried()).await;
+    for slug in slugs {
+        until_row(&world, &format!("auth0userupdate/{slug}"), "True/Applied True/InSync").await;
+        assert_eq!(reasons_written(&world, slug), ["Applied", "PasswordPending", "Applied"]);
+    }
+    let held = |slug: &str| world.sandbox.password(&format!("auth0|{slug}"), "People");
+    assert_eq!(slugs.map(|slug| held(slug).unwrap()), [SECOND, FIRST]);
+    assert_eq!(bodies(&world, "sam").len(), 1);
+    // An announcement is no failure.
+    let events = world.get("events.events.k8s.io").await;
+    assert!(!events.to_string().contains("PasswordPending"));
+}
+
+#[tokio::test]
+async fn a_new_password_is_announced_after_a_refusal_and_after_a_start() {
+    let mut world = World::start("announced").await;
+    world.sandbox.put_connection(Connection::database("Strict").with("passwordPolicy", json!("good")));
+    world.sandbox.put_user(person("pat", "Strict")).unwrap();
+    give_password(&world, "pat", "Much-Better-22").await;
+    world.apply_for("pat", json!({"passwordSecretRef": password_of("pat"), "connection": "Strict"})).await;
+    world.until_applied("pat").await;
+    give_password(&world, "pat", "weak").await;
+    let object = world.until_reason("auth0userupdate/pat", "PasswordRejected").await;
+    assert_eq!(condition(&object, "Stalled").0, "True");
+    give_password(&world, "pat", "Much-Better-33").await;
+    until_sent(&world, "pat").await;
+    world.until_applied("pat").await;
+    let expected = ["Applied", "PasswordPending", "PasswordRejected", "PasswordPending", "Applied"];
+    assert_eq!(reasons_written(&world, "pat"), expected);
+
+    world.add_person("sam");
+    give_password(&world, "sam", FIRST).await;
+    world.apply_for("sam", json!({"passwordSecretRef": password_of("sam")})).await;
+    world.until_applied("sam").await;
+    world.operator.kill().await.unwrap();
+    give_password(&world, "sam", SECOND).await;
+    // The same content is no new password, although its version was never seen.
+    world.run(["annotate", "secret/pat", "example.com/renewed=yes"]).await;
+    world.operator.restart().await.unwrap();
+    until_password(&world, "sam", SECOND).await;
+    until_sent(&world, "sam").await;
+    world.until_applied("sam").await;
+    assert_eq!(reasons_written(&world, "sam"), ["Applied", "PasswordPending", "Applied"]);
+    world.until_all_is_quiet().await;
+    assert_eq!(reasons_written(&world, "pat"), expected);
 }
 
 #[tokio::test]
