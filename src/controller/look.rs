@@ -16,7 +16,7 @@ use super::update::{ANEW, RECHECK, Updates};
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode};
 use crate::auth0::{self, Effect};
 use crate::metrics::Metrics;
-use crate::plan::{Body, Desired, Memory, Progress};
+use crate::plan::{Body, Desired, Group, Memory, Progress};
 use crate::reason::{Failure, Reason};
 use crate::user::User;
 use k8s_openapi::jiff::Timestamp;
