@@ -59,7 +59,7 @@ fn body(user: Value, mut fields: Value, password: Option<&str>) -> Body {
     let version = SecretVersion { uid: "uid".to_owned(), resource_version: "1".to_owned() };
     let password = password.map_or(Password::Undeclared, |text| Password::Read(text.into(), version));
     let situation = Situation {
-        desired: &Desired::read(&spec, None).unwrap(),
+        desired: &Desired::read(&spec, None, &[]).unwrap(),
         user: &serde_json::from_value::<auth0_user_operator::api::JsonMap>(user).unwrap().into(),
         password: &password,
         memory: &Memory::default(),

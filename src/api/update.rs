@@ -202,6 +202,12 @@ impl Auth0UserUpdate {
         self.annotation_of_kubectl().filter(|text| text.contains("null")).and_then(spec_of)
     }
 
+    /// The explicit nulls of the spec that status remembers.
+    #[must_use]
+    pub fn remembered_nulls(&self) -> &[String] {
+        self.status.as_ref().map_or(&[], |status| &status.explicit_nulls)
+    }
+
     /// The `spec` that kubectl last applied.
     #[must_use]
     pub fn last_applied(&self) -> Option<JsonMap> {

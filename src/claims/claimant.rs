@@ -59,7 +59,8 @@ impl Claimant {
         if spec.mode == Some(Mode::Observe) || metadata.deletion_timestamp.is_some() {
             return None;
         }
-        let desired = Desired::declared(spec, object.last_applied_nulls().as_ref());
+        let desired =
+            Desired::declared(spec, object.last_applied_nulls().as_ref(), object.remembered_nulls());
         let status = object.status.as_ref();
         let triggers = status.map_or(&[][..], |status| &status.triggers);
         let mut wishes = wishes(&desired);

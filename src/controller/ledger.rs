@@ -9,8 +9,10 @@ use super::gate;
 use super::kubernetes::{self, within_deadline};
 use super::outputs;
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus};
+use crate::plan::{explicit_nulls, remembered_nulls};
 use crate::reason::{Failure, Reason};
 use kube::api::{Api, PostParams};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How often an outcome is written onto a changed object before the pass gives up.
@@ -20,13 +22,18 @@ const ATTEMPTS: u32 = 5;
 pub struct Ledger {
     api: Api<Auth0UserUpdate>,
     object: Auth0UserUpdate,
+    /// Explicit nulls of every spec that was seen here: the next one may have lost them already.
+    nulls: BTreeSet<String>,
+    /// What a cache has of an object lacks the maps that kubectl is about to remove.
+    is_fresh: bool,
 }
 
 impl Ledger {
     /// Begins with an object as just read.
     #[must_use]
-    pub const fn new(api: Api<Auth0UserUpdate>, object: Auth0UserUpdate) -> Self {
-        Self { api, object }
+    pub fn new(api: Api<Auth0UserUpdate>, object: Auth0UserUpdate) -> Self {
+        let nulls = explicit_nulls(&object.spec);
+        Self { api, object, nulls, is_fresh: false }
     }
 
     /// The object as last answered.
@@ -39,6 +46,30 @@ impl Ledger {
     #[must_use]
     pub fn status(&self) -> Auth0UserUpdateStatus {
         self.object.status.clone().unwrap_or_default()
+    }
+
+    /// What status is to remember of nulls. Only a fresh object tells what may be forgotten.
+    #[must_use]
+    pub fn explicit_nulls(&self) -> Vec<String> {
+        let remembered = self.object.remembered_nulls().iter();
+        let known: Vec<String> = self.nulls.union(&remembered.cloned().collect()).cloned().collect();
+        if self.is_fresh { remembered_nulls(&self.object.spec, &known) } else { known }
+    }
+
+    /// Writes down the explicit nulls before a wait, in which the spec may lose them. Where that fails, the pass after
+    /// the wait does it.
+    pub async fn remember_nulls(&mut self) {
+        for _ in 0..ATTEMPTS {
+            let nulls = self.explicit_nulls();
+            if nulls == self.object.remembered_nulls() {
+                return;
+            }
+            let status = Auth0UserUpdateStatus { explicit_nulls: nulls, ..self.status() };
+            let changed = matches!(self.replace(status).await, Err(Unwritten::Changed));
+            if !changed || self.reload().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Writes a whole status, without the outputs where the object would be too large with them.
@@ -82,7 +113,8 @@ impl Ledger {
         if fresh.metadata.uid != self.object.metadata.uid {
             return Err(Unwritten::Gone);
         }
-        self.object = fresh;
+        self.nulls.extend(explicit_nulls(&fresh.spec));
+        (self.object, self.is_fresh) = (fresh, true);
         Ok(())
     }
 }

@@ -52,9 +52,11 @@ impl Updates {
         }
         let mut fresh = ledger.object().clone();
         if fresh.metadata.generation != object.metadata.generation || gate::is_paused(&fresh) {
+            ledger.remember_nulls().await;
             return Some(ANEW);
         }
         if let Some(wait) = agenda.wait_for_kubectl(&mut fresh, Instant::now()) {
+            ledger.remember_nulls().await;
             return Some(wait);
         }
         // The cache was behind: somebody, perhaps this process, has looked already.
@@ -68,11 +70,15 @@ impl Updates {
                     self.unpublished(&fresh, &failure, agenda).await;
                     return None;
                 }
-                Err(Unwritten::Changed | Unwritten::Gone) => return Some(ANEW),
+                Err(Unwritten::Changed | Unwritten::Gone) => {
+                    ledger.remember_nulls().await;
+                    return Some(ANEW);
+                }
             }
         }
         let before = ledger.status();
         if let Some(wait) = agenda.wait_for_others(&before.triggers, Instant::now()) {
+            ledger.remember_nulls().await;
             return Some(wait);
         }
         if forgives {
@@ -93,6 +99,7 @@ impl Updates {
         let mut looked = self.observe_and_execute(&fresh, around, outcome, agenda, &mut ledger, entry).await;
         report(&fresh, &before, &looked.outcome, started.elapsed(), &self.probes.metrics);
         if looked.anew {
+            ledger.remember_nulls().await;
             self.note(&ledger);
             return Some(ANEW);
         }
@@ -219,7 +226,8 @@ impl Updates {
     ) -> Result<(Desired, &'a Tenant, Arc<auth0::Client>), Failure> {
         schedule::resync_interval(object.spec.resync_interval.value().map(String::as_str))
             .map_err(|message| Failure::new(Reason::InvalidRequest, message))?;
-        let desired = Desired::read(&object.spec, object.last_applied_nulls().as_ref())?;
+        let desired =
+            Desired::read(&object.spec, object.last_applied_nulls().as_ref(), object.remembered_nulls())?;
         let tenant = around.tenant.as_ref().map_err(Clone::clone)?;
         let resource = tenant.object.0.as_ref().map_err(|_| {
             Failure::new(Reason::TenantNotReady, "the tenant cannot be read by this version of the operator")

@@ -135,15 +135,20 @@ impl Updates {
                     let anew = Box::pin(self.look(object, &around, forgives, &mut agenda, &entry)).await;
                     anew.or_else(|| agenda.rest(Instant::now()))
                 }
-                None => None,
+                None => {
+                    if !dropped::is_remembered(object) {
+                        Ledger::new(self.api(object), object.clone()).remember_nulls().await;
+                    }
+                    None
+                }
             },
             Wake::LookIfPasswordChanged | Wake::Sleep => {
                 self.admission.leave(&who);
                 agenda.secret_unavailable = matches!(around.secret, SecretState::Unavailable(_));
                 let sooner = self.sleep(object, &around).await;
-                if !dropped::is_told(object) {
+                if !dropped::is_told(object) || !dropped::is_remembered(object) {
                     let mut ledger = Ledger::new(self.api(object), object.clone());
-                    // Not written: the next wake-up finds it untold again.
+                    // Not written: the next wake-up finds it so again.
                     let _ = self.publish(&mut ledger, None).await;
                 }
                 sooner.into_iter().chain(agenda.rest(Instant::now())).min()
@@ -257,7 +262,7 @@ impl Updates {
     }
 
     /// Writes the status that the outcome asks for, onto a changed object too. Without an outcome, only what
-    /// is said of dropped nulls is brought up to date.
+    /// is said and remembered of nulls is brought up to date.
     ///
     /// # Errors
     /// Why it is not there. An object that is gone needs none.
@@ -276,7 +281,8 @@ impl Updates {
                 Some(outcome) => conclude(&plain, outcome, Timestamp::now()),
                 None => plain,
             };
-            dropped::tell(&mut next.conditions, ledger.object());
+            next.explicit_nulls = ledger.explicit_nulls();
+            dropped::tell(&mut next, ledger.object());
             if next == previous {
                 return Ok(());
             }

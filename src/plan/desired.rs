@@ -89,20 +89,29 @@ pub struct Desired {
 }
 
 impl Desired {
-    /// Reads the spec. `last_applied` is the `spec` of kubectl's last-applied annotation.
+    /// Reads the spec. `last_applied` is the `spec` of kubectl's last-applied annotation, `remembered` what status
+    /// has of explicit nulls.
     ///
     /// # Errors
     /// `InvalidRequest` for what neither schema nor CEL can see.
-    pub fn read(spec: &Auth0UserUpdateSpec, last_applied: Option<&JsonMap>) -> Result<Self, Failure> {
+    pub fn read(
+        spec: &Auth0UserUpdateSpec,
+        last_applied: Option<&JsonMap>,
+        remembered: &[String],
+    ) -> Result<Self, Failure> {
         for (attribute, map) in maps(spec) {
             check_keys(spec, attribute, map)?;
         }
-        Ok(Self::declared(spec, last_applied))
+        Ok(Self::declared(spec, last_applied, remembered))
     }
 
     /// The same of a spec that may be invalid.
     #[must_use]
-    pub fn declared(spec: &Auth0UserUpdateSpec, last_applied: Option<&JsonMap>) -> Self {
+    pub fn declared(
+        spec: &Auth0UserUpdateSpec,
+        last_applied: Option<&JsonMap>,
+        remembered: &[String],
+    ) -> Self {
         let blanks_clear = spec.pass_empty_values == PassEmptyValues::Yes;
         let reader = Reader { spec, blanks_clear };
         let mut desired = Self { texts: reader.texts(), ..Self::default() };
@@ -121,8 +130,10 @@ impl Desired {
         desired.connection =
             desired.unless_blank("connection", &without_empty(&spec.connection), blanks_clear);
         for (attribute, map) in maps(spec) {
-            let applied = last_applied.and_then(|spec| spec.get(attribute.spec_name()));
-            if let Some(metadata) = reader.metadata(attribute, map, applied) {
+            let name = attribute.spec_name();
+            let applied = last_applied.and_then(|spec| spec.get(name));
+            let held = map.map_or_else(Held::default, |live| held(spec, name, live, applied, remembered));
+            if let Some(metadata) = reader.metadata(attribute, map, held) {
                 desired.metadata.insert(attribute, metadata);
             }
         }
@@ -194,15 +205,9 @@ impl Reader<'_> {
         self.spec.clear.iter().any(|entry| entry == name)
     }
 
-    fn metadata(
-        &self,
-        attribute: Attribute,
-        map: Option<&JsonMap>,
-        applied: Option<&Value>,
-    ) -> Option<Metadata> {
+    fn metadata(&self, attribute: Attribute, map: Option<&JsonMap>, held: Held) -> Option<Metadata> {
         let empty = JsonMap::new();
         let declared = map.unwrap_or(&empty);
-        let held = map.map_or_else(Held::default, |live| held(applied, live));
         let mut keys: BTreeMap<String, Option<Value>> = declared
             .iter()
             .filter(|(key, value)| !held.keys.contains(*key) && (self.blanks_clear || !value.is_null()))
@@ -271,7 +276,7 @@ mod tests {
         card["tenantRef"] = json!({"name": "t"});
         card["userId"] = json!("auth0|1");
         card["passEmptyValues"] = json!(pass_empty_values);
-        Desired::read(&serde_json::from_value(card).unwrap(), None)
+        Desired::read(&serde_json::from_value(card).unwrap(), None, &[])
     }
 
     fn metadata(card: Value, pass_empty_values: &str) -> Option<Metadata> {
@@ -358,7 +363,8 @@ mod tests {
                           "userMetadata": {}, "appMetadata": {"billing": {}, "seat": 1}});
         let applied =
             json!({"userMetadata": {"plan": null}, "appMetadata": {"billing": {"plan": null}, "seat": 1}});
-        let desired = Desired::read(&serde_json::from_value(spec).unwrap(), applied.as_object()).unwrap();
+        let desired =
+            Desired::read(&serde_json::from_value(spec).unwrap(), applied.as_object(), &[]).unwrap();
         assert_eq!(desired.metadata.get(&Attribute::UserMetadata), None);
         let app: Vec<_> = desired.metadata[&Attribute::AppMetadata].keys.keys().collect();
         assert_eq!(app, ["seat"]);
@@ -371,7 +377,7 @@ mod tests {
             let spec = json!({"tenantRef": {"name": "t"}, "userId": "auth0|1", "passEmptyValues": "Yes",
                               "userMetadata": {"seats": 1}, "clear": clear});
             let spec = serde_json::from_value(spec).unwrap();
-            let desired = Desired::read(&spec, applied.as_object()).unwrap();
+            let desired = Desired::read(&spec, applied.as_object(), &[]).unwrap();
             desired.metadata[&Attribute::UserMetadata].spares("plan")
         };
         assert!(held(json!(["userMetadata"])));

@@ -1,13 +1,17 @@
-//! Nulls that `kubectl apply` dropped before the API server saw them.
+//! Nulls that were dropped on the way, and the empty maps and values that are left of them.
 //!
 //! Client-side apply removes nulls from what it sends and keeps them in its last-applied annotation, so
-//! `{plan: null}` arrives as `{}`, which would clear the whole map. What is left of a dropped null is
-//! therefore never acted on.
+//! `{plan: null}` arrives as `{}`, which would clear the whole map. Merge patches, and what was written in Lua,
+//! remove nulls that the spec had already; status remembers those. What is left of a dropped null is never acted on.
 
 use super::desired::{maps, texts};
 use crate::api::{Auth0UserUpdateSpec, JsonMap, PassEmptyValues};
 use serde_json::Value;
 use std::collections::BTreeSet;
+
+/// Of a map with more nulls, or longer names, only the map is remembered.
+const MOST_NAMES: usize = 64;
+const LONGEST_NAME: usize = 128;
 
 /// What of one metadata map is held back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,9 +22,24 @@ pub struct Held {
     pub keys: BTreeSet<String>,
 }
 
-/// Compares a map with what the last-applied annotation says was written.
+/// Compares a map of the spec with what the last-applied annotation says was written, and with the nulls that status
+/// remembers.
 #[must_use]
-pub fn held(applied: Option<&Value>, live: &JsonMap) -> Held {
+pub fn held(
+    spec: &Auth0UserUpdateSpec,
+    map: &str,
+    live: &JsonMap,
+    applied: Option<&Value>,
+    remembered: &[String],
+) -> Held {
+    let mut held = held_by_annotation(applied, live);
+    let lost = lost(spec, map, live, remembered);
+    held.whole |= live.is_empty() && !lost.is_empty();
+    held.keys.extend(lost.iter().filter_map(|name| key_of(map, name)).map(str::to_owned));
+    held
+}
+
+fn held_by_annotation(applied: Option<&Value>, live: &JsonMap) -> Held {
     let keys: BTreeSet<String> = match applied {
         Some(Value::Object(applied)) => applied
             .iter()
@@ -33,41 +52,133 @@ pub fn held(applied: Option<&Value>, live: &JsonMap) -> Held {
     Held { whole: live.is_empty() && (null_map || !keys.is_empty()), keys }
 }
 
-/// What is not sent because kubectl dropped a null: spec fields and first-level metadata keys, such as `name`
-/// or `userMetadata.plan`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DroppedNulls {
-    /// Meant to be cleared.
-    pub blanks: Vec<String>,
-    /// Metadata keys whose value holds nulls, which are part of it.
-    pub values: Vec<String>,
+/// Remembered nulls of a map that it lost, and without which its rest would say something else.
+fn lost<'a>(spec: &Auth0UserUpdateSpec, map: &str, live: &JsonMap, remembered: &'a [String]) -> Vec<&'a str> {
+    let clears = |name: &str| spec.clear.iter().any(|cleared| cleared == name);
+    let of_map = remembered.iter().map(String::as_str).filter(|name| {
+        let Some(key) = key_of(map, name) else { return *name == map && live.is_empty() && !clears(map) };
+        match live.get(key) {
+            None if live.is_empty() => !clears(map),
+            // A whole map is replaced, and what was meant for this key is not known.
+            None => clears(map) && !clears(name),
+            Some(value) => is_rest(value),
+        }
+    });
+    of_map.collect()
 }
 
-/// Compares a spec with the `spec` that kubectl last applied. No blanks where they would not clear, and
-/// nothing that `clear` names.
+/// The key of a field of this map, such as `plan` of `userMetadata.plan`.
+fn key_of<'a>(map: &str, field: &'a str) -> Option<&'a str> {
+    field.strip_prefix(map)?.strip_prefix('.')
+}
+
+/// Whether a value may be what a tool leaves that drops nulls: something in it is empty. Where a null stood beside
+/// other values, what is left is a value that a person may have written.
+fn is_rest(value: &Value) -> bool {
+    has_empty(value) && !has_null(value)
+}
+
+fn has_empty(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.is_empty() || map.values().any(has_empty),
+        Value::Array(list) => list.is_empty() || list.iter().any(has_empty),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(map) => map.values().any(has_null),
+        Value::Array(list) => list.iter().any(has_null),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// The explicit nulls of a spec: fields that are null, and first-level metadata keys whose value is or holds one.
 #[must_use]
-pub fn dropped_nulls(spec: &Auth0UserUpdateSpec, applied: &JsonMap) -> DroppedNulls {
-    let is_null = |field: &&str| applied.get(*field).is_some_and(Value::is_null);
+pub fn explicit_nulls(spec: &Auth0UserUpdateSpec) -> BTreeSet<String> {
+    let Ok(Value::Object(fields)) = serde_json::to_value(spec) else { return BTreeSet::new() };
+    let names = fields.into_iter().flat_map(|(field, value)| match value {
+        Value::Null => vec![field],
+        Value::Object(map) => {
+            let keys: Vec<&String> =
+                map.iter().filter(|(_, value)| has_null(value)).map(|(key, _)| key).collect();
+            if keys.len() > MOST_NAMES || keys.iter().any(|key| key.len() > LONGEST_NAME) {
+                return vec![field];
+            }
+            keys.into_iter().map(|key| format!("{field}.{key}")).collect()
+        }
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Vec::new(),
+    });
+    names.collect()
+}
+
+/// What status is to remember: the explicit nulls of the spec, and of the known ones those whose loss holds
+/// something back.
+#[must_use]
+pub fn remembered_nulls(spec: &Auth0UserUpdateSpec, known: &[String]) -> Vec<String> {
+    let mut names = explicit_nulls(spec);
+    for (attribute, live) in maps(spec) {
+        let lost = live.map(|live| lost(spec, attribute.spec_name(), live, known)).unwrap_or_default();
+        names.extend(lost.into_iter().map(str::to_owned));
+    }
+    names.into_iter().collect()
+}
+
+/// What is not sent because a null was dropped: spec fields and first-level metadata keys, such as `name` or
+/// `userMetadata.plan`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DroppedNulls {
+    /// Meant to be cleared, and dropped by kubectl.
+    pub blanks: Vec<String>,
+    /// Metadata keys whose value holds nulls, which are part of it, and which kubectl dropped.
+    pub values: Vec<String>,
+    /// Maps and keys whose nulls the spec has lost since.
+    pub lost: Vec<String>,
+}
+
+/// Compares a spec with the `spec` that kubectl last applied, and with the nulls that status remembers. No blanks
+/// where they would not clear, and nothing that `clear` names.
+#[must_use]
+pub fn dropped_nulls(
+    spec: &Auth0UserUpdateSpec,
+    applied: Option<&JsonMap>,
+    remembered: &[String],
+) -> DroppedNulls {
+    let clears = spec.pass_empty_values == PassEmptyValues::Yes;
+    let applied_to = |field: &str| applied.and_then(|applied| applied.get(field));
+    let is_null = |field: &&str| applied_to(field).is_some_and(Value::is_null);
     let texts = texts(spec).into_iter().filter(|(_, field)| field.is_absent());
     let texts = texts.map(|(attribute, _)| attribute.spec_name()).filter(is_null);
-    let mut dropped = DroppedNulls { blanks: texts.map(str::to_owned).collect(), values: Vec::new() };
+    let mut dropped = DroppedNulls { blanks: texts.map(str::to_owned).collect(), ..DroppedNulls::default() };
     for (attribute, live) in maps(spec) {
         let (name, empty) = (attribute.spec_name(), JsonMap::new());
         let live = live.unwrap_or(&empty);
         if live.is_empty() && spec.clear.iter().any(|cleared| cleared == name) {
             continue;
         }
-        let held = held(applied.get(name), live);
+        let held = held_by_annotation(applied_to(name), live);
         if held.whole && held.keys.is_empty() {
             dropped.blanks.push(name.to_owned());
         }
-        for key in held.keys {
-            let is_blank = applied.get(name).and_then(|map| map.get(&key)).is_some_and(Value::is_null);
+        for key in &held.keys {
+            let is_blank = applied_to(name).and_then(|map| map.get(key)).is_some_and(Value::is_null);
             let fields = if is_blank { &mut dropped.blanks } else { &mut dropped.values };
             fields.push(format!("{name}.{key}"));
         }
+        let lost = lost(spec, name, live, remembered);
+        if live.is_empty() {
+            let is_told =
+                held.whole || lost.iter().all(|field| spec.clear.iter().any(|cleared| cleared == field));
+            dropped.lost.extend((clears && !is_told).then(|| name.to_owned()));
+        } else {
+            let keys = lost.iter().filter_map(|field| key_of(name, field));
+            let keys = keys.filter(|key| !held.keys.contains(*key) && (clears || live.contains_key(*key)));
+            dropped.lost.extend(keys.map(|key| format!("{name}.{key}")));
+        }
     }
-    if spec.pass_empty_values == PassEmptyValues::No {
+    if !clears {
         dropped.blanks.clear();
     }
     dropped.blanks.retain(|field| !spec.clear.contains(field));
@@ -95,7 +206,7 @@ mod tests {
     use serde_json::json;
 
     fn held_of(applied: &Value, live: Value) -> Held {
-        held(Some(applied), &serde_json::from_value(live).unwrap())
+        held_by_annotation(Some(applied), &serde_json::from_value(live).unwrap())
     }
 
     #[test]
@@ -132,9 +243,95 @@ mod tests {
         for (answer, blanks) in [("Yes", &["name", "userMetadata.plan"][..]), ("No", &[])] {
             let spec = json!({"tenantRef": {"name": "t"}, "userId": "auth0|1", "passEmptyValues": answer,
                               "userMetadata": {"billing": {"n": 1}}});
-            let dropped = dropped_nulls(&serde_json::from_value(spec).unwrap(), applied.as_object().unwrap());
+            let dropped = dropped_nulls(&serde_json::from_value(spec).unwrap(), applied.as_object(), &[]);
             assert_eq!(dropped.blanks, blanks, "{answer}");
             assert_eq!(dropped.values, ["userMetadata.billing"], "{answer}");
         }
+    }
+
+    fn spec(mut card: Value) -> Auth0UserUpdateSpec {
+        card["tenantRef"] = json!({"name": "t"});
+        card["userId"] = json!("auth0|1");
+        card["passEmptyValues"] = card.get("passEmptyValues").cloned().unwrap_or(json!("Yes"));
+        serde_json::from_value(card).unwrap()
+    }
+
+    fn remembered(card: Value, known: &[&str]) -> Vec<String> {
+        remembered_nulls(&spec(card), &known.iter().copied().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn every_explicit_null_is_remembered_by_name() {
+        let metadata = json!({"plan": null, "seats": 1, "billing": {"a": [{"b": null}]}});
+        let card = json!({"name": null, "blocked": null, "passwordSecretRef": null, "nickname": "",
+                          "userMetadata": metadata, "appMetadata": {}});
+        let names = ["blocked", "name", "passwordSecretRef", "userMetadata.billing", "userMetadata.plan"];
+        assert_eq!(remembered(card.clone(), &[]), names);
+        assert_eq!(remembered(card, &names), names);
+    }
+
+    #[test]
+    fn many_nulls_are_remembered_by_their_map() {
+        let nulls = |count: usize| (0..count).map(|n| (format!("k{n}"), Value::Null)).collect::<JsonMap>();
+        assert_eq!(remembered(json!({"userMetadata": nulls(MOST_NAMES)}), &[]).len(), MOST_NAMES);
+        for map in [nulls(MOST_NAMES + 1), JsonMap::from_iter([("k".repeat(LONGEST_NAME + 1), Value::Null)])]
+        {
+            assert_eq!(remembered(json!({"userMetadata": map}), &[]), ["userMetadata"]);
+        }
+        assert_eq!(remembered(json!({"userMetadata": {}}), &["userMetadata"]), ["userMetadata"]);
+        for card in [
+            json!({}),
+            json!({"userMetadata": {"x": 1}}),
+            json!({"userMetadata": {}, "clear": ["userMetadata"]}),
+        ] {
+            assert_eq!(remembered(card, &["userMetadata"]), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn a_lost_null_is_remembered_for_as_long_as_it_holds_something_back() {
+        let kept = |card: Value| !remembered(card, &["name", "userMetadata.plan"]).is_empty();
+        for card in [
+            json!({"userMetadata": {}}),
+            json!({"userMetadata": {}, "passEmptyValues": "No"}),
+            json!({"userMetadata": {}, "clear": ["userMetadata.plan"]}),
+            json!({"userMetadata": {"plan": {}}}),
+            json!({"userMetadata": {"plan": [{"a": {}, "b": 1}]}}),
+            json!({"userMetadata": {"x": 1}, "clear": ["userMetadata"]}),
+        ] {
+            assert!(kept(card.clone()), "{card}");
+        }
+        for card in [
+            json!({}),
+            json!({"userMetadata": {}, "clear": ["userMetadata"]}),
+            json!({"userMetadata": {"x": 1}}),
+            json!({"userMetadata": {"plan": "gold"}}),
+            json!({"userMetadata": {"plan": {"seats": 3}}}),
+            json!({"userMetadata": {"x": 1}, "clear": ["userMetadata", "userMetadata.plan"]}),
+        ] {
+            assert!(!kept(card.clone()), "{card}");
+        }
+    }
+
+    #[test]
+    fn what_lost_its_nulls_is_told_once_and_as_what_it_would_clear() {
+        let told = |card: Value, applied: Option<Value>, known: &[&str]| {
+            let known: Vec<_> = known.iter().copied().map(str::to_owned).collect();
+            dropped_nulls(&spec(card), applied.as_ref().and_then(Value::as_object), &known)
+        };
+        let lost = |card: Value| told(card, None, &["userMetadata.plan", "userMetadata.billing"]).lost;
+        assert_eq!(lost(json!({"userMetadata": {}})), ["userMetadata"]);
+        assert_eq!(lost(json!({"userMetadata": {}, "passEmptyValues": "No"})), [""; 0]);
+        let named = json!({"userMetadata": {}, "clear": ["userMetadata.plan", "userMetadata.billing"]});
+        assert_eq!(lost(named), [""; 0]);
+        for answer in ["Yes", "No"] {
+            let card = json!({"userMetadata": {"billing": {}}, "passEmptyValues": answer});
+            assert_eq!(lost(card), ["userMetadata.billing"]);
+        }
+        let replaced = json!({"userMetadata": {"x": 1}, "clear": ["userMetadata", "userMetadata.billing"]});
+        assert_eq!(lost(replaced), ["userMetadata.plan"]);
+        let applied = json!({"userMetadata": {"plan": null}});
+        let both = told(json!({"userMetadata": {}}), Some(applied), &["userMetadata.plan"]);
+        assert_eq!((both.blanks, both.lost), (vec!["userMetadata.plan".to_owned()], vec![]));
     }
 }

@@ -1,7 +1,8 @@
 //! Nulls that `kubectl apply` drops on its way to the API server: told, and never guessed at.
 
 use crate::counts::{Cost, restart};
-use crate::world::{DEADLINE, World, condition, update};
+use crate::world::{DEADLINE, World, condition, unhurried, update};
+use auth0_sandbox::{Fault, FaultKind};
 use kube::api::{Patch, PatchParams};
 use lab::{Mode, wait_until};
 use serde_json::{Value, json};
@@ -367,4 +368,110 @@ async fn a_map_whose_null_is_gone_from_the_annotation_is_an_order_at_once() {
     apply(&world, "ada", json!({"userMetadata": {}})).await;
     until_told(&world, "ada", &[]).await;
     assert_eq!(world.bodies_of("auth0|ada"), [json!({"user_metadata": {}})]);
+}
+
+/// Applies by server-side apply, which keeps nulls, and drops those of `userMetadata` by a merge patch.
+async fn lose_the_null(world: &World, slug: &str) {
+    let lost = json!({"spec": {"userMetadata": {"plan": null}}});
+    world.updates().patch(slug, &PatchParams::default(), &Patch::Merge(&lost)).await.unwrap();
+}
+
+#[tokio::test]
+async fn explicit_nulls_are_remembered_whatever_becomes_of_the_pass() {
+    let world = World::start("dropped-known").await;
+    let nulls = json!({"userMetadata": {"plan": null}});
+    let with = |more: Value| {
+        let mut card = nulls.clone();
+        card.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        card
+    };
+    // What keeps each from being sent, and what lets it be sent once the null is lost.
+    let cases = [
+        (
+            "tenantless",
+            with(json!({"tenantRef": {"name": "none"}})),
+            json!({"tenantRef": {"name": "example"}}),
+        ),
+        ("observed", with(json!({"mode": "Observe"})), json!({"mode": "Apply"})),
+        ("unanswered", with(json!({"passEmptyValues": "No"})), json!({"passEmptyValues": "Yes"})),
+        (
+            "unsendable",
+            with(json!({"clear": ["appMetadata.a"], "appMetadata": {"a": 1}})),
+            json!({"clear": null, "appMetadata": null}),
+        ),
+        ("unconnected", with(json!({"connection": "None"})), json!({"connection": null})),
+        ("paused", nulls.clone(), json!({})),
+    ];
+    for (slug, card, _) in &cases {
+        world.add_person(slug);
+        let mut manifest: Value = serde_json::from_str(&manifest(slug, card.clone())).unwrap();
+        if *slug == "paused" {
+            manifest["metadata"]["annotations"] = json!({"auth0-user-operator.dev/paused": "true"});
+        }
+        patch_as(&world, slug, "gitops", &manifest.to_string()).await;
+    }
+    let known = |object: &Value| {
+        object["status"]["explicitNulls"] == json!(["userMetadata.plan"])
+            && object["status"]["observedGeneration"] == 1
+    };
+    world.until_all("what the spec holds of nulls", known).await;
+    for (slug, _, cure) in cases {
+        lose_the_null(&world, slug).await;
+        let cure =
+            json!({"spec": cure, "metadata": {"annotations": {"auth0-user-operator.dev/paused": null}}});
+        world.updates().patch(slug, &PatchParams::default(), &Patch::Merge(&cure)).await.unwrap();
+        let cured = |object: &Value| {
+            object["status"]["observedGeneration"] == object["metadata"]["generation"]
+                && condition(object, "Ready") == ("True".to_owned(), "Applied".to_owned())
+        };
+        world.until(&format!("auth0userupdate/{slug}"), "the cure", cured).await;
+        let object = until_told(&world, slug, &["userMetadata"]).await;
+        assert_eq!(object["spec"]["userMetadata"], json!({}), "{slug}");
+        let warnings = until_warnings(&world, slug, 1).await;
+        assert!(warnings[0].contains("clear: [userMetadata]"), "{warnings:?}");
+    }
+    assert_eq!(world.bodies(), [Value::Null; 0]);
+}
+
+#[tokio::test]
+async fn a_null_that_is_lost_during_a_look_is_known() {
+    let world = World::start("dropped-during").await;
+    world.add_person("ada");
+    let slow = FaultKind::Delay { millis: 30_000, after_effect: false };
+    world.sandbox.fault(Fault::new(slow).method("GET").path("/api/v2/users/auth0%7Cada"));
+    apply_by_controller(&world, "ada", json!({"userMetadata": {"plan": null}})).await;
+    until_looked_at(&world, "ada").await;
+    lose_the_null(&world, "ada").await;
+    world.sandbox.clear_faults();
+    until_told(&world, "ada", &["userMetadata"]).await;
+    let bodies = world.bodies();
+    assert!(!bodies.contains(&json!({"user_metadata": {}})), "{bodies:?}");
+}
+
+#[tokio::test]
+async fn a_null_that_is_lost_before_the_first_look_is_known() {
+    let world = World::start("dropped-before").await;
+    for slug in ["ada", "bea"] {
+        world.add_person(slug);
+    }
+    let limit = async |limit: Value| {
+        let limit = json!({"spec": {"rateLimit": limit}});
+        world.kubectl.patch("auth0tenant/example", lab::Patch::Merge, &limit).await.unwrap().ok().unwrap();
+    };
+    limit(json!({"requestsPerMinute": 1, "burst": 1})).await;
+    apply_by_controller(&world, "ada", json!({"name": "New"})).await;
+    until_looked_at(&world, "ada").await;
+    apply_by_controller(&world, "bea", json!({"userMetadata": {"plan": null}})).await;
+    let known = |object: &Value| object["status"]["explicitNulls"] == json!(["userMetadata.plan"]);
+    let waiting = world.until("auth0userupdate/bea", "what waits is known", known).await;
+    assert_eq!(waiting["status"]["observedGeneration"], -1);
+    lose_the_null(&world, "bea").await;
+    limit(unhurried()).await;
+    until_told(&world, "bea", &["userMetadata"]).await;
+    assert!(world.bodies_of("auth0|bea").is_empty());
+}
+
+async fn until_looked_at(world: &World, slug: &str) {
+    let begins = async || if world.calls_of(slug).is_empty() { Err("no call".to_owned()) } else { Ok(()) };
+    wait_until("the look", DEADLINE, begins).await.unwrap();
 }

@@ -2,5 +2,6 @@
 
 mod appliers;
 pub mod judge;
+mod nulls;
 mod rows;
 mod scripts;

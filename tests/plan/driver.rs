@@ -12,7 +12,7 @@ use auth0_user_operator::controller::execute::{
     self, Execution, NOTICEABLE, Pass, Status, Unwritten, execute,
 };
 use auth0_user_operator::plan::{
-    Body, Desired, Hold, Memory, Password, Progress, TriggerKey, must_read_password,
+    Body, Desired, Hold, Memory, Password, Progress, TriggerKey, must_read_password, remembered_nulls,
 };
 use auth0_user_operator::reason::{Failure, Reason};
 use auth0_user_operator::user::User;
@@ -82,6 +82,8 @@ impl Report {
 pub struct Operator {
     pub spec: Auth0UserUpdateSpec,
     pub last_applied: Option<JsonMap>,
+    /// What status remembers of explicit nulls.
+    pub explicit_nulls: Vec<String>,
     pub secret: Secret,
     pub memory: Memory,
     pub key: TriggerKey,
@@ -96,6 +98,7 @@ impl Operator {
         Self {
             spec: spec(card),
             last_applied: None,
+            explicit_nulls: Vec::new(),
             secret: Secret::Missing,
             memory: Memory::default(),
             key: key(7),
@@ -109,6 +112,7 @@ impl Operator {
         Self {
             spec: self.spec.clone(),
             last_applied: self.last_applied.clone(),
+            explicit_nulls: self.explicit_nulls.clone(),
             secret: self.secret.clone(),
             memory: Memory { has_failed: false, ..self.memory.clone() },
             key: key(7),
@@ -138,7 +142,9 @@ impl Operator {
     }
 
     pub fn pass(&mut self, auth0: &mut Auth0, fault: Fault) -> Report {
-        let desired = match Desired::read(&self.spec, self.last_applied.as_ref()) {
+        let read = Desired::read(&self.spec, self.last_applied.as_ref(), &self.explicit_nulls);
+        self.explicit_nulls = remembered_nulls(&self.spec, &self.explicit_nulls);
+        let desired = match read {
             Ok(desired) => desired,
             Err(failure) => {
                 return Report { end: End::Failed, failure: Some(failure), ..Report::default() };

@@ -13,6 +13,7 @@ mod key_lost;
 mod mails;
 mod metadata;
 mod not_persisted;
+mod nulls;
 mod order;
 mod passwords;
 mod refusals;

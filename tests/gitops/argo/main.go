@@ -1,5 +1,5 @@
 // Command argo-judge compares, syncs and judges health as Argo CD does: with
-// the packages of Argo CD 3.2.12 and the gitops-engine that it is built with.
+// the packages of Argo CD 3.2.11 and the gitops-engine that it is built with.
 package main
 
 import (

@@ -66,8 +66,9 @@ func discover(vm lua.VM, object *unstructured.Unstructured) ([]v1alpha1.Resource
 	return vm.ExecuteResourceActionDiscovery(object, scripts)
 }
 
-// act runs one action and patches the object as Argo CD's API server does: with the merge patch from
-// what the cluster holds to what the script answered. It prints these patches.
+// act runs one action and patches the object as Argo CD's API server does (RunResourceActionV2 of its
+// server/application, which nothing outside of it can call): with the merge patch from what the cluster
+// holds to what the script answered. It prints these patches.
 func (c *cluster) act(
 	ctx context.Context, objects []*unstructured.Unstructured,
 ) (map[string]json.RawMessage, error) {
@@ -97,14 +98,38 @@ func (c *cluster) act(
 		if err != nil {
 			return nil, err
 		}
-		// Of a change to status, which Argo CD would send to /status, the API server takes no notice here.
-		if _, err := c.kubectl.PatchResource(ctx, c.config, live.GroupVersionKind(), live.GetName(),
-			live.GetNamespace(), types.MergePatchType, patch); err != nil {
+		if err := c.patch(ctx, live, patch); err != nil {
 			return nil, err
 		}
 		all[name(object)] = patch
 	}
 	return all, nil
+}
+
+// patch sends what is changed of status by itself, and then the rest.
+func (c *cluster) patch(ctx context.Context, live *unstructured.Unstructured, patch []byte) error {
+	var rest map[string]any
+	if err := json.Unmarshal(patch, &rest); err != nil {
+		return err
+	}
+	send := func(what map[string]any, subresources ...string) error {
+		bytes, err := json.Marshal(what)
+		if err == nil {
+			_, err = c.kubectl.PatchResource(ctx, c.config, live.GroupVersionKind(), live.GetName(),
+				live.GetNamespace(), types.MergePatchType, bytes, subresources...)
+		}
+		return err
+	}
+	if status, changed := rest["status"]; changed {
+		if err := send(map[string]any{"status": status}, "status"); err != nil {
+			return err
+		}
+		delete(rest, "status")
+	}
+	if len(rest) == 0 {
+		return nil
+	}
+	return send(rest)
 }
 
 // execute runs an action that changes its own object.

@@ -33,9 +33,10 @@ type actionTests struct {
 		Result    []v1alpha1.ResourceAction `json:"result"`
 	} `json:"discoveryTests"`
 	ActionTests []struct {
-		Action             string `json:"action"`
-		InputPath          string `json:"inputPath"`
-		ExpectedOutputPath string `json:"expectedOutputPath"`
+		Action               string `json:"action"`
+		InputPath            string `json:"inputPath"`
+		ExpectedOutputPath   string `json:"expectedOutputPath"`
+		ExpectedErrorMessage string `json:"expectedErrorMessage"`
 	} `json:"actionTests"`
 }
 
@@ -112,17 +113,21 @@ func runActionTests(path string, said map[string]string) error {
 		if err != nil {
 			return err
 		}
-		expected, err := readObject(filepath.Join(dir, test.ExpectedOutputPath))
-		if err != nil {
-			return err
-		}
 		script, err := os.ReadFile(filepath.Join(dir, test.Action, "action.lua"))
 		if err != nil {
 			return err
 		}
 		impacted, err := lua.VM{}.ExecuteResourceAction(object, string(script), nil)
+		if test.ExpectedErrorMessage != "" {
+			said["action "+test.Action+" "+input] = difference(test.ExpectedErrorMessage, fmt.Sprint(err))
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", input, err)
+		}
+		expected, err := readObject(filepath.Join(dir, test.ExpectedOutputPath))
+		if err != nil {
+			return err
 		}
 		if len(impacted) != 1 {
 			return fmt.Errorf("%s: %d objects are changed, not one", input, len(impacted))

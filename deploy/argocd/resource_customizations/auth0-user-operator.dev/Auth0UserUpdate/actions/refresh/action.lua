@@ -1,5 +1,5 @@
--- Argo CD writes the whole object back, and Lua cannot tell {} from []. Where a list holds one of these,
--- the object would come back changed.
+-- Argo CD writes the whole object back, and Lua can neither see nulls nor tell {} from []. The object would come
+-- back without its nulls, and where a list holds {} or [], changed.
 local function holds(values)
   for key, value in pairs(values) do
     if type(value) == "table" and ((type(key) == "number" and next(value) == nil) or holds(value)) then
@@ -10,7 +10,16 @@ local function holds(values)
 end
 
 if holds(obj.spec) then
-  error("a list in spec holds {} or [], which Argo CD would change: use kubectl annotate instead")
+  error("a list in spec holds {} or [], which Argo CD would change: use kubectl annotate instead", 0)
+end
+
+-- Only the operator sees the nulls, and it has to have seen those of this generation.
+local status = obj.status or {}
+if status.observedGeneration ~= obj.metadata.generation then
+  error("Argo CD would remove nulls, and the operator has not seen yet whether spec holds any: use kubectl annotate instead", 0)
+end
+if status.explicitNulls ~= nil and next(status.explicitNulls) ~= nil then
+  error("Argo CD would remove the nulls of " .. table.concat(status.explicitNulls, ", ") .. ": use kubectl annotate instead", 0)
 end
 
 local os = require("os")
