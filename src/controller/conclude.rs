@@ -5,7 +5,7 @@ use super::entries::Entries;
 use super::execute::Refusal;
 use super::outputs;
 use crate::api::{Auth0UserUpdateStatus, IgnoredField, LastUpdate, Mode, NotPersisted, Output, RefusedField};
-use crate::plan::{Group, Hold};
+use crate::plan::{Attribute, Hold};
 use crate::reason::{Failure, Reason, Retry, Standing};
 use crate::user::User;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -175,7 +175,14 @@ fn refused_fields(previous: &Auth0UserUpdateStatus, outcome: &Outcome, now: Time
             since: since(field),
         })
     });
-    before.iter().filter(waits).cloned().chain(new).collect()
+    let mut refused: Vec<RefusedField> = before.iter().filter(waits).cloned().chain(new).collect();
+    refused.sort_by(|one, other| place(&one.field).cmp(&place(&other.field)));
+    refused
+}
+
+/// Where a field stands in the order in which a resource reports.
+fn place(field: &str) -> (Option<Attribute>, &str) {
+    (Attribute::of_field(field), field)
 }
 
 /// What did not go through.
@@ -195,7 +202,7 @@ fn parts(refused: &[RefusedField], outcome: &Outcome) -> Vec<Part> {
         failure: Failure::new(Reason::from_word(reason), message.as_str()),
     });
     let mut parts: Vec<Part> = held.chain(refused).collect();
-    parts.sort_by_key(|part| Group::of_field(&part.field));
+    parts.sort_by(|one, other| place(&one.field).cmp(&place(&other.field)));
     parts
 }
 

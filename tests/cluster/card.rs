@@ -174,7 +174,7 @@ fn everything() -> Value {
 }
 
 #[tokio::test]
-async fn a_whole_card_is_three_requests_password_then_everything_then_username() {
+async fn a_whole_card_is_a_block_the_password_everything_else_and_the_username() {
     let world = world("card-all").await;
     world.apply_secret("password", &json!({"new": "Winter-Orchid-7\n"})).await;
     world.apply(everything()).await;
@@ -183,16 +183,17 @@ async fn a_whole_card_is_three_requests_password_then_everything_then_username()
         "name": "All", "given_name": "A", "family_name": "Ll", "nickname": "al",
         "picture": "https://example.com/all.png", "email": "all@example.com", "email_verified": true,
         "verify_email": true, "client_id": "app-1", "phone_number": "+15550009", "phone_verified": true,
-        "blocked": true, "app_metadata": {"seat": 1}, "user_metadata": {"plan": "pro"},
+        "app_metadata": {"seat": 1}, "user_metadata": {"plan": "pro"},
     });
-    assert_eq!(world.bodies(), [json!({"password": "Winter-Orchid-7"}), rest, json!({"username": "all"})]);
+    let password = json!({"password": "Winter-Orchid-7", "blocked": true});
+    assert_eq!(world.bodies(), [json!({"blocked": true}), password, rest, json!({"username": "all"})]);
     assert_eq!(world.sandbox.password("auth0|ann", "People").as_deref(), Some("Winter-Orchid-7"));
     assert_eq!(condition(&object, "Synced"), ("True".into(), "InSync".into()));
-    assert_eq!(object["status"]["lastUpdate"]["requests"], 3);
+    assert_eq!(object["status"]["lastUpdate"]["requests"], 4);
 }
 
 #[tokio::test]
-async fn a_whole_card_for_a_secondary_identity_is_four_requests_and_names_it_where_it_belongs() {
+async fn a_whole_card_for_a_secondary_identity_keeps_the_identity_apart_and_names_it_where_it_belongs() {
     let world = world("card-secondary").await;
     world.sandbox.put_connection(Connection::database("Second").with_phone());
     let mut lea = person("lea", "People");
@@ -213,10 +214,11 @@ async fn a_whole_card_for_a_secondary_identity_is_four_requests_and_names_it_whe
     assert_eq!(
         world.bodies(),
         [
-            json!({"password": "Winter-Orchid-7", "connection": "Second"}),
+            json!({"blocked": true}),
+            json!({"password": "Winter-Orchid-7", "blocked": true, "connection": "Second"}),
             json!({
                 "name": "All", "given_name": "A", "family_name": "Ll", "nickname": "al",
-                "picture": "https://example.com/all.png", "blocked": true, "app_metadata": {"seat": 1},
+                "picture": "https://example.com/all.png", "app_metadata": {"seat": 1},
                 "user_metadata": {"plan": "pro"},
             }),
             json!({

@@ -3,7 +3,6 @@
 use super::*;
 use crate::api::JsonMap;
 use crate::controller::events;
-use crate::plan::Attribute;
 use crate::reason::Standing;
 use proptest::prelude::*;
 
