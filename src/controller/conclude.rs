@@ -2,9 +2,10 @@
 
 use super::conditions::{self, READY, RECONCILING, STALLED, SYNCED, Saying};
 use super::entries::Entries;
-use super::execute::Refusal;
+use super::execute::{End, Execution, Refusal};
 use super::outputs;
 use crate::api::{Auth0UserUpdateStatus, IgnoredField, LastUpdate, Mode, NotPersisted, Output, RefusedField};
+use crate::auth0::Effect;
 use crate::plan::{Attribute, Hold};
 use crate::reason::{Failure, Reason, Retry, Standing};
 use crate::user::User;
@@ -71,6 +72,36 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Takes over what was done.
+    #[must_use]
+    pub fn executed(self, execution: Execution) -> Self {
+        let effect_unknown = execution.requests > 0
+            && matches!(&execution.end, End::Failed(error) if error.effect == Effect::Unknown);
+        let (interrupted, unfinished) =
+            (matches!(execution.end, End::Interrupted), matches!(execution.end, End::Unfinished(_)));
+        let failure = match execution.end {
+            End::Failed(error) => Some(error.failure),
+            End::Unfinished(failure) => Some(failure).filter(|_| execution.refusals.is_empty()),
+            End::Complete | End::Anew | End::Interrupted => None,
+        };
+        Self {
+            failure,
+            effect_unknown,
+            interrupted,
+            unfinished,
+            user: Some(execution.user),
+            holds: execution.holds,
+            refusals: execution.refusals,
+            left_out: execution.left_out,
+            sent: execution.sent,
+            cleared: execution.cleared,
+            requests: execution.requests,
+            entries: execution.entries,
+            not_persisted: execution.not_persisted,
+            ..self
+        }
+    }
+
     /// Whether Auth0 accepted anything.
     #[must_use]
     pub fn changed_auth0(&self) -> bool {

@@ -14,7 +14,7 @@ use super::schedule;
 use super::tenants::Tenant;
 use super::update::{ANEW, RECHECK, Updates};
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode};
-use crate::auth0::{self, Effect};
+use crate::auth0;
 use crate::metrics::Metrics;
 use crate::plan::{Body, Desired, Group, Memory, Progress};
 use crate::reason::{Failure, Reason};
@@ -299,32 +299,13 @@ impl Looked {
     }
 
     fn executed(outcome: Outcome, execution: Execution, tenant: &Tenant) -> Self {
-        let (anew, interrupted) =
-            (matches!(execution.end, End::Anew), matches!(execution.end, End::Interrupted));
-        let unfinished = matches!(execution.end, End::Unfinished(_));
-        let effect_unknown = execution.requests > 0
-            && matches!(&execution.end, End::Failed(error) if error.effect == Effect::Unknown);
-        let (failure, retry_after) = match execution.end {
-            End::Failed(error) => (Some(with_choices(error.failure, tenant)), error.retry_after),
-            End::Unfinished(failure) => (Some(failure).filter(|_| execution.refusals.is_empty()), None),
-            End::Complete | End::Anew | End::Interrupted => (None, None),
+        let anew = matches!(execution.end, End::Anew);
+        let retry_after = match &execution.end {
+            End::Failed(error) => error.retry_after,
+            End::Complete | End::Anew | End::Interrupted | End::Unfinished(_) => None,
         };
-        let outcome = Outcome {
-            failure,
-            effect_unknown,
-            interrupted,
-            unfinished,
-            user: Some(execution.user),
-            holds: execution.holds,
-            refusals: execution.refusals,
-            left_out: execution.left_out,
-            sent: execution.sent,
-            cleared: execution.cleared,
-            requests: execution.requests,
-            entries: execution.entries,
-            not_persisted: execution.not_persisted,
-            ..outcome
-        };
+        let mut outcome = outcome.executed(execution);
+        outcome.failure = outcome.failure.map(|failure| with_choices(failure, tenant));
         Self { outcome, retry_after, anew, rivals: None }
     }
 }

@@ -3,7 +3,7 @@
 mod admission;
 mod agenda;
 mod clients;
-mod conclude;
+pub mod conclude;
 mod conditions;
 mod dropped;
 pub mod entries;

@@ -1,12 +1,13 @@
-//! Drives the operator's own executor against the model of Auth0, with a fault at any action.
+//! Drives the operator's own executor and its conclusion against the model of Auth0, with a fault at any action.
 //!
 //! The memory of an [`Operator`] is what its status durably holds.
 
 use crate::world::Auth0;
 use auth0_user_operator::api::{
-    Auth0UserUpdateSpec, JsonMap, RefusedField, SecretVersion, Trigger, TriggerState,
+    Auth0UserUpdateSpec, Auth0UserUpdateStatus, JsonMap, SecretVersion, Trigger, TriggerState,
 };
 use auth0_user_operator::auth0::{Effect, Error, rejection};
+use auth0_user_operator::controller::conclude::{Outcome, conclude};
 use auth0_user_operator::controller::entries::{Entries, Unsent};
 use auth0_user_operator::controller::execute::{
     self, Execution, NOTICEABLE, Pass, Status, Unwritten, execute,
@@ -17,6 +18,8 @@ use auth0_user_operator::plan::{
 use auth0_user_operator::reason::{Failure, Reason};
 use auth0_user_operator::user::User;
 use futures::FutureExt as _;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -68,6 +71,8 @@ pub struct Report {
     pub refused: BTreeSet<String>,
     pub left_out: BTreeSet<String>,
     pub not_persisted: Vec<String>,
+    /// PATCH requests.
+    pub requests: u32,
     /// Writes of the status and requests.
     pub actions: usize,
 }
@@ -87,6 +92,8 @@ pub struct Operator {
     pub secret: Secret,
     pub memory: Memory,
     pub key: TriggerKey,
+    pub conditions: Vec<Condition>,
+    pub generation: i64,
     /// What only this process knows: fields in doubt, and orders that status may show as begun.
     pub doubt: BTreeSet<String>,
     pub unsent: Vec<Unsent>,
@@ -102,6 +109,8 @@ impl Operator {
             secret: Secret::Missing,
             memory: Memory::default(),
             key: key(7),
+            conditions: Vec::new(),
+            generation: 1,
             doubt: BTreeSet::new(),
             unsent: Vec::new(),
         }
@@ -116,6 +125,8 @@ impl Operator {
             secret: self.secret.clone(),
             memory: Memory { has_failed: false, ..self.memory.clone() },
             key: key(7),
+            conditions: self.conditions.clone(),
+            generation: self.generation,
             doubt: BTreeSet::new(),
             unsent: Vec::new(),
         }
@@ -124,6 +135,7 @@ impl Operator {
     /// A new generation: refusals are forgiven, orders and values that were not kept are remembered.
     pub fn edit(&mut self, card: &Value) {
         self.spec = spec(card);
+        self.generation += 1;
         self.memory.refused.clear();
         self.memory.generation_applied = false;
         self.memory.has_failed = false;
@@ -190,42 +202,55 @@ impl Operator {
     }
 
     /// The status at the end of a pass.
-    fn publish(&mut self, execution: Execution) -> Report {
-        let Execution { refusals, left_out, holds, not_persisted, .. } = execution;
-        let refused: BTreeSet<String> = refusals.iter().flat_map(|refusal| refusal.fields.clone()).collect();
-        let durable = &mut self.memory;
-        let done = |field: &String| execution.sent.contains(field) || execution.cleared.contains(field);
-        let (end, failure) = match execution.end {
-            execute::End::Complete => (End::Complete, None),
-            execute::End::Unfinished(failure) => (End::Unfinished, Some(failure)),
-            execute::End::Failed(error) => (End::Failed, Some(error.failure)),
-            execute::End::Anew | execute::End::Interrupted => (End::Failed, None),
+    fn publish(&mut self, mut execution: Execution) -> Report {
+        let refused = execution.refusals.iter().flat_map(|refusal| refusal.fields.clone()).collect();
+        self.unsent = std::mem::take(&mut execution.unsent);
+        let end = match &execution.end {
+            execute::End::Complete => End::Complete,
+            execute::End::Unfinished(_) => End::Unfinished,
+            execute::End::Failed(_) | execute::End::Anew | execute::End::Interrupted => End::Failed,
         };
-        let waits = |known: &RefusedField| {
-            let field = &known.field;
-            !refused.contains(field) && (left_out.contains(field) || (end == End::Failed && !done(field)))
-        };
-        let new = refusals.iter().flat_map(|refusal| &refusal.fields).map(|field| RefusedField {
-            field: field.clone(),
-            reason: Reason::InvalidRequest.to_string(),
-            message: String::new(),
-            since: String::new(),
-        });
-        durable.refused = durable.refused.drain(..).filter(waits).chain(new).collect();
-        durable.triggers = execution.entries.onto(&durable.triggers);
-        durable.retry.clear();
-        durable.has_failed = end == End::Failed;
-        self.unsent = execution.unsent;
         if end == End::Unfinished {
-            self.doubt = execution.progress.doubt;
+            self.doubt = std::mem::take(&mut execution.progress.doubt);
         }
-        let not_persisted = not_persisted.filter(|_| end == End::Complete);
-        if let Some(lost) = &not_persisted {
-            durable.not_persisted.clone_from(lost);
-            durable.generation_applied = holds.is_empty() && left_out.is_empty() && refused.is_empty();
+        let anew = matches!(execution.end, execute::End::Anew);
+        let outcome = Outcome { generation: self.generation, ..Outcome::default() }.executed(execution);
+        let memory = &self.memory;
+        let previous = Auth0UserUpdateStatus {
+            triggers: memory.triggers.clone(),
+            refused_fields: memory.refused.clone(),
+            not_persisted: memory.not_persisted.clone(),
+            conditions: std::mem::take(&mut self.conditions),
+            ..Auth0UserUpdateStatus::default()
+        };
+        let status = if anew { previous } else { conclude(&previous, &outcome, Timestamp::UNIX_EPOCH) };
+        self.conditions = status.conditions;
+        self.memory = Memory {
+            triggers: status.triggers,
+            refused: status.refused_fields,
+            not_persisted: status.not_persisted,
+            has_failed: outcome.failure.is_some(),
+            generation_applied: self.ready().is_some_and(|ready| {
+                ready.status == "True" && ready.observed_generation == Some(self.generation)
+            }),
+            ..Memory::default()
+        };
+        let lost = outcome.not_persisted.into_iter().flatten().map(|entry| entry.field).collect();
+        Report {
+            end,
+            failure: outcome.failure,
+            holds: outcome.holds,
+            refused,
+            left_out: outcome.left_out,
+            not_persisted: lost,
+            requests: outcome.requests,
+            actions: 0,
         }
-        let not_persisted = not_persisted.into_iter().flatten().map(|entry| entry.field).collect();
-        Report { end, failure, holds, refused, left_out, not_persisted, actions: 0 }
+    }
+
+    /// The condition.
+    pub fn ready(&self) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.type_ == "Ready")
     }
 }
 
