@@ -3,7 +3,7 @@
 //! A wake-up decides nothing: status changes, labels and foreign annotations wake a resource too.
 
 use super::agenda::Agenda;
-use super::conditions::{self, READY, SYNCED};
+use super::conditions::{self, READY, RECONCILING, SYNCED};
 use super::dropped;
 use super::entries::is_begun;
 use super::line::Lane;
@@ -72,6 +72,16 @@ pub enum Wake {
 pub fn is_applied(object: &Auth0UserUpdate) -> bool {
     let generation = object.metadata.generation.unwrap_or_default();
     object.status.as_ref().is_some_and(|status| conditions::is_ready(&status.conditions, generation))
+}
+
+/// Whether the status says that nothing more is sent for the present generation, be it applied or stalled.
+#[must_use]
+pub fn seems_done(object: &Auth0UserUpdate) -> bool {
+    object.status.as_ref().is_some_and(|status| {
+        mode(object) == Mode::Apply
+            && status.observed_generation == object.metadata.generation
+            && conditions::find(&status.conditions, RECONCILING).is_none()
+    })
 }
 
 /// Whether somebody stopped this resource.

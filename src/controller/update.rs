@@ -4,7 +4,6 @@ use super::admission::{Admission, Entry};
 use super::agenda::{Agenda, Agendas};
 use super::clients::Clients;
 use super::conclude::{Outcome, conclude};
-use super::conditions::{self, RECONCILING};
 use super::dropped;
 use super::events;
 use super::execute::Unwritten;
@@ -17,7 +16,7 @@ use super::schedule;
 use super::secrets::Secrets;
 use super::tenants::{self, Tenant};
 use super::undecodable;
-use crate::api::{Auth0UserUpdate, Field, Mode};
+use crate::api::{Auth0UserUpdate, Field};
 use crate::claims::Named;
 use crate::plan::TriggerKey;
 use crate::probes::Probes;
@@ -118,15 +117,16 @@ impl Updates {
         let now = Instant::now();
         gate::begin(object, &around, &mut agenda, now);
         let mut wake = gate::decide(object, &around, &agenda, now);
-        if wake == Wake::LookIfPasswordChanged {
+        // Whatever else it waits for.
+        let tells = gate::password_changed(object, &around.secret, &agenda) && gate::seems_done(object);
+        if tells || wake == Wake::LookIfPasswordChanged {
             let rewritten = self.compare_password(object, &around, &mut agenda).await;
-            if rewritten == Rewritten::Another {
+            if tells && rewritten == Rewritten::Another {
                 self.announce_password(object, &agenda).await;
             }
-            wake = if rewritten == Rewritten::Judged {
-                gate::decide(object, &around, &agenda, now)
-            } else {
-                Wake::Look { forgives: true }
+            wake = match gate::decide(object, &around, &agenda, now) {
+                Wake::LookIfPasswordChanged => Wake::Look { forgives: true },
+                decided => decided,
             };
         }
         let next = match wake {
@@ -219,10 +219,6 @@ impl Updates {
     /// Says that the Secret holds a new password, before anything else: until its turn comes and Auth0 has answered,
     /// the resource must not be taken for done.
     async fn announce_password(&self, object: &Auth0UserUpdate, agenda: &Agenda) {
-        let conditions = object.status.as_ref().map_or(&[][..], |status| &status.conditions);
-        if gate::mode(object) == Mode::Observe || conditions::find(conditions, RECONCILING).is_some() {
-            return;
-        }
         let failure = Failure::new(
             Reason::PasswordPending,
             "the Secret of spec.passwordSecretRef holds a new password that is not set in Auth0 yet; the operator sends it as soon as the tenant's rate limit allows",
