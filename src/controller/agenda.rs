@@ -81,10 +81,9 @@ impl Agenda {
         asked: Option<Duration>,
         resync: Option<Duration>,
     ) {
-        if outcome.effect_unknown {
-            self.expect_late();
-        } else {
-            self.late_until = self.late_until.filter(|end| *end > began);
+        self.late_until = self.late_until.filter(|end| *end > began);
+        if let Some(gave_up) = outcome.gave_up {
+            self.expect_late(gave_up);
         }
         let mut held = outcome.holds.iter().map(|hold| hold.failure.reason);
         let held = held.find(|reason| reason.retry() == Retry::Backoff);
@@ -97,9 +96,9 @@ impl Agenda {
         self.due = next.into_iter().chain(self.late_until).min();
     }
 
-    /// A request was given up that Auth0 may still carry out, even after another one.
-    pub fn expect_late(&mut self) {
-        self.late_until = Some(Instant::now() + LATE);
+    /// A request was given up then that Auth0 may still carry out, even after another one.
+    pub fn expect_late(&mut self, gave_up: Instant) {
+        self.late_until = Some(gave_up + LATE);
     }
 
     /// Remembers what this look was about, so that only a change of it wakes the resource. `rivals` is the
@@ -241,9 +240,10 @@ mod tests {
         /// Looks now, for so many seconds.
         async fn look(&mut self, seconds: u64, failure: Option<Reason>, effect_unknown: bool) {
             let failure = failure.map(|reason| Failure::new(reason, "because"));
-            let mut outcome = Outcome { failure, effect_unknown, ..Outcome::default() };
             let began = Instant::now();
             advance(Duration::from_secs(seconds)).await;
+            let gave_up = effect_unknown.then(Instant::now);
+            let mut outcome = Outcome { failure, gave_up, ..Outcome::default() };
             self.0.look_again(&mut outcome, &Auth0UserUpdateStatus::default(), began, None, None);
         }
 

@@ -12,6 +12,7 @@ use crate::user::User;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
 use std::collections::BTreeSet;
+use tokio::time::Instant;
 
 /// Auth0's limit for a user. Whether it counts 1,000 or 1,024 bytes is not known, so the smaller one warns.
 const PROFILE_LIMIT_KILOBYTES: i64 = 10;
@@ -31,8 +32,8 @@ pub struct Outcome {
     pub user: Option<User>,
     /// Why the pass ended early.
     pub failure: Option<Failure>,
-    /// Auth0 may still carry out a request of this pass that was given up.
-    pub effect_unknown: bool,
+    /// When a request of this pass was given up that Auth0 may still carry out.
+    pub gave_up: Option<Instant>,
     /// How many passes in a row ended early, this one included.
     pub failures: u32,
     /// The Secret has a content that was not sent yet.
@@ -55,8 +56,8 @@ pub struct Outcome {
     pub requests: u32,
     /// What changed in the memory of orders.
     pub entries: Entries,
-    /// The spec declares metadata or a field of the profile.
-    pub fills_profile: bool,
+    /// Size of the user, where the spec declares metadata or a field of the profile.
+    pub profile_kilobytes: Option<i64>,
     /// Values that Auth0 does not hold; `None` where nothing was judged.
     pub not_persisted: Option<Vec<NotPersisted>>,
     /// Blanks that cannot be cleared; `None` where nothing was judged.
@@ -75,7 +76,7 @@ impl Outcome {
     /// Takes over what was done.
     #[must_use]
     pub fn executed(self, execution: Execution) -> Self {
-        let effect_unknown = execution.requests > 0
+        let is_unknown = execution.requests > 0
             && matches!(&execution.end, End::Failed(error) if error.effect == Effect::Unknown);
         let (interrupted, unfinished) =
             (matches!(execution.end, End::Interrupted), matches!(execution.end, End::Unfinished(_)));
@@ -86,7 +87,7 @@ impl Outcome {
         };
         Self {
             failure,
-            effect_unknown,
+            gave_up: is_unknown.then(Instant::now),
             interrupted,
             unfinished,
             user: Some(execution.user),
@@ -164,13 +165,10 @@ pub fn seconds(time: Timestamp) -> String {
 
 /// Size of a user that is too large; where the pass came to no end, as it was found for this generation.
 fn profile_kilobytes(previous: &Auth0UserUpdateStatus, outcome: &Outcome) -> Option<i64> {
-    match &outcome.user {
-        Some(user) if outcome.failure.is_none() => outcome
-            .fills_profile
-            .then(|| user.kilobytes())
-            .filter(|kilobytes| *kilobytes >= PROFILE_LIMIT_KILOBYTES),
-        _ => previous.profile_kilobytes.filter(|_| previous.observed_generation == Some(outcome.generation)),
+    if outcome.failure.is_none() && outcome.user.is_some() {
+        return outcome.profile_kilobytes.filter(|kilobytes| *kilobytes >= PROFILE_LIMIT_KILOBYTES);
     }
+    previous.profile_kilobytes.filter(|_| previous.observed_generation == Some(outcome.generation))
 }
 
 /// What is said of a user that is too large.

@@ -156,7 +156,6 @@ impl Updates {
             Err(failure) => return Looked::refused(outcome, failure),
         };
         outcome.ignored = Some(desired.ignored.clone());
-        outcome.fills_profile = outcome.mode == Mode::Apply && fills_profile(&desired);
         entry.begin();
         let user = match auth0.user(&object.spec.user_id).await {
             Ok(user) => user,
@@ -216,6 +215,8 @@ impl Updates {
             execution
         };
         outcome.password_pending &= !execution.password_is_settled();
+        outcome.profile_kilobytes =
+            (outcome.mode == Mode::Apply && fills_profile(&desired)).then(|| execution.user.kilobytes());
         Looked { rivals, ..Looked::executed(outcome, execution, tenant) }
     }
 
@@ -383,4 +384,25 @@ fn report(
 fn is_shown(status: &Auth0UserUpdateStatus, generation: i64, reason: Reason) -> bool {
     status.observed_generation == Some(generation)
         && status.conditions.iter().any(|condition| condition.reason == reason.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_spec_fills_the_profile_with_its_texts_and_metadata() {
+        for (fields, fills) in [
+            (json!({"blocked": true, "email": "a@example.com"}), false),
+            (json!({"nickname": "a"}), true),
+            (json!({"appMetadata": {"a": 1}}), true),
+            (json!({"clear": ["userMetadata"]}), true),
+        ] {
+            let mut spec = json!({"tenantRef": {"name": "t"}, "passEmptyValues": "No", "userId": "auth0|a"});
+            fields.as_object().unwrap().iter().for_each(|(field, value)| spec[field] = value.clone());
+            let desired = Desired::declared(&serde_json::from_value(spec).unwrap(), None, &[]);
+            assert_eq!(fills_profile(&desired), fills, "{fields}");
+        }
+    }
 }

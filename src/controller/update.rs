@@ -124,10 +124,10 @@ impl Updates {
             if tells && rewritten == Rewritten::Another {
                 self.announce_password(object, &agenda).await;
             }
-            wake = match gate::decide(object, &around, &agenda, now) {
-                Wake::LookIfPasswordChanged => Wake::Look { forgives: true },
-                decided => decided,
-            };
+            wake = gate::decide(object, &around, &agenda, now);
+            if wake == Wake::LookIfPasswordChanged {
+                wake = Wake::Look { forgives: true };
+            }
         }
         let next = match wake {
             Wake::Look { forgives } => match self.enter(&who, object, &around, &agenda) {
@@ -326,7 +326,7 @@ impl Updates {
         let mut agenda = self.agendas.of(&uid);
         // Whatever was sent since then is not known.
         agenda.unsent.clear();
-        agenda.expect_late();
+        agenda.expect_late(Instant::now());
         agenda.failures += 1;
         let wait = schedule::backoff(agenda.failures, Some(schedule::DEFAULT_RESYNC));
         agenda.due = Some(Instant::now() + wait);
