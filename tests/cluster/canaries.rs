@@ -12,27 +12,28 @@ const WEAK: &str = "canarypasswordweak";
 /// Planted as a client secret that Auth0 does not know.
 const WRONG_SECRET: &str = "canary-wrong-secret-90aa";
 
-/// Planted as one that the script of a custom database repeats in another form, which its characters make.
+/// Planted as a secret that Auth0 repeats in other forms, which the characters at its end make.
 const SPOKEN: &str = "CanarySpoken9'<\"\\&4Jy%2+Hm";
 
-/// The ways in which a script has repeated a secret, each with a name.
-fn spoken(secret: &str) -> [(&'static str, String); 8] {
-    let each = |form: fn(u8) -> String| secret.bytes().map(form).collect::<String>();
+/// The forms in which the script of a custom database has repeated a secret.
+fn spoken() -> [(&'static str, String); 9] {
+    let each = |form: fn(u8) -> String| SPOKEN.bytes().map(form).collect::<String>();
     let url = |byte: u8| {
         if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
     };
-    let base64 = json!(k8s_openapi::ByteString(format!("user:{secret}").into_bytes()));
+    let base64 = json!(k8s_openapi::ByteString(format!("user:{SPOKEN}").into_bytes()));
     let html =
-        secret.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;").replace('\'', "&#39;");
+        SPOKEN.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;").replace('\'', "&#39;");
     [
-        ("spoken-json", json!(secret).to_string().trim_matches('"').to_owned()),
-        ("spoken-url", each(url)),
-        ("spoken-base64", base64.as_str().unwrap().to_owned()),
-        ("spoken-hex", each(|byte| format!("{byte:02x}"))),
-        ("spoken-sql", secret.replace('\'', "''")),
-        ("spoken-html", html),
-        ("spoken-case", secret.to_uppercase()),
-        ("spoken-cut", secret[..12].to_owned()),
+        ("plain", SPOKEN.to_owned()),
+        ("json", json!(SPOKEN).to_string()),
+        ("url", each(url)),
+        ("base64", base64.as_str().unwrap().to_owned()),
+        ("hex", each(|byte| format!("{byte:02x}"))),
+        ("sql", SPOKEN.replace('\'', "''")),
+        ("html", html),
+        ("case", SPOKEN.to_uppercase()),
+        ("cut", SPOKEN[..12].to_owned()),
     ]
 }
 
@@ -51,12 +52,7 @@ fn status(status: u16, body: Option<Value>) -> FaultKind {
 fn scenes() -> Vec<Scene> {
     let scene = |slug, reason, fault| Scene { slug, reason, fault: Some(fault) };
     let unauthorized = json!({"statusCode": 401, "error": "Unauthorized", "message": "Invalid token"});
-    let spoken = spoken(SPOKEN).map(|(slug, form)| {
-        let text = format!("Error: cannot log in with {form}");
-        let body = json!({"statusCode": 400, "error": form, "errorCode": form, "message": text});
-        scene(slug, "PasswordRejected", status(400, Some(body)))
-    });
-    let mut scenes = vec![
+    vec![
         Scene { slug: "success", reason: "Applied", fault: None },
         Scene { slug: "refused", reason: "PasswordRejected", fault: None },
         scene("unauthorized", "AuthenticationFailed", status(401, Some(unauthorized))),
@@ -86,18 +82,7 @@ fn scenes() -> Vec<Scene> {
         scene("large", "Auth0Unavailable", FaultKind::Oversized),
         scene("elsewhere", "Auth0Unavailable", FaultKind::Redirect { location: "https://localhost/".into() }),
         scene("lost", "Auth0Unavailable", FaultKind::BareNotFound),
-    ];
-    scenes.extend(spoken);
-    scenes
-}
-
-/// The password of a scene.
-fn password_of(slug: &str) -> &'static str {
-    match slug {
-        "refused" => WEAK,
-        slug if slug.starts_with("spoken") => SPOKEN,
-        _ => PASSWORD,
-    }
+    ]
 }
 
 /// Where a canary must not be: a name for each place and what is there.
@@ -133,6 +118,22 @@ fn forms(canary: &str) -> Vec<String> {
     forms
 }
 
+/// Fails where a canary is in one of the places, and answers how many there are.
+async fn are_nowhere(world: &World, canaries: &[String]) -> usize {
+    let places = places(world).await;
+    let mut found = Vec::new();
+    for (place, text) in &places {
+        for canary in canaries {
+            for form in forms(canary).iter().filter(|form| text.contains(form.as_str())) {
+                let around = text.lines().find(|line| line.contains(form.as_str())).unwrap_or_default();
+                found.push(format!("{form} in {place}: {}", around.chars().take(600).collect::<String>()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{} finds:\n{}", found.len(), found.join("\n"));
+    places.len()
+}
+
 #[test]
 fn a_canary_is_found_wherever_it_lies_in_a_base64_text() {
     for before in ["", "x", "xy", "xyz"] {
@@ -151,9 +152,9 @@ async fn no_password_client_secret_or_token_comes_out_anywhere() {
     let mut cards = Vec::new();
     for scene in &scenes {
         let slug = scene.slug;
-        let connection = if slug == "refused" { "Strict" } else { "People" };
-        world.sandbox.put_user(person(slug, connection)).unwrap();
-        world.apply_secret(slug, &json!({"password": password_of(slug)})).await;
+        let refused = slug == "refused";
+        world.sandbox.put_user(person(slug, if refused { "Strict" } else { "People" })).unwrap();
+        world.apply_secret(slug, &json!({"password": if refused { WEAK } else { PASSWORD }})).await;
         if let Some(fault) = &scene.fault {
             let path = format!("/api/v2/users/auth0%7C{slug}");
             world.sandbox.fault(Fault::new(fault.clone()).method("PATCH").path(&path));
@@ -178,8 +179,10 @@ async fn no_password_client_secret_or_token_comes_out_anywhere() {
     ));
     world.apply_secret("wrong", &json!({"clientId": "operator", "clientSecret": WRONG_SECRET})).await;
     let wrong = json!({"domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "wrong"}, "rateLimit": crate::world::unhurried()});
+    world.kubectl.apply(&object("Auth0Tenant", "wrong", &wrong)).await.unwrap();
     world.apply_all(cards).await;
 
+    world.until_reason("auth0tenant/wrong", "AuthenticationFailed").await;
     world.until_reason("auth0userupdate/binary", "InvalidRequest").await;
     for Scene { slug, reason, .. } in &scenes {
         wait_until(&format!("{reason} of {slug}"), DEADLINE, async || {
@@ -189,12 +192,6 @@ async fn no_password_client_secret_or_token_comes_out_anywhere() {
         .await
         .unwrap();
     }
-    // The others have their token by now.
-    let echo = spoken(WRONG_SECRET).map(|(_, form)| form).join(" ");
-    let echo = json!({"error": echo, "error_description": format!("No {echo}")});
-    world.sandbox.fault(Fault::new(status(401, Some(echo))).path("/oauth/token"));
-    world.kubectl.apply(&object("Auth0Tenant", "wrong", &wrong)).await.unwrap();
-    world.until_reason("auth0tenant/wrong", "AuthenticationFailed").await;
     // A token that is no longer good, and a Secret that is rotated.
     world.sandbox.clear_faults();
     world.sandbox.expire_tokens();
@@ -209,36 +206,58 @@ async fn no_password_client_secret_or_token_comes_out_anywhere() {
     assert!(tokens.len() >= 2, "{} tokens", tokens.len());
     // A cut connection takes other requests on it along, so a password may only go out with the next try.
     wait_until("a request with the password of every scene but the refused one", DEADLINE, async || {
-        let is_planted = |body: &&Value| body["password"] == PASSWORD || body["password"] == SPOKEN;
-        let sent = world.bodies().iter().filter(is_planted).count();
+        let sent = world.bodies().iter().filter(|body| body["password"] == PASSWORD).count();
         if sent >= scenes.len() - 1 { Ok(()) } else { Err(sent) }
     })
     .await
     .unwrap();
     // Of a token its claims tell nothing: the signature is what opens doors.
     let signatures = tokens.iter().filter_map(|token| token.rsplit('.').next()).map(str::to_owned);
-    let planted = [PASSWORD, WEAK, SPOKEN, CLIENT_SECRET, WRONG_SECRET].map(str::to_owned);
-    // Their beginnings, which look the same in YAML and in JSON.
-    let beginning = |(_, form): (_, String)| form[..12].to_owned();
-    let spoken = [SPOKEN, WRONG_SECRET].into_iter().flat_map(spoken).map(beginning);
-    let canaries: Vec<String> =
-        planted.into_iter().chain(spoken).chain(tokens.clone()).chain(signatures).collect();
-    let mut found = Vec::new();
-    for (place, text) in places(&world).await {
-        for canary in &canaries {
-            for form in forms(canary).iter().filter(|form| text.contains(form.as_str())) {
-                let around = text.lines().find(|line| line.contains(form.as_str())).unwrap_or_default();
-                found.push(format!("{form} in {place}: {}", around.chars().take(600).collect::<String>()));
-            }
-        }
-    }
+    let planted = [PASSWORD, WEAK, CLIENT_SECRET, WRONG_SECRET].map(str::to_owned);
+    let canaries: Vec<String> = planted.into_iter().chain(tokens.clone()).chain(signatures).collect();
+    let places = are_nowhere(&world, &canaries).await;
     let log = world.operator.log().unwrap();
     assert!(log.contains("TRACE"), "the log is not at trace level");
-    assert!(found.is_empty(), "{} finds:\n{}", found.len(), found.join("\n"));
     println!(
         "{} canaries, each also as base64, in none of {} places; {} lines of log at trace level",
         canaries.len(),
-        places(&world).await.len(),
+        places,
         log.lines().count()
     );
+}
+
+#[tokio::test]
+async fn a_secret_that_auth0_repeats_comes_out_in_no_form() {
+    let mut world = World::start("canaries-spoken").await;
+    let kubeconfig = world.plane.kubeconfig().to_owned();
+    replace_operator(&mut world, &kubeconfig, "trace").await;
+    let spoken = spoken();
+    world
+        .apply_secret("spoken", &json!({"clientId": "operator", "clientSecret": SPOKEN, "password": SPOKEN}))
+        .await;
+    let password = json!({"name": "spoken", "key": "password"});
+    let mut cards = Vec::new();
+    for (slug, form) in &spoken {
+        world.sandbox.put_user(person(slug, "People")).unwrap();
+        let text = format!("Error: cannot log in with {form}");
+        let body = json!({"statusCode": 400, "error": form, "errorCode": form, "message": text});
+        let path = format!("/api/v2/users/auth0%7C{slug}");
+        world.sandbox.fault(Fault::new(status(400, Some(body))).method("PATCH").path(&path));
+        cards.push((*slug, json!({"userId": format!("auth0|{slug}"), "passwordSecretRef": password})));
+    }
+    world.apply_all(cards).await;
+    for (slug, _) in &spoken {
+        world.until_reason(&format!("auth0userupdate/{slug}"), "PasswordRejected").await;
+    }
+    // The tenant that these use has its token by now.
+    let forms = spoken.iter().map(|(_, form)| form.as_str()).collect::<Vec<_>>().join(" ");
+    let echo = json!({"error": forms, "error_description": format!("No {forms}")});
+    world.sandbox.fault(Fault::new(status(401, Some(echo))).path("/oauth/token"));
+    let tenant = json!({"domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "spoken"}});
+    world.kubectl.apply(&object("Auth0Tenant", "spoken", &tenant)).await.unwrap();
+    world.until_reason("auth0tenant/spoken", "AuthenticationFailed").await;
+    world.until_all_is_quiet().await;
+    // Their beginnings, which look the same in YAML and in JSON.
+    let beginning = |(_, form): &(&str, String)| form.trim_matches('"')[..12].to_owned();
+    are_nowhere(&world, &spoken.iter().map(beginning).collect::<Vec<_>>()).await;
 }
