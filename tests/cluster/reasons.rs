@@ -1,5 +1,6 @@
 //! Every reason, provoked through what Auth0 really says.
 
+mod answers;
 mod dependencies;
 mod outages;
 mod refusals;

@@ -1,5 +1,7 @@
 //! Every error text that is known of the endpoints that the operator calls, and what may not be told of one.
 
+mod texts;
+
 use super::*;
 use Effect::{None as Nothing, Refused, Unknown};
 use Reason::{
@@ -8,6 +10,7 @@ use Reason::{
     UserNotFound,
 };
 use serde_json::{Value, json};
+use texts::{BAD_REQUESTS, DATABASE, OTHERS, SYNCED};
 
 /// A body with one field of every kind.
 fn whole() -> Body {
@@ -37,114 +40,6 @@ fn blame(names: &str) -> Blame {
         names => Blame::Each(list(names)),
     }
 }
-
-const SYNCED: &str = "The connection (google-oauth2) must either be a database connection (using the Auth0 store), a passwordless connection (email or sms) or has disabled 'Sync user profile attributes at each login'. For more information, see https://auth0.com/docs/dashboard/guides/connections/configure-connection-sync";
-const DATABASE: &str = "The connection (name) must either be a custom database connection with import mode disabled, a social or enterprise connection.";
-
-/// Texts of a 400 to the whole body, with the `errorCode` where it is known: reason and blame.
-const BAD_REQUESTS: &[(&str, &str, Reason, &str)] = &[
-    (
-        "Payload validation error: 'String is too short (0 chars), minimum 1' on property connection (The connection).",
-        "invalid_body",
-        InvalidRequest,
-        "",
-    ),
-    (
-        "Payload validation error: 'String is too long (301 chars), maximum 300' on property name (The name of the user).",
-        "invalid_body",
-        InvalidRequest,
-        "name",
-    ),
-    (
-        "Payload validation error: 'Additional properties not allowed: name (consider storing them in app_metadata or user_metadata. See \"Users Metadata\" in https://auth0.com/docs/api/v2/changes for more details)'",
-        "invalid_body",
-        InternalError,
-        "name",
-    ),
-    (
-        "Payload validation error: 'Additional properties not allowed: nickname,given_name (consider storing them in app_metadata or user_metadata. See \"Users Metadata\" in https://auth0.com/docs/api/v2/changes for more details)'",
-        "",
-        InternalError,
-        "nickname,given_name",
-    ),
-    (
-        "Payload validation error: 'Additional properties not allowed: second,first' on property settings (Specific provider setting).",
-        "invalid_body",
-        InternalError,
-        "",
-    ),
-    (
-        "Payload validation error: 'None of the valid schemas were met'. Inner errors: [ Payload validation error: 'Missing required property: blocked'. (also) ]",
-        "",
-        InternalError,
-        "",
-    ),
-    (
-        "Payload validation error: 'Expected type object but found type null' on property user_metadata (x).",
-        "",
-        InvalidRequest,
-        "user_metadata",
-    ),
-    ("Path validation error: 'Missing required property: id'", "invalid_uri", InvalidRequest, ""),
-    ("Connection is not supported for this operation.", "", NotSupportedByConnection, ""),
-    ("Cannot update password and email simultaneously.", "", InternalError, ""),
-    ("Cannot update phone_number and email simultaneously", "", InternalError, "phone_number+email"),
-    (
-        "Cannot update username and email simultaneously.",
-        "operation_not_supported",
-        InternalError,
-        "username+email",
-    ),
-    (
-        "Cannot update username and email_verified simultaneously.",
-        "",
-        InternalError,
-        "username+email_verified",
-    ),
-    ("Cannot update email for non-database user.", "", NotSupportedByConnection, "email"),
-    ("Cannot update email for this user", "", NotSupportedByConnection, "email"),
-    (
-        "Cannot update username for users without an username already set",
-        "",
-        NotSupportedByConnection,
-        "username",
-    ),
-    ("Cannot update phone_number for non-sms user", "", NotSupportedByConnection, "phone_number"),
-    (
-        "Can only update phone_number for auth0 connections with attribute configuration enabled and options.attributes configured.",
-        "",
-        NotSupportedByConnection,
-        "phone_number",
-    ),
-    ("phone_number is not allowed for this connection", "", NotSupportedByConnection, "phone_number"),
-    (
-        "Cannot change email or password for users in a disabled connection.",
-        "",
-        NotSupportedByConnection,
-        "email",
-    ),
-    (
-        "Email verification is not supported for enterprise users",
-        "operation_not_supported",
-        NotSupportedByConnection,
-        "email_verified,verify_email",
-    ),
-    (
-        "The following user attributes cannot be updated: name. The specified connection belongs to a secondary identity.",
-        "operation_not_supported",
-        InternalError,
-        "name",
-    ),
-    ("Your account is not allowed to update the following user attributes: name", "", NotEntitled, "name"),
-    ("The specified new email already exists", "auth0_idp_error", AlreadyExists, "email"),
-    ("The specified new username already exists", "", AlreadyExists, "username"),
-    ("The specified new phone number already exists", "", AlreadyExists, "phone_number"),
-    ("change_email script does not exist", "", NotSupportedByConnection, "email"),
-    ("change_username script does not exist", "", NotSupportedByConnection, "username"),
-    ("change_phone_number script does not exist", "", NotSupportedByConnection, "phone_number"),
-    ("something new", "operation_not_supported", NotSupportedByConnection, ""),
-    ("something new", "", InvalidRequest, ""),
-];
 
 #[test]
 fn a_400_is_told_by_its_text_and_blames_what_the_text_names() {
@@ -218,131 +113,6 @@ fn an_unknown_text_is_about_the_one_thing_that_the_body_holds() {
     assert_eq!(judged(400, unknown, json!({"email": null, "name": "n"}), None).0, InvalidRequest);
     assert_eq!(judged(400, unknown, json!({"connection": "db"}), None).0, InvalidRequest);
 }
-
-/// Status, text, code: reason and effect, and a part of the sentence.
-const OTHERS: &[(u16, &str, &str, Reason, Effect, &str)] = &[
-    (
-        400,
-        "Bad HTTP authentication header format",
-        "Bearer",
-        AuthenticationFailed,
-        Nothing,
-        "authentication header",
-    ),
-    (
-        400,
-        "The custom domain does not exist for the tenant.",
-        "",
-        InvalidRequest,
-        Nothing,
-        "correct Auth0Tenant.spec.customDomain",
-    ),
-    (401, "Missing authentication", "", AuthenticationFailed, Nothing, "Missing"),
-    (
-        401,
-        "Expired token received for JSON Web Token validation",
-        "",
-        AuthenticationFailed,
-        Nothing,
-        "Expired",
-    ),
-    (401, "Invalid token", "", AuthenticationFailed, Nothing, "Invalid token"),
-    (401, "Client is not global.", "", AuthenticationFailed, Nothing, "not global"),
-    (401, "Bad audience: x", "", AuthenticationFailed, Nothing, "Bad audience"),
-    (
-        403,
-        "Insufficient scope, expected any of: update:users,update:users_app_metadata",
-        "insufficient_scope",
-        InsufficientScope,
-        Nothing,
-        "update:users",
-    ),
-    (
-        403,
-        "Insufficient scope, expected any of: update:users",
-        "",
-        InsufficientScope,
-        Nothing,
-        "update:users",
-    ),
-    (403, "", "insufficient_scope", InsufficientScope, Nothing, "\"insufficient_scope\""),
-    (
-        403,
-        "You cannot update the following fields: connection, client_id, password",
-        "insufficient_scope",
-        AuthenticationFailed,
-        Nothing,
-        "access token",
-    ),
-    (
-        403,
-        "User to be acted on does not match subject in bearer token.",
-        "",
-        AuthenticationFailed,
-        Nothing,
-        "access token",
-    ),
-    (403, "The subscription lacks it", "insufficient_entitlement", NotEntitled, Refused, "plan"),
-    (
-        403,
-        "Please upgrade your subscription to use this feature",
-        "insufficient_scope",
-        NotEntitled,
-        Refused,
-        "plan",
-    ),
-    (
-        403,
-        "This feature is not enabled for this tenant.",
-        "feature_not_enabled",
-        NotEntitled,
-        Refused,
-        "plan",
-    ),
-    (
-        403,
-        "There must be a verified credit card on file to perform this operation",
-        "operation_not_supported",
-        NotEntitled,
-        Refused,
-        "credit card",
-    ),
-    (403, "Something new", "operation_not_supported", NotSupportedByConnection, Refused, "Something new"),
-    (
-        403,
-        "Something new",
-        "",
-        AuthenticationFailed,
-        Nothing,
-        "Auth0 forbids the request (\"Something new\")",
-    ),
-    (404, "The user does not exist.", "inexistent_user", UserNotFound, Nothing, "no such user"),
-    (404, "Not Found", "", Auth0Unavailable, Nothing, "HTTP 404"),
-    (
-        409,
-        "The tenant has multiple verified custom domains.",
-        "",
-        InvalidRequest,
-        Nothing,
-        "set Auth0Tenant.spec.customDomain, or a default custom domain in Auth0",
-    ),
-    (
-        409,
-        "No default",
-        "custom_domain_conflict",
-        InvalidRequest,
-        Nothing,
-        "set Auth0Tenant.spec.customDomain, or a default custom domain in Auth0",
-    ),
-    (409, "The user already exists.", "auth0_idp_error", AlreadyExists, Refused, "already exists"),
-    (413, "Payload too large", "", InvalidRequest, Refused, "Payload too large"),
-    (429, "Global limit has been reached", "too_many_requests", RateLimited, Nothing, "slow down"),
-    (302, "", "", Auth0Unavailable, Nothing, "redirect"),
-    (408, "", "", Auth0Unavailable, Unknown, "HTTP 408"),
-    (500, "Cannot update username and email simultaneously.", "", Auth0Unavailable, Unknown, "HTTP 500"),
-    (503, "", "", Auth0Unavailable, Unknown, "HTTP 503"),
-    (524, "", "", Auth0Unavailable, Unknown, "HTTP 524"),
-];
 
 #[test]
 fn other_answers_are_told_by_status_code_and_text() {
