@@ -27,7 +27,7 @@ pub(super) fn judge(status: u16, body: &[u8], sent: Option<&Body>) -> Error {
     let quoted = known::quote(&said, is_cut, status);
     let message = sentence(&verdict, status, &quoted);
     let blame = match sent.filter(|_| verdict.effect == Effect::Refused) {
-        Some(_) if verdict.reason == Reason::PasswordRejected => {
+        Some(sent) if verdict.reason == Reason::PasswordRejected && sent.has_password() => {
             Blame::Each(vec![Attribute::Password.auth0_name().to_owned()])
         }
         Some(sent) => blame(&refusal.message, sent),

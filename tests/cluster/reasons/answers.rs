@@ -77,7 +77,9 @@ fn tells_the_answer(object: &Value, (slug, _, _, text, reason, standing): Answer
 #[tokio::test]
 async fn answers_about_the_operator_itself_end_the_pass() {
     let world = World::start("reasons-ending").await;
-    ENDING.iter().for_each(|answered| answer(*answered, &world));
+    for answered in ENDING {
+        answer(answered, &world);
+    }
     let cards = ENDING.iter().map(|(slug, ..)| (*slug, card_with_two_requests(slug)));
     world.apply_all(cards.chain([("lost", card_with_two_requests("lost"))])).await;
     let objects = world.until_all("Ready=False", |object| condition(object, "Ready").0 == "False").await;
@@ -104,7 +106,9 @@ async fn answers_about_the_operator_itself_end_the_pass() {
 #[tokio::test]
 async fn answers_about_one_body_leave_the_others() {
     let world = World::start("reasons-refusing").await;
-    REFUSING.iter().for_each(|answered| answer(*answered, &world));
+    for answered in REFUSING {
+        answer(answered, &world);
+    }
     world.apply_all(REFUSING.iter().map(|(slug, ..)| (*slug, card_with_two_requests(slug)))).await;
     let objects = world.until_all("Ready=False", |object| condition(object, "Ready").0 == "False").await;
     for answered in REFUSING {
