@@ -70,7 +70,7 @@ fn noted(message: &str, object: &Auth0UserUpdate, remembered: &[String]) -> Stri
         format!("{BEGINNING}a null inside {fields}, so it is not sent: use kubectl apply --server-side")
     });
     let lost = names(&dropped.lost).map(|fields| {
-        format!("{OTHER_BEGINNING}{fields}, so what is left of it is not sent: to clear it, write clear: [{fields}]; to bring the nulls back, use kubectl apply --server-side")
+        format!("{OTHER_BEGINNING}{fields}, so what is left of it is not sent: to clear it, write spec.clear: [{fields}]; to bring the nulls back, use kubectl apply --server-side")
     });
     let message = without_note(message).to_owned();
     Some(message).into_iter().chain(blanks).chain(values).chain(lost).collect::<Vec<_>>().join("; ")

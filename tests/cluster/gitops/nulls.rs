@@ -46,7 +46,7 @@ fn note(object: &Value) -> Option<&str> {
 async fn until_held(world: &World, is_held: bool) -> Value {
     let holds = |object: &Value| {
         object["status"]["observedGeneration"] == object["metadata"]["generation"]
-            && note(object).is_some_and(|note| note.contains("clear: [userMetadata]")) == is_held
+            && note(object).is_some_and(|note| note.contains("spec.clear: [userMetadata]")) == is_held
             && condition(object, "Ready").0 == "True"
     };
     world.until(ADA, if is_held { "the map is held" } else { "the map is not held" }, holds).await

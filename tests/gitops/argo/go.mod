@@ -3,8 +3,8 @@ module auth0-user-operator.dev/gitops/argo
 go 1.26.0
 
 require (
-	github.com/argoproj/argo-cd/v3 v3.2.12
-	github.com/argoproj/gitops-engine v0.7.1-0.20260512161450-ff8d2f5207dc
+	github.com/argoproj/argo-cd/v3 v3.2.11
+	github.com/argoproj/gitops-engine v0.7.1-0.20251217140045-5baed5604d2d
 	github.com/evanphx/json-patch v5.9.11+incompatible
 	github.com/sirupsen/logrus v1.9.3
 	k8s.io/apimachinery v0.34.0

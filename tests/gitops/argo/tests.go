@@ -161,8 +161,16 @@ func difference(expected, result any) string {
 }
 
 func readObject(path string) (*unstructured.Unstructured, error) {
+	text, err := os.ReadFile(path)
+	if err == nil {
+		text, err = yaml.YAMLToJSONStrict(text)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	// Numbers are then of the type that the API server's answers have.
 	object := &unstructured.Unstructured{}
-	return object, readYAML(path, &object.Object)
+	return object, object.UnmarshalJSON(text)
 }
 
 func readYAML(path string, into any) error {
