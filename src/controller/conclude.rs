@@ -94,9 +94,9 @@ impl Outcome {
             holds: execution.holds,
             refusals: execution.refusals,
             left_out: execution.left_out,
-            sent: execution.sent,
+            sent: [self.sent, execution.sent].concat(),
             cleared: execution.cleared,
-            requests: execution.requests,
+            requests: self.requests + execution.requests,
             entries: execution.entries,
             not_persisted: execution.not_persisted,
             ..self

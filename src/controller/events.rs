@@ -45,7 +45,9 @@ pub fn announce(
         previous.profile_kilobytes.is_some() && previous.observed_generation == next.observed_generation;
     let kilobytes = next.profile_kilobytes.filter(|_| !is_told);
     events.extend(kilobytes.map(|kilobytes| warning("ProfileTooLarge", &too_large(kilobytes))));
-    events.extend(failed(&previous.conditions, &next.conditions));
+    let was_refused = |field: &str| previous.refused_fields.iter().any(|refused| refused.field == field);
+    let is_more = next.refused_fields.iter().any(|refused| !was_refused(&refused.field));
+    events.extend(failed(&previous.conditions, &next.conditions, is_more));
     events
 }
 
@@ -59,15 +61,15 @@ pub fn announce_tenant(previous: &Auth0TenantStatus, next: &Auth0TenantStatus) -
             &format!("the token has the scope {IDP_TOKENS}, which the operator does not need: take it from the application"),
         )
     });
-    failed(&previous.conditions, &next.conditions).into_iter().chain(excessive).collect()
+    failed(&previous.conditions, &next.conditions, false).into_iter().chain(excessive).collect()
 }
 
-/// A warning on the way into a failure. A password that waits for its turn is none.
-fn failed(previous: &[Condition], next: &[Condition]) -> Option<Event> {
+/// A warning on the way into a failure, and where `is_more` fails. A password that waits for its turn is none.
+fn failed(previous: &[Condition], next: &[Condition], is_more: bool) -> Option<Event> {
     let (before, ready) = (conditions::find(previous, READY), conditions::find(next, READY)?);
     let is_new = before.is_none_or(|before| before.status != "False" || before.reason != ready.reason);
     let is_failure = ready.status == "False" && ready.reason != Reason::PasswordPending.as_str();
-    (is_failure && is_new).then(|| warning(&ready.reason, dropped::without_note(&ready.message)))
+    (is_failure && (is_new || is_more)).then(|| warning(&ready.reason, dropped::without_note(&ready.message)))
 }
 
 /// Publishes events. An event that cannot be published is only told in the log: it decides nothing.

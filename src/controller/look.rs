@@ -16,7 +16,7 @@ use super::update::{ANEW, RECHECK, Updates};
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode};
 use crate::auth0;
 use crate::metrics::Metrics;
-use crate::plan::{Body, Desired, Group, Memory, Progress};
+use crate::plan::{Attribute, Body, Desired, Group, Memory, Progress, Step};
 use crate::reason::{Failure, Reason};
 use crate::user::User;
 use k8s_openapi::jiff::Timestamp;
@@ -156,9 +156,26 @@ impl Updates {
             Err(failure) => return Looked::refused(outcome, failure),
         };
         outcome.ignored = Some(desired.ignored.clone());
+        let correlation_id = format!("{}/{}", object.uid().unwrap_or_default(), outcome.generation);
+        let host = Permitted {
+            client: &auth0,
+            entry,
+            user_id: &object.spec.user_id,
+            correlation_id: &correlation_id,
+        };
         entry.begin();
+        let mut progress = Progress { doubt: std::mem::take(&mut agenda.doubt), ..Progress::default() };
         let user = match auth0.user(&object.spec.user_id).await {
             Ok(user) => user,
+            Err(error) if may_block_unread(object, around, &desired, &error) => {
+                let block = Step::block();
+                let Ok(user) = block_unread(&block, &host).await else {
+                    return Looked::failed(outcome, error);
+                };
+                progress.accept(&block);
+                (outcome.sent, outcome.requests) = (block.fields.into_keys().collect(), 1);
+                user
+            }
             Err(error) => return Looked::failed(outcome, error),
         };
         let undone =
@@ -187,7 +204,6 @@ impl Updates {
                 return Looked { rivals, ..refused };
             }
         }
-        let correlation_id = format!("{}/{}", object.uid().unwrap_or_default(), outcome.generation);
         let pass = Pass {
             desired: &desired,
             password: &password,
@@ -200,13 +216,6 @@ impl Updates {
             outcome.plan = matches!(execution.end, End::Complete).then_some(fields);
             execution
         } else {
-            let host = Permitted {
-                client: &auth0,
-                entry,
-                user_id: &object.spec.user_id,
-                correlation_id: &correlation_id,
-            };
-            let progress = Progress { doubt: std::mem::take(&mut agenda.doubt), ..Progress::default() };
             let mut execution = execute(&pass, &host, ledger, user, memory, progress).await;
             agenda.unsent = std::mem::take(&mut execution.unsent);
             if matches!(execution.end, End::Unfinished(_)) {
@@ -309,6 +318,27 @@ impl Looked {
         outcome.failure = outcome.failure.map(|failure| with_choices(failure, tenant));
         Self { outcome, retry_after, anew, rivals: None }
     }
+}
+
+/// Whether a user that cannot be read for now is blocked all the same: the spec asks for it, it was not done yet, and
+/// no other resource says otherwise.
+fn may_block_unread(
+    object: &Auth0UserUpdate,
+    around: &Circumstances,
+    desired: &Desired,
+    error: &auth0::Error,
+) -> bool {
+    error.failure.reason == Reason::Auth0Unavailable
+        && desired.flags.get(&Attribute::Blocked) == Some(&true)
+        && gate::mode(object) == Mode::Apply
+        && !gate::is_applied(object)
+        && !around.rivals.contested
+}
+
+/// Sends the block alone. Auth0's answer is the user as it would have been read.
+async fn block_unread(block: &Step, host: &Permitted<'_>) -> Result<User, auth0::Error> {
+    host.turn().await?;
+    host.patch(&block.body, false).await
 }
 
 /// Whether the user grows with what the spec declares.

@@ -71,8 +71,6 @@ pub struct Report {
     pub refused: BTreeSet<String>,
     pub left_out: BTreeSet<String>,
     pub not_persisted: Vec<String>,
-    /// PATCH requests.
-    pub requests: u32,
     /// Writes of the status and requests.
     pub actions: usize,
 }
@@ -243,7 +241,6 @@ impl Operator {
             refused,
             left_out: outcome.left_out,
             not_persisted: lost,
-            requests: outcome.requests,
             actions: 0,
         }
     }

@@ -115,6 +115,18 @@ fn every_rejected_field_is_named_with_its_reason_and_its_sentence() {
     assert_eq!(email.message, "not here");
     let one = concluded(&Auth0UserUpdateStatus::default(), &looked(vec![both.refusals[0].clone()]));
     assert_eq!(ready(&one), ("AlreadyExists", "username: taken"));
+
+    let more = looked(vec![
+        refusal(&["email"], Reason::AlreadyExists, "taken"),
+        refusal(&["username"], Reason::AlreadyExists, "taken"),
+    ]);
+    let two = concluded(&one, &more);
+    let notes = |before, after| {
+        let events = events::announce(before, after, Some(&more));
+        events.into_iter().filter_map(|event| event.note).collect::<Vec<_>>()
+    };
+    assert_eq!(notes(&one, &two), ["email, username: taken"]);
+    assert_eq!(notes(&two, &two), [""; 0]);
 }
 
 #[test]
