@@ -2,7 +2,7 @@
 //!
 //! `controller` runs the passes and is the only part that talks to Kubernetes. `auth0` is the only part
 //! that talks to Auth0. `plan` decides what to send and knows neither. `claims` decides which resource
-//! manages which field. `api`, `user` and `reason` are the data that they share.
+//! manages which field. `api`, `user` and `reason` are the data that they share, and `json` reads what others wrote.
 
 pub mod api;
 pub mod auth0;
@@ -10,6 +10,7 @@ mod chance;
 pub mod claims;
 pub mod cli;
 pub mod controller;
+pub mod json;
 pub mod leader;
 pub mod metrics;
 pub mod plan;

@@ -29,6 +29,9 @@ use kube::CustomResourceExt as _;
 /// A JSON object, as metadata and request bodies are.
 pub type JsonMap = serde_json::Map<String, serde_json::Value>;
 
+/// Most levels of a metadata value, so that every copy, comparison and text of it is bounded.
+pub const MOST_LEVELS: usize = 64;
+
 /// The API group of both kinds.
 pub const GROUP: &str = "auth0-user-operator.dev";
 

@@ -4,6 +4,7 @@
 //! after Auth0 has changed the user.
 
 use super::{JsonMap, schema};
+use crate::json;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -34,12 +35,12 @@ pub struct Auth0UserUpdateStatus {
 
     /// The user as Auth0 last answered: the outputs of the Update User card. Taken anew when something was
     /// sent, a declared field differs, or a look was asked for; not because the user logged in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::if_readable", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "UserOutputs")]
     pub user: Option<UserOutputs>,
 
     /// The whole answer that user comes from, without access_token, access_token_secret and refresh_token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::map_if_any", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::free_form_map")]
     pub raw_output: Option<JsonMap>,
 
@@ -123,11 +124,11 @@ pub struct UserOutputs {
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub identities: Vec<UserIdentity>,
     /// Application metadata.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::map_if_any", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::free_form_map")]
     pub app_metadata: Option<JsonMap>,
     /// User metadata.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::map_if_any", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::free_form_map")]
     pub user_metadata: Option<JsonMap>,
     /// URL of the picture.
@@ -140,7 +141,7 @@ pub struct UserOutputs {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nickname: Option<String>,
     /// Multi-factor providers that the user has enrolled with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::list_if_any", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::list_of_anything")]
     pub multifactor: Option<Vec<Value>>,
     /// Address of the last login.

@@ -1,12 +1,14 @@
 //! `Auth0UserUpdate`: the inputs of the Update User card.
 
 use super::{Auth0UserUpdateStatus, Field, JsonMap, LAST_APPLIED_ANNOTATION, PassEmptyValues, schema};
+use crate::json;
 use kube::{
     CustomResource, KubeSchema,
     core::{Message, Rule},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What to change on one Auth0 user.
 ///
@@ -149,13 +151,14 @@ pub struct Auth0UserUpdateSpec {
 
     /// Application metadata, which the user cannot change. First-level keys are merged: keys that are not
     /// named stay. A key with null is removed (passEmptyValues Yes); kubectl apply drops nulls, so name the
-    /// key in clear there. Quote integers beyond 64 bits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// key in clear there. Values have at most 64 levels. Quote integers of 2^53 (9007199254740992) or more: Auth0
+    /// and many tools round them, and Kubernetes keeps no more than signed 64 bits.
+    #[serde(default, deserialize_with = "json::map", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::free_form_map")]
     pub app_metadata: Option<JsonMap>,
 
     /// User metadata, which the user can change. Merged as appMetadata is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "json::map", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::free_form_map")]
     pub user_metadata: Option<JsonMap>,
 
@@ -195,6 +198,36 @@ pub struct Auth0UserUpdateSpec {
     pub output: Option<Output>,
 }
 
+/// From here on JavaScript, and every tool that reads numbers as it does, knows no odd integers.
+const FIRST_INEXACT: f64 = 9_007_199_254_740_992.0;
+
+/// From here on Kubernetes and JavaScript write an exponent: whoever wrote that meant no exact integer.
+const FIRST_WITH_EXPONENT: f64 = 1e21;
+
+impl Auth0UserUpdateSpec {
+    /// Metadata keys that hold an integer which tools on its way, or Auth0, may have rounded.
+    #[must_use]
+    pub fn inexact_integers(&self) -> Vec<String> {
+        let maps = [("userMetadata", &self.user_metadata), ("appMetadata", &self.app_metadata)];
+        let keys = maps.into_iter().flat_map(|(name, map)| {
+            let inexact = map.iter().flatten().filter(|(_, value)| holds_inexact_integer(value));
+            inexact.map(move |(key, _)| format!("{name}.{key}"))
+        });
+        keys.collect()
+    }
+}
+
+fn holds_inexact_integer(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => {
+            number.as_f64().is_some_and(|number| (FIRST_INEXACT..FIRST_WITH_EXPONENT).contains(&number.abs()))
+        }
+        Value::Array(items) => items.iter().any(holds_inexact_integer),
+        Value::Object(map) => map.values().any(holds_inexact_integer),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
+    }
+}
+
 impl Auth0UserUpdate {
     /// The `spec` that kubectl last applied, where it held nulls.
     #[must_use]
@@ -220,8 +253,9 @@ impl Auth0UserUpdate {
 }
 
 fn spec_of(manifest: &str) -> Option<JsonMap> {
-    let mut manifest: JsonMap = serde_json::from_str(manifest).ok()?;
-    serde_json::from_value(manifest.remove("spec")?).ok()
+    let mut manifest = json::read::<json::Object>(manifest.as_bytes())?.0?;
+    let spec = manifest.remove("spec")?;
+    if let Value::Object(spec) = spec { Some(spec) } else { None }
 }
 
 /// A pattern with a sentence: a schema pattern would answer with the regular expression alone.
@@ -316,4 +350,27 @@ pub enum Output {
     Mapped,
     /// Nothing of the user.
     None,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn integers_that_tools_round_are_named() {
+        let spec = json!({
+            "tenantRef": {"name": "t"}, "passEmptyValues": "Yes", "userId": "auth0|1",
+            "userMetadata": {
+                "exact": 9_007_199_254_740_991_i64, "id": 9_007_199_254_740_993_i64, "huge": 18_446_744_073_709_552_000_f64,
+                "avogadro": 6.022_140_76e23, "text": "9007199254740993", "nested": [{"id": i64::MIN}],
+            },
+            "appMetadata": {"half": 0.5, "id": u64::MAX},
+        });
+        let spec: Auth0UserUpdateSpec = serde_json::from_value(spec).unwrap();
+        assert_eq!(
+            spec.inexact_integers(),
+            ["userMetadata.huge", "userMetadata.id", "userMetadata.nested", "appMetadata.id"]
+        );
+    }
 }

@@ -40,7 +40,7 @@ impl Refusal {
     /// Reads a body; one that is no such object says nothing.
     pub(super) fn read(body: &[u8]) -> Self {
         let Answered { message, error_description, error, code, status } =
-            serde_json::from_slice(body).unwrap_or_default();
+            crate::json::read(body).unwrap_or_default();
         let is_auth0s = [&error_description, &error, &code, &status].iter().any(|part| !part.is_null());
         let [message, description, error, code] =
             [message, error_description, error, code].map(|part| match part {

@@ -9,7 +9,7 @@ use super::limit::{self, Budget};
 use super::pace::Pace;
 use super::rejection::judge;
 use super::token::{Token, Tokens};
-use crate::api::JsonMap;
+use crate::json;
 use crate::plan::Body;
 use crate::reason::{Failure, Reason};
 use crate::user::User;
@@ -234,7 +234,7 @@ impl Client {
             .extend_pairs([("take", PAGE), ("fields", "id,name,strategy"), ("include_fields", "true")])
             .extend_pairs(from.map(|from| ("from", from)));
         let answer = self.call(&Call::get(url, CONNECTIONS)).await?;
-        serde_json::from_slice(&answer.body).map_err(|_| garbage("a list of connections"))
+        json::read(&answer.body).ok_or_else(|| garbage("a list of connections"))
     }
 
     /// Makes a call, and makes it again if the token turns out to be no longer accepted. An answer other
@@ -325,8 +325,8 @@ impl Call<'_> {
 /// Reads a user. Auth0 always shows `user_id`; without it the answer comes from something else, and its
 /// missing attributes must not be taken for differences.
 fn read_user(answer: &Answer) -> Result<User, Error> {
-    serde_json::from_slice::<JsonMap>(&answer.body)
-        .ok()
+    json::read::<json::Object>(&answer.body)
+        .and_then(|answer| answer.0)
         .filter(|user| user.contains_key("user_id"))
         .map(User::from)
         .ok_or_else(|| garbage("a user"))

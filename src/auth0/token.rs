@@ -7,6 +7,7 @@ use super::error::{Effect, Error, sentence};
 use super::http::Http;
 use super::pace::Pace;
 use super::{known, limit};
+use crate::json;
 use crate::reason::{Failure, Reason};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
@@ -283,7 +284,7 @@ pub(super) fn denied(status: u16, body: &[u8], retry_after: Option<Duration>) ->
 impl Token {
     /// Reads a grant. `started` is when it was asked for, from which its life is counted.
     fn read(body: &[u8], started: Instant) -> Option<Self> {
-        let granted: Granted = serde_json::from_slice(body).ok()?;
+        let granted: Granted = json::read(body)?;
         let token = granted.access_token.as_str();
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return None;

@@ -40,6 +40,8 @@ pub struct Agenda {
     pub unpublished: u32,
     /// Whether the resource was told that its status cannot be written.
     pub told_unwritable: bool,
+    /// The generation that was told that it cannot be read.
+    pub undecodable: Option<i64>,
     /// The tenant as it was last used; its first sight is the baseline.
     pub tenant: Option<String>,
     /// What stood in the way when it was last judged; its first sight is the baseline.

@@ -5,7 +5,7 @@ use super::conditions::{self, READY};
 use super::dropped;
 use super::kubernetes::{FIELD_MANAGER, within_deadline};
 use super::tenant::IDP_TOKENS;
-use crate::api::{Auth0TenantStatus, Auth0UserUpdateStatus};
+use crate::api::{Auth0TenantStatus, Auth0UserUpdateSpec, Auth0UserUpdateStatus};
 use crate::reason::Reason;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -49,6 +49,19 @@ pub fn announce(
     let is_more = next.refused_fields.iter().any(|refused| !was_refused(&refused.field));
     events.extend(failed(&previous.conditions, &next.conditions, is_more));
     events
+}
+
+/// A warning about integers that may have been rounded. Pure.
+#[must_use]
+pub fn inexact_integers(spec: &Auth0UserUpdateSpec) -> Option<Event> {
+    let fields = spec.inexact_integers();
+    (!fields.is_empty()).then(|| {
+        let fields = fields.join(", ");
+        warning(
+            "InexactInteger",
+            &format!("Auth0 and many tools round integers of 2^53 or more: quote those in {fields}"),
+        )
+    })
 }
 
 /// The events that a look at a tenant is worth. Pure.

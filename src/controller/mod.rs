@@ -10,6 +10,7 @@ pub mod entries;
 mod events;
 pub mod execute;
 mod gate;
+mod guarded;
 mod kubernetes;
 mod ledger;
 mod leftover;
@@ -40,11 +41,11 @@ use agenda::Agendas;
 use clients::Clients;
 use futures::future::{join, join_all};
 use futures::{FutureExt as _, Stream, StreamExt as _};
+use guarded::Guarded;
 use http::Response;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Client;
 use kube::client::{ClientBuilder, DynBody};
-use kube::core::DeserializeGuard;
 use kube_runtime::controller::{self, Action, Controller};
 use kube_runtime::reflector::store::Writer;
 use kube_runtime::reflector::{self, ObjectRef, Store};
@@ -77,7 +78,6 @@ const TENANT_CONCURRENCY: u16 = 64;
 /// A connection to Kubernetes that is silent for longer than any watch lasts is dead.
 const LONGEST_SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 15);
 
-type Guarded<K> = DeserializeGuard<K>;
 type WatchResult<K> = Result<Event<Guarded<K>>, watcher::Error>;
 
 /// How the operator is to run.
@@ -211,14 +211,22 @@ fn describe(shared: &Shared, scopes: &[Scope]) {
         metrics.set_budget(admission.budgets().into_iter().filter(|told| tenants.uses(&told.host)));
         metrics.set_resources(stores.iter().flat_map(|(tenants, updates)| {
             let tenants = tenants.state().into_iter().map(|object| {
-                let readable = object.0.as_ref().ok();
-                let status = readable.and_then(|tenant| tenant.status.as_ref());
-                described("Auth0Tenant", status.map_or(&[], |status| &status.conditions))
+                described(
+                    "Auth0Tenant",
+                    match &object.0 {
+                        Ok(tenant) => tenant.status.as_ref().map_or(&[], |status| &status.conditions),
+                        Err(undecodable) => &undecodable.conditions,
+                    },
+                )
             });
             let updates = updates.state().into_iter().map(|object| {
-                let readable = object.0.as_ref().ok();
-                let status = readable.and_then(|update| update.status.as_ref());
-                described("Auth0UserUpdate", status.map_or(&[], |status| &status.conditions))
+                described(
+                    "Auth0UserUpdate",
+                    match &object.0 {
+                        Ok(update) => update.status.as_ref().map_or(&[], |status| &status.conditions),
+                        Err(undecodable) => &undecodable.conditions,
+                    },
+                )
             });
             tenants.chain(updates)
         }));

@@ -3,13 +3,14 @@
 //! Watches carry metadata only. Where a namespace may not be watched, the version of a Secret is asked for
 //! at every pass instead, so a change is noticed at the next resync.
 
+use super::guarded::Guarded;
 use super::kubernetes::{Error, within_deadline};
 use crate::api::SecretVersion;
 use crate::reason::{Failure, Reason};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, PartialObjectMeta};
-use kube::{Client, ResourceExt as _};
+use kube::{Client, Resource as _, ResourceExt as _};
 use kube_runtime::reflector::{self, ObjectRef, Store};
 use kube_runtime::watcher::{self, DefaultBackoff, Event, watcher};
 use secrecy::{ExposeSecret as _, SecretSlice};
@@ -24,7 +25,7 @@ use tokio::task::AbortHandle;
 /// How often the watches of namespaces that are no longer used are ended.
 const TIDY: Duration = Duration::from_mins(1);
 
-type Metadata = PartialObjectMeta<Secret>;
+type Metadata = Guarded<PartialObjectMeta<Secret>>;
 
 /// What a watch noticed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,11 +115,11 @@ impl Secrets {
         let seen = self.watch(namespace);
         if seen.is_current.load(Ordering::Acquire) {
             let found = seen.store.get(&ObjectRef::new(name).within(namespace));
-            return Ok(found.map(|secret| version(&secret.metadata)));
+            return Ok(found.map(|secret| version(secret.meta())));
         }
-        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        match within_deadline(api.get_metadata_opt(name)).await {
-            Ok(found) => Ok(found.map(|secret| version(&secret.metadata))),
+        let api: Api<Metadata> = Api::namespaced(self.client.clone(), namespace);
+        match within_deadline(api.get_opt(name)).await {
+            Ok(found) => Ok(found.map(|secret| version(secret.meta()))),
             Err(error) => Err(self.unreadable(&error, namespace, name)),
         }
     }

@@ -4,10 +4,12 @@ use super::agenda::Agendas;
 use super::clients::{Clients, read_credentials};
 use super::conditions::{self, READY, RECONCILING, STALLED, Saying};
 use super::events;
+use super::guarded::Guarded;
 use super::kubernetes::{FIELD_MANAGER, within_deadline};
 use super::schedule;
 use super::secrets::Secrets;
 use super::tenants::Directory;
+use super::undecodable;
 use crate::api::{Auth0Tenant, Auth0TenantStatus, SecretVersion};
 use crate::auth0;
 use crate::metrics::Metrics;
@@ -16,7 +18,6 @@ use crate::reason::{Failure, Reason, Standing};
 use futures::FutureExt as _;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PostParams};
-use kube::core::DeserializeGuard;
 use kube::{Client, Resource as _, ResourceExt as _};
 use kube_runtime::controller::Action;
 use std::collections::BTreeSet;
@@ -90,19 +91,15 @@ impl From<auth0::Error> for Failed {
 /// # Errors
 /// None.
 pub async fn reconcile(
-    object: Arc<DeserializeGuard<Auth0Tenant>>,
+    object: Arc<Guarded<Auth0Tenant>>,
     tenants: Arc<Tenants>,
 ) -> Result<Action, Infallible> {
     let tenant = match &object.0 {
         Ok(tenant) => tenant,
-        Err(invalid) => {
-            let (namespace, name) = (&invalid.metadata.namespace, &invalid.metadata.name);
-            tracing::error!(
-                namespace,
-                name,
-                "this Auth0Tenant cannot be read by this version of the operator"
-            );
-            return Ok(Action::await_change());
+        Err(undecodable) => {
+            let next =
+                undecodable::report::<Auth0Tenant>(&tenants.client, &tenants.agendas, undecodable).await;
+            return Ok(next.map_or_else(Action::await_change, Action::requeue));
         }
     };
     let started = Instant::now();

@@ -1,12 +1,12 @@
 //! Tenants as resources use them: found and judged.
 
 use super::conditions::{self, READY};
+use super::guarded::Guarded;
 use crate::api::{Auth0Tenant, ConnectionChoice, TenantRef};
 use crate::auth0::Rate;
 use crate::claims::Named;
 use crate::reason::{Failure, Reason, Standing};
 use kube::ResourceExt as _;
-use kube::core::DeserializeGuard;
 use kube_runtime::reflector::{ObjectRef, Store};
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Tenant {
     /// Its resource.
-    pub object: Arc<DeserializeGuard<Auth0Tenant>>,
+    pub object: Arc<Guarded<Auth0Tenant>>,
     /// Host, with its port.
     pub host: String,
     /// Changes where resources that use the tenant have to look again.
@@ -25,18 +25,18 @@ pub struct Tenant {
 
 /// The tenants of all watched namespaces.
 #[derive(Clone)]
-pub struct Directory(Arc<[Store<DeserializeGuard<Auth0Tenant>>]>);
+pub struct Directory(Arc<[Store<Guarded<Auth0Tenant>>]>);
 
 impl Directory {
     /// One store for each watch.
     #[must_use]
-    pub fn new(stores: impl IntoIterator<Item = Store<DeserializeGuard<Auth0Tenant>>>) -> Self {
+    pub fn new(stores: impl IntoIterator<Item = Store<Guarded<Auth0Tenant>>>) -> Self {
         Self(stores.into_iter().collect())
     }
 
     /// The tenant of that name, whether or not it decodes.
     #[must_use]
-    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<DeserializeGuard<Auth0Tenant>>> {
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<Guarded<Auth0Tenant>>> {
         let reference = ObjectRef::new(name).within(namespace);
         self.0.iter().find_map(|store| store.get(&reference))
     }

@@ -8,6 +8,7 @@ use super::dropped;
 use super::events;
 use super::execute::Unwritten;
 use super::gate::{self, Circumstances, SecretState, Wake};
+use super::guarded::Guarded;
 use super::ledger::Ledger;
 use super::listed::Listed;
 use super::password::{self, Rewritten};
@@ -24,7 +25,6 @@ use crate::reason::{Failure, Reason};
 use futures::FutureExt as _;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::Api;
-use kube::core::DeserializeGuard;
 use kube::{Client, Resource as _, ResourceExt as _};
 use kube_runtime::controller::Action;
 use std::convert::Infallible;
@@ -69,7 +69,7 @@ pub struct Updates {
 /// # Errors
 /// None.
 pub async fn reconcile(
-    object: Arc<DeserializeGuard<Auth0UserUpdate>>,
+    object: Arc<Guarded<Auth0UserUpdate>>,
     updates: Arc<Updates>,
 ) -> Result<Action, Infallible> {
     let pass = Box::pin(AssertUnwindSafe(updates.serve(&object)).catch_unwind());
@@ -78,18 +78,16 @@ pub async fn reconcile(
 }
 
 impl Updates {
-    async fn serve(&self, object: &DeserializeGuard<Auth0UserUpdate>) -> Option<Duration> {
+    async fn serve(&self, object: &Guarded<Auth0UserUpdate>) -> Option<Duration> {
         let started = Instant::now();
         match &object.0 {
             Ok(readable) => match AssertUnwindSafe(self.visit(readable)).catch_unwind().await {
                 Ok(next) => next,
                 Err(_) => self.panicked(readable, started).await,
             },
-            Err(invalid) => {
-                let metadata = &invalid.metadata;
-                let named = (metadata.namespace.clone(), metadata.name.clone());
-                self.admission.leave(&(named.0.unwrap_or_default(), named.1.unwrap_or_default()));
-                undecodable::report(&self.client, metadata).await
+            Err(undecodable) => {
+                self.admission.leave(&(object.namespace().unwrap_or_default(), object.name_any()));
+                undecodable::report::<Auth0UserUpdate>(&self.client, &self.agendas, undecodable).await
             }
         }
     }
@@ -282,7 +280,10 @@ impl Updates {
             if next == previous {
                 return Ok(());
             }
-            let events = events::announce(&previous, &next, outcome);
+            let mut events = events::announce(&previous, &next, outcome);
+            if next.observed_generation != previous.observed_generation {
+                events.extend(events::inexact_integers(&ledger.object().spec));
+            }
             let written = match ledger.replace(next).await {
                 Ok(()) => {
                     events::publish(&self.client, &ledger.object().object_ref(&()), events).await;

@@ -1,7 +1,8 @@
 //! Who is woken by a change of something else. A wake-up decides nothing.
 
+use super::WatchResult;
+use super::guarded::Guarded;
 use super::secrets::Changed;
-use super::{Guarded, WatchResult};
 use crate::api::{Auth0Tenant, Auth0UserUpdate};
 use crate::claims::{Claims, Named};
 use kube::ResourceExt as _;

@@ -3,8 +3,9 @@
 use super::admission::Admission;
 use super::agenda::Agendas;
 use super::clients::Clients;
+use super::guarded::Guarded;
 use super::leftover;
-use super::{Guarded, Shared, WATCH_SECONDS, WatchResult};
+use super::{Shared, WATCH_SECONDS, WatchResult};
 use crate::api::{Auth0Tenant, Auth0UserUpdate};
 use crate::claims::Claims;
 use futures::{Stream, StreamExt as _};

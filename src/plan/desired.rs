@@ -2,7 +2,9 @@
 
 use super::attribute::Attribute;
 use super::dropped::{Held, held};
-use crate::api::{Auth0UserUpdateSpec, Field, IgnoredField, JsonMap, PassEmptyValues, SecretKeyRef};
+use crate::api::{
+    Auth0UserUpdateSpec, Field, IgnoredField, JsonMap, MOST_LEVELS, PassEmptyValues, SecretKeyRef,
+};
 use crate::reason::{Failure, Reason};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +30,9 @@ const RESERVED_APP_METADATA: [&str; 18] = [
     "updated_at",
     "user_id",
 ];
+
+/// Longest part of a key in a message, in characters: a condition has room for 32 KiB.
+const LONGEST_SHOWN_KEY: usize = 100;
 
 /// What one text field shall become.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -254,17 +259,35 @@ fn check_keys(
             return refuse(format!("{name}.{key} is listed in clear and has a value: remove one of the two"));
         }
     }
-    for key in declared.keys() {
+    for (key, value) in declared {
+        let shown: String = key.chars().take(LONGEST_SHOWN_KEY).collect();
+        if is_deeper(value, MOST_LEVELS) {
+            return refuse(format!(
+                "{name}.{shown} is nested deeper than {MOST_LEVELS} levels: flatten it, or write it as one text"
+            ));
+        }
         if key.contains(['.', '$']) {
             return refuse(format!(
-                "{name} holds the key {key:?}: Auth0 refuses keys with . or $; rename it"
+                "{name} holds the key {shown:?}: Auth0 refuses keys with . or $; rename it"
             ));
         }
         if attribute == Attribute::AppMetadata && RESERVED_APP_METADATA.contains(&key.as_str()) {
-            return refuse(format!("{name} holds the key {key:?}, which Auth0 keeps for itself; rename it"));
+            return refuse(format!(
+                "{name} holds the key {shown:?}, which Auth0 keeps for itself; rename it"
+            ));
         }
     }
     Ok(())
+}
+
+/// Whether a value has more levels. Looks no further down.
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let Some(below) = levels.checked_sub(1) else { return value.is_array() || value.is_object() };
+    match value {
+        Value::Array(items) => items.iter().any(|item| is_deeper(item, below)),
+        Value::Object(map) => map.values().any(|value| is_deeper(value, below)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 #[cfg(test)]
@@ -355,6 +378,8 @@ mod tests {
             assert_eq!(read(card, "Yes").unwrap_err().reason, Reason::InvalidRequest);
         }
         assert!(read(json!({"userMetadata": {"user_id": 1}}), "Yes").is_ok());
+        let long = json!({"userMetadata": {"k.".repeat(20_000): 1}});
+        assert!(read(long, "Yes").unwrap_err().message.len() < 1000);
     }
 
     #[test]

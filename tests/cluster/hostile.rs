@@ -1,11 +1,14 @@
 //! Answers that do not come, names that lead elsewhere, and what the log tells of people.
 
+use crate::operations::{address, get};
 use crate::world::{
-    CLIENT_SECRET, DEADLINE, World, condition, object, replace_operator, start_operator, unhurried,
+    CLIENT_SECRET, DEADLINE, World, condition, object, person, replace_operator, start_operator, unhurried,
+    update,
 };
 use auth0_sandbox::{Fault, FaultKind};
-use lab::wait_until;
-use serde_json::json;
+use auth0_user_operator::json::{self, Object};
+use lab::{Operator, wait_until};
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 #[tokio::test]
@@ -95,4 +98,180 @@ async fn the_log_tells_what_was_done_and_nothing_about_people() {
     for word in ["auth0|", "auth0%7C", "rivate", "@"] {
         assert!(!log.contains(word), "{word}: {log}");
     }
+}
+
+/// A value of so many levels.
+fn nested(levels: usize) -> String {
+    format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels))
+}
+
+/// One namespace with objects that are hard to read, and another one that the same operator watches.
+struct Neighbours {
+    world: World,
+    good: String,
+    client: kube::Client,
+}
+
+impl Neighbours {
+    async fn start() -> Self {
+        let mut world = World::start("hostile-depth").await;
+        let good = world.plane.namespace("hostile-depth-good").await.unwrap();
+        world.operator.terminate().await.unwrap();
+        let consent = json!({"spec": {"allowedNamespaces": [good]}});
+        world.kubectl.patch("auth0tenant/example", lab::Patch::Merge, &consent).await.unwrap().ok().unwrap();
+        world.sandbox.put_user(person("good", "People")).unwrap();
+        Self { client: world.updates().into_client(), world, good }
+    }
+
+    /// An operator that waits to lead.
+    async fn candidate(&self) -> Operator {
+        let (plane, namespace) = (self.world.plane, &self.world.namespace);
+        let ca = plane.dir().join(format!("{namespace}-auth0-ca.pem"));
+        let operator = Operator::builder(env!("CARGO_BIN_EXE_auth0-user-operator"), plane.kubeconfig())
+            .args(["--watch-namespace", namespace, "--watch-namespace", &self.good])
+            .args(["--operator-namespace", namespace, "--leader-elect"])
+            .args(["--allowed-domain", &self.world.sandbox.domain()])
+            .env("SSL_CERT_FILE", ca.to_str().unwrap())
+            .start()
+            .await
+            .unwrap();
+        operator.wait_for_log("serving", DEADLINE).await.unwrap();
+        operator
+    }
+
+    /// Creates an `Auth0UserUpdate` with this text for a value.
+    async fn create(&self, name: &str, value: &str) -> Result<(), kube::Error> {
+        let card = json!({"userId": format!("auth0|{name}"), "userMetadata": {"deep": "VALUE"}});
+        self.post("auth0userupdates", update(name, card).replace(r#""VALUE""#, value)).await
+    }
+
+    async fn post(&self, plural: &str, manifest: String) -> Result<(), kube::Error> {
+        let request = http::Request::post(self.path(plural)).header("content-type", "application/json");
+        self.client.request_text(request.body(manifest.into_bytes()).unwrap()).await.map(drop)
+    }
+
+    fn path(&self, plural: &str) -> String {
+        format!("/apis/auth0-user-operator.dev/v1alpha1/namespaces/{}/{plural}", self.world.namespace)
+    }
+
+    async fn until_told(&self, name: &str, reason: &str, operator: &Operator) -> Value {
+        let path = self.path(name);
+        let told = wait_until(reason, DEADLINE, async || {
+            let request = http::Request::get(&path).body(Vec::new()).unwrap();
+            let text = self.client.request_text(request).await.map_err(|error| error.to_string())?;
+            let object = Value::from(json::read::<Object>(text.as_bytes()).unwrap().0.unwrap());
+            if condition(&object, "Ready").1 == reason {
+                Ok(object)
+            } else {
+                Err(object["status"].to_string())
+            }
+        });
+        told.await.unwrap_or_else(|error| panic!("{name}: {error}\n{}", operator.log().unwrap()))
+    }
+
+    /// How long an edit in the other namespace takes, kubectl included.
+    async fn edit(&self, nickname: &str) -> Duration {
+        let kubectl = self.world.plane.admin().in_namespace(&self.good);
+        let tenant = json!({"name": "example", "namespace": self.world.namespace});
+        let card = json!({"userId": "auth0|good", "nickname": nickname, "tenantRef": tenant});
+        let begun = Instant::now();
+        kubectl.submit(lab::Mode::ServerSideApply, &update("good", card)).await.unwrap().ok().unwrap();
+        let applied = wait_until("the edit", DEADLINE, async || {
+            let user = self.world.sandbox.user("auth0|good").unwrap();
+            if user["nickname"] == nickname { Ok(()) } else { Err(user) }
+        });
+        applied.await.unwrap();
+        begun.elapsed()
+    }
+}
+
+#[tokio::test]
+async fn objects_that_are_hard_to_read_are_told_so_and_cost_no_other() {
+    let neighbours = Neighbours::start().await;
+    let mut operator = neighbours.candidate().await;
+    neighbours.edit("first").await;
+    let mut times = vec![("alone", neighbours.edit("alone").await)];
+
+    let mut full = person("full", "People");
+    full["user_metadata"] = serde_json::from_str(&nested(125)).unwrap();
+    neighbours.world.sandbox.put_user(full).unwrap();
+    let card =
+        json!({"userId": "auth0|full", "output": "Full", "appMetadata": {"id": 9_007_199_254_740_993_i64}});
+    neighbours.world.apply_as("full", card).await;
+    let mut told = Vec::new();
+    for levels in [124, 130, 2_000, 9_000, 10_000] {
+        let name = format!("deep-{levels}");
+        match neighbours.create(&name, &nested(levels)).await {
+            Ok(()) => told.push(name),
+            Err(_) => println!("{levels} levels are refused by the API server"),
+        }
+    }
+    assert!(told.len() >= 3, "{told:?}");
+    // Who wrote which field, as anybody may claim it: below the metadata, where an object is found by.
+    let fields = json!([{
+        "manager": "x", "operation": "Update", "apiVersion": "auth0-user-operator.dev/v1alpha1",
+        "time": "2026-01-01T00:00:00Z", "fieldsType": "FieldsV1", "fieldsV1": "VALUE",
+    }]);
+    let fields = fields
+        .to_string()
+        .replace(r#""VALUE""#, &nested(2_000).replace(r#""a":1"#, r#""a":{}"#).replace('a', "f:a"));
+    let metadata = format!(r#""metadata":{{"managedFields":{fields},"#);
+    let spec = json!({"domain": "example.auth0.com", "credentialsSecretRef": {"name": "none"}});
+    for (plural, manifest) in [
+        ("auth0userupdates", update("managed", json!({"nickname": "x"}))),
+        ("auth0tenants", object("Auth0Tenant", "managed", &spec)),
+    ] {
+        neighbours.post(plural, manifest.replace(r#""metadata":{"#, &metadata)).await.unwrap();
+    }
+    neighbours.world.add_person("large");
+    neighbours.create("large", &json!("x".repeat(1_400_000)).to_string()).await.unwrap();
+    let all_are_told = async |operator: &Operator| {
+        for name in &told {
+            let object =
+                neighbours.until_told(&format!("auth0userupdates/{name}"), "InvalidRequest", operator).await;
+            let conditions = object["status"]["conditions"].to_string();
+            assert!(conditions.contains("userMetadata.deep is nested deeper than 64 levels"), "{conditions}");
+        }
+        neighbours.until_told("auth0userupdates/large", "InvalidRequest", operator).await;
+        for plural in ["auth0userupdates", "auth0tenants"] {
+            let object =
+                neighbours.until_told(&format!("{plural}/managed"), "InvalidRequest", operator).await;
+            let status = object["status"].to_string();
+            assert!(status.contains("metadata.managedFields[0] cannot be read"), "{status}");
+            assert_eq!(condition(&object, "Synced").0.is_empty(), plural == "auth0tenants", "{status}");
+        }
+        neighbours.until_told("auth0userupdates/full", "Applied", operator).await;
+        let served = address(operator).await;
+        let ready = wait_until("readiness", DEADLINE, async || {
+            let (status, why) = get(&served, "/readyz").await;
+            if status == 200 { Ok(()) } else { Err(why) }
+        });
+        ready.await.unwrap();
+    };
+    all_are_told(&operator).await;
+    times.push(("beside them", neighbours.edit("beside").await));
+
+    operator.terminate().await.unwrap();
+    operator = neighbours.candidate().await;
+    operator.wait_for_log("started", DEADLINE).await.unwrap();
+    times.push(("after a restart", neighbours.edit("restarted").await));
+    all_are_told(&operator).await;
+
+    let successor = neighbours.candidate().await;
+    operator.terminate().await.unwrap();
+    successor.wait_for_log("started", DEADLINE).await.unwrap();
+    times.push(("after a change of leader", neighbours.edit("succeeded").await));
+    all_are_told(&successor).await;
+    println!("an edit in another namespace: {times:.2?}");
+    let log = successor.log().unwrap();
+    let unread: Vec<_> = log.lines().filter(|line| line.contains("cannot decode")).collect();
+    assert!(unread.len() == 2 && unread.iter().all(|line| line.contains("managed")), "{log}");
+    let events = neighbours.world.kubectl.get("events.events.k8s.io").await.unwrap();
+    let inexact = |event: &&Value| event["reason"] == "InexactInteger";
+    let inexact: Vec<_> = events["items"].as_array().unwrap().iter().filter(inexact).collect();
+    assert!(
+        inexact.len() == 1 && inexact[0]["note"].as_str().unwrap().ends_with("appMetadata.id"),
+        "{inexact:?}"
+    );
+    assert!(times.iter().all(|(_, time)| *time < Duration::from_secs(10)), "{times:?}");
 }

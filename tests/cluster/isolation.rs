@@ -176,7 +176,7 @@ async fn an_object_that_does_not_decode_is_told_so_and_the_others_go_on() {
     // A CEL rule errors on this one, so the API server takes no status: the event and the log have to do.
     cluster.until_warned_once("list", "spec.clear").await;
     assert_eq!(cluster.get("list").await["status"], json!({"observedGeneration": -1}));
-    assert_eq!(operator.log().unwrap().matches("cannot be read, nor told so").count(), 1);
+    assert_eq!(operator.log().unwrap().matches("cannot report in its status").count(), 1);
     assert!(!operator.log().unwrap().contains(CANARY));
     let bodies: Vec<_> = cluster.sandbox.patches().into_iter().filter_map(|call| call.body).collect();
     assert_eq!(bodies, [json!({"name": "Good"})]);

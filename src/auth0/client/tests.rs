@@ -43,3 +43,22 @@ fn a_correlation_id_fits_its_header() {
     assert_eq!(value(&"a".repeat(100)).unwrap().len(), 64);
     assert_eq!(value("\n"), None);
 }
+
+#[test]
+fn a_user_is_read_whatever_their_metadata_holds() {
+    for bio in [
+        r#""hi \ud83d""#.to_owned(),
+        format!("{}{}", "[".repeat(9_000), "]".repeat(9_000)),
+        "1e308".to_owned(),
+    ] {
+        let body = format!(r#"{{"user_id":"auth0|1","nickname":"n","user_metadata":{{"bio":{bio}}}}}"#);
+        let answer = Answer {
+            status: reqwest::StatusCode::OK,
+            headers: reqwest::header::HeaderMap::new(),
+            body: body.into_bytes(),
+        };
+        let user = read_user(&answer).unwrap();
+        assert_eq!(user.text("nickname"), Some("n"));
+        assert!(user.metadata("user_metadata").unwrap().contains_key("bio"));
+    }
+}

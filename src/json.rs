@@ -1,0 +1,182 @@
+//! JSON as others write it, read whatever it is.
+//!
+//! A value is read down to a bound, and what lies below is skipped without recursion, so that no depth is a
+//! failure. Not `serde_json`'s own `Value`: with the feature `raw_value` that takes a map whose only key is
+//! `$serde_json::private::RawValue` for the text of another value.
+
+use serde::de::{DeserializeOwned, DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use serde_json::{Map, Number, Value};
+use std::fmt;
+
+/// Levels of a value that are read; below them stands `null`. More than a spec may have, so that what is missing never
+/// counts in a comparison, and few enough for `serde_json` and for every stack.
+const LEVELS: usize = 100;
+
+/// A map, or nothing. For `deserialize_with`.
+///
+/// # Errors
+/// Where it is neither a map nor `null`.
+pub fn map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Map<String, Value>>, D::Error> {
+    match Levels(LEVELS).deserialize(deserializer)? {
+        Value::Object(map) => Ok(Some(map)),
+        Value::Null => Ok(None),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err(D::Error::custom("expected a map"))
+        }
+    }
+}
+
+/// A map, or nothing where it is anything else. For `deserialize_with`.
+///
+/// # Errors
+/// Where it is no JSON.
+pub fn map_if_any<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Map<String, Value>>, D::Error> {
+    let value = Levels(LEVELS).deserialize(deserializer)?;
+    Ok(if let Value::Object(map) = value { Some(map) } else { None })
+}
+
+/// A list, or nothing where it is anything else. For `deserialize_with`.
+///
+/// # Errors
+/// Where it is no JSON.
+pub fn list_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Value>>, D::Error> {
+    let value = Levels(LEVELS).deserialize(deserializer)?;
+    Ok(if let Value::Array(items) = value { Some(items) } else { None })
+}
+
+/// What nothing depends on: absent where it is of another shape. For `deserialize_with`.
+///
+/// # Errors
+/// Where it is no JSON.
+pub fn if_readable<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    T: DeserializeOwned,
+    D: Deserializer<'de>,
+{
+    let text = Box::<RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(text.get()).ok())
+}
+
+/// A JSON object of any content.
+#[derive(Deserialize)]
+pub struct Object(#[serde(deserialize_with = "map_if_any")] pub Option<Map<String, Value>>);
+
+/// Reads an answer, and once more with everything mended that is no JSON but that Auth0 may send.
+#[must_use]
+pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    serde_json::from_slice(bytes).or_else(|_| serde_json::from_str(&mended(bytes))).ok()
+}
+
+/// The text with U+FFFD for bytes that are no UTF-8, and for halves of surrogate pairs, which JavaScript leaves where it
+/// cuts a text.
+fn mended(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let (mut mended, mut rest) = (String::with_capacity(text.len()), text.as_ref());
+    while let Some((before, _)) = rest.split_once('\\') {
+        let escape = &rest[before.len()..];
+        let (kept, length) = match (unit(escape), escape.get(6..).and_then(unit)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => (&escape[..12], 12),
+            (Some(0xd800..=0xdfff), _) => ("\\ufffd", 6),
+            // The character behind a backslash is never the beginning of an escape itself.
+            (Some(_) | None, _) => {
+                let length = escape.char_indices().nth(2).map_or(escape.len(), |(at, _)| at);
+                (&escape[..length], length)
+            }
+        };
+        mended.push_str(before);
+        mended.push_str(kept);
+        rest = &escape[length..];
+    }
+    mended + rest
+}
+
+/// The UTF-16 unit of an escape `\uXXXX` at the beginning of a text.
+fn unit(text: &str) -> Option<u16> {
+    u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()
+}
+
+/// Reads so many levels of a value.
+struct Levels(usize);
+
+impl<'de> DeserializeSeed<'de> for Levels {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Levels {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(Value::Bool(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Number(number.into()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::Number(number.into()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(number).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::String(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+        Ok(Value::String(text))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let Some(levels) = self.0.checked_sub(1) else {
+            while items.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(Value::Null);
+        };
+        let mut read = Vec::new();
+        while let Some(item) = items.next_element_seed(Levels(levels))? {
+            read.push(item);
+        }
+        Ok(Value::Array(read))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let Some(levels) = self.0.checked_sub(1) else {
+            while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(Value::Null);
+        };
+        let mut read = Map::new();
+        while let Some(key) = entries.next_key()? {
+            read.insert(key, entries.next_value_seed(Levels(levels))?);
+        }
+        Ok(Value::Object(read))
+    }
+}
+
+#[cfg(test)]
+mod tests;
