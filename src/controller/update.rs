@@ -128,18 +128,17 @@ impl Updates {
             }
         }
         let next = match wake {
-            Wake::Look { forgives } => match self.enter(&who, object, &around, &agenda) {
-                Some(entry) => {
+            Wake::Look { forgives } => {
+                if let Some(entry) = self.enter(&who, object, &around, &agenda) {
                     let anew = Box::pin(self.look(object, &around, forgives, &mut agenda, &entry)).await;
                     anew.or_else(|| agenda.rest(Instant::now()))
-                }
-                None => {
+                } else {
                     if !dropped::is_remembered(object) {
                         Ledger::new(self.api(object), object.clone()).remember_nulls().await;
                     }
                     None
                 }
-            },
+            }
             Wake::LookIfPasswordChanged | Wake::Sleep => {
                 self.admission.leave(&who);
                 agenda.secret_unavailable = matches!(around.secret, SecretState::Unavailable(_));

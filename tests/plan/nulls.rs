@@ -36,136 +36,87 @@ fn sent(answer: &str, edits: &[Value]) -> Vec<Value> {
     sent
 }
 
-fn map(metadata: Value) -> Value {
-    json!({"userMetadata": metadata})
-}
-
-fn replaced(metadata: Value) -> Value {
-    json!({"clear": ["userMetadata"], "userMetadata": metadata})
+/// The maps `userMetadata` of one edit after the other, as cards.
+fn maps(edits: &Value) -> Vec<Value> {
+    edits.as_array().unwrap().iter().map(|map| json!({"userMetadata": map})).collect()
 }
 
 #[test]
-fn what_is_left_of_nulls_is_not_sent_and_every_other_edit_is() {
-    let nothing = Vec::new;
-    let body = |metadata: Value| vec![json!({"user_metadata": metadata})];
-    let table: [(&str, Vec<Value>, Vec<Value>); 21] = [
-        ("the null is dropped", vec![map(json!({"plan": null})), map(json!({}))], nothing()),
-        ("all of several", vec![map(json!({"plan": null, "theirs": null})), map(json!({}))], nothing()),
+fn what_is_left_of_nulls_is_not_sent() {
+    for edits in [
+        json!([{"plan": null}, {}]),
+        json!([{"plan": null, "theirs": null}, {}]),
+        json!([{"plan": null}, {}, {}]),
+        // A value goes with it.
+        json!([{"plan": null, "x": 1}, {}]),
+        json!([{"billing": {"plan": null}}, {"billing": {}}]),
+        json!([{"billing": [{"a": {"b": null}}]}, {"billing": [{"a": {}}]}]),
+        json!([{"billing": [null]}, {"billing": []}]),
+    ] {
+        assert_eq!(sent("Yes", &maps(&edits)), Vec::<Value>::new(), "{edits}");
+        assert_eq!(sent("No", &maps(&edits)), Vec::<Value>::new(), "{edits}");
+    }
+    let beside_others =
+        [json!({"userMetadata": {"plan": null}}), json!({"userMetadata": {}, "blocked": false})];
+    assert_eq!(sent("Yes", &beside_others), Vec::<Value>::new());
+}
+
+#[test]
+fn every_other_edit_of_a_map_with_nulls_is_sent() {
+    for (edits, body) in [
+        (json!([{"plan": null, "x": 1}, {"x": 1}]), json!({"x": 1})),
+        (json!([{"billing": {"plan": null}, "x": 1}, {"billing": {}, "x": 2}]), json!({"x": 2})),
+        (json!([{"billing": {"a": null, "b": 1}}, {"billing": {"b": 1}}]), json!({"billing": {"b": 1}})),
+        // The null comes back, or a value.
+        (json!([{"plan": null}, {}, {"plan": null}]), json!({"plan": null})),
         (
-            "and another field is edited",
-            vec![map(json!({"plan": null})), json!({"userMetadata": {}, "blocked": false})],
-            nothing(),
+            json!([{"billing": {"a": null}}, {"billing": {}}, {"billing": {"a": null}}]),
+            json!({"billing": {"a": null}}),
         ),
         (
-            "and once more",
-            vec![map(json!({"plan": null})), map(json!({})), json!({"userMetadata": {}, "blocked": false})],
-            nothing(),
+            json!([{"billing": {"a": null}}, {"billing": {}}, {"billing": {"b": 1}}]),
+            json!({"billing": {"b": 1}}),
         ),
-        ("a value goes with it", vec![map(json!({"plan": null, "x": 1})), map(json!({}))], nothing()),
+        // The map is emptied later, or never held a null.
+        (json!([{"plan": null}, {}, {"x": 1}, {}]), json!({})),
+        (json!([{"plan": "gold"}, {}]), json!({})),
+    ] {
+        assert_eq!(sent("Yes", &maps(&edits)), [json!({"user_metadata": body})], "{edits}");
+    }
+    let held = [json!({"userMetadata": {"plan": null}}), json!({"userMetadata": {}})];
+    for (more, body) in [
+        (vec![json!({}), json!({"userMetadata": {}})], json!({})),
+        (vec![json!({"clear": ["userMetadata"]})], json!({})),
+        (vec![json!({"clear": ["userMetadata"], "userMetadata": {}})], json!({})),
+        (vec![json!({"clear": ["userMetadata.plan"], "userMetadata": {}})], json!({"plan": null})),
+    ] {
+        let edits = [&held[..], &more].concat();
+        assert_eq!(sent("Yes", &edits), [json!({"user_metadata": body})], "{more:?}");
+    }
+    let other = json!({"appMetadata": {"plan": null}, "userMetadata": {"x": 1}});
+    let both = json!({"appMetadata": {}, "userMetadata": {}});
+    assert_eq!(sent("Yes", &[other, both]), [json!({"user_metadata": {}})]);
+}
+
+#[test]
+fn a_replace_spares_what_lost_a_null() {
+    let replaced = |metadata: Value| json!({"clear": ["userMetadata"], "userMetadata": metadata});
+    for (before, after, body) in [
+        (json!({"plan": null, "x": 1}), json!({"x": 2}), json!({"x": 2, "theirs": null, "billing": null})),
         (
-            "a value is left beside it",
-            vec![map(json!({"plan": null, "x": 1})), map(json!({"x": 1}))],
-            body(json!({"x": 1})),
+            json!({"billing": {"plan": null}, "x": 1}),
+            json!({"billing": {}, "x": 1}),
+            json!({"x": 1, "theirs": null, "plan": null}),
         ),
-        (
-            "a nested null is dropped",
-            vec![map(json!({"billing": {"plan": null}})), map(json!({"billing": {}}))],
-            nothing(),
-        ),
-        (
-            "deep in a list",
-            vec![map(json!({"billing": [{"a": {"b": null}}]})), map(json!({"billing": [{"a": {}}]}))],
-            nothing(),
-        ),
-        (
-            "the others are sent",
-            vec![map(json!({"billing": {"plan": null}, "x": 1})), map(json!({"billing": {}, "x": 2}))],
-            body(json!({"x": 2})),
-        ),
-        (
-            "the nested null comes back",
-            vec![
-                map(json!({"billing": {"plan": null}})),
-                map(json!({"billing": {}})),
-                map(json!({"billing": {"plan": null}})),
-            ],
-            body(json!({"billing": {"plan": null}})),
-        ),
-        (
-            "the value is written anew",
-            vec![
-                map(json!({"billing": {"plan": null}})),
-                map(json!({"billing": {}})),
-                map(json!({"billing": {"seats": 4}})),
-            ],
-            body(json!({"billing": {"seats": 4}})),
-        ),
-        (
-            "the null comes back",
-            vec![map(json!({"plan": null})), map(json!({})), map(json!({"plan": null}))],
-            body(json!({"plan": null})),
-        ),
-        (
-            "a value is written, then emptied",
-            vec![map(json!({"plan": null})), map(json!({})), map(json!({"x": 1})), map(json!({}))],
-            body(json!({})),
-        ),
-        (
-            "the map is removed, then emptied",
-            vec![map(json!({"plan": null})), map(json!({})), json!({}), map(json!({}))],
-            body(json!({})),
-        ),
-        (
-            "clear names the map",
-            vec![map(json!({"plan": null})), map(json!({})), replaced(json!({}))],
-            body(json!({})),
-        ),
-        (
-            "clear names the key",
-            vec![
-                map(json!({"plan": null})),
-                map(json!({})),
-                json!({"clear": ["userMetadata.plan"], "userMetadata": {}}),
-            ],
-            body(json!({"plan": null})),
-        ),
-        (
-            "a replace spares what lost a null",
-            vec![replaced(json!({"plan": null, "x": 1})), replaced(json!({"x": 2}))],
-            body(json!({"x": 2, "theirs": null, "billing": null})),
-        ),
-        (
-            "and what is left of a value",
-            vec![
-                replaced(json!({"billing": {"plan": null}, "x": 1})),
-                replaced(json!({"billing": {}, "x": 1})),
-            ],
-            body(json!({"x": 1, "theirs": null, "plan": null})),
-        ),
-        ("no null was there", vec![map(json!({"plan": "gold"})), map(json!({}))], body(json!({}))),
-        (
-            "the other map had it",
-            vec![
-                json!({"appMetadata": {"plan": null}, "userMetadata": {"x": 1}}),
-                json!({"appMetadata": {}, "userMetadata": {}}),
-            ],
-            body(json!({})),
-        ),
-        ("nothing is remembered", vec![json!({}), map(json!({}))], body(json!({}))),
-    ];
-    for (what, edits, expected) in table {
-        assert_eq!(sent("Yes", &edits), expected, "{what}");
-        let unsent = sent("No", &edits);
-        assert!(
-            !unsent.contains(&json!({"user_metadata": {}})) || what.contains("clear"),
-            "{what}: {unsent:?}"
-        );
+    ] {
+        let edits = [replaced(before), replaced(after)];
+        assert_eq!(sent("Yes", &edits), [json!({"user_metadata": body})], "{edits:?}");
     }
 }
 
 #[test]
 fn a_clear_that_was_ordered_stays_one() {
-    let (mut operator, mut auth0) = (Operator::new(&card(&map(json!({})), "Yes")), auth0());
+    let (mut operator, mut auth0) = (Operator::new(&card(&json!({"userMetadata": {}}), "Yes")), auth0());
     assert_eq!(operator.settle(&mut auth0), [json!({"user_metadata": {}})]);
     operator.edit(&card(&json!({"userMetadata": {}, "appMetadata": {"plan": null}}), "Yes"));
     assert_eq!(operator.settle(&mut auth0), Vec::<Value>::new());
@@ -174,11 +125,11 @@ fn a_clear_that_was_ordered_stays_one() {
 
 #[test]
 fn a_held_map_is_no_order_under_the_other_answer_either() {
-    let mut operator = Operator::new(&card(&map(json!({"plan": null})), "No"));
+    let mut operator = Operator::new(&card(&json!({"userMetadata": {"plan": null}}), "No"));
     let mut auth0 = auth0();
     for answer in ["No", "Yes"] {
         operator.settle(&mut auth0);
-        operator.edit(&card(&map(json!({})), answer));
+        operator.edit(&card(&json!({"userMetadata": {}}), answer));
         assert_eq!(operator.settle(&mut auth0), Vec::<Value>::new());
     }
 }
