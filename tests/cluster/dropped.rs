@@ -434,6 +434,45 @@ async fn explicit_nulls_are_remembered_whatever_becomes_of_the_pass() {
 }
 
 #[tokio::test]
+async fn whichever_tool_takes_the_null_nothing_is_cleared() {
+    let world = World::start("dropped-tools").await;
+    let nulls = json!({"userMetadata": {"plan": null}});
+    let slugs = ["apply", "controller", "replace", "edit", "kubectl"];
+    for slug in slugs {
+        world.add_person(slug);
+        apply_by_controller(&world, slug, nulls.clone()).await;
+    }
+    let known = |object: &Value| object["status"]["explicitNulls"] == json!(["userMetadata.plan"]);
+    world.until_all("what the spec holds of nulls", known).await;
+    world.until_all("Ready", |object| condition(object, "Ready").0 == "True").await;
+    let empty = json!({"userMetadata": {}});
+    // kubectl drops the null, and its annotation tells of it.
+    apply(&world, "apply", nulls).await;
+    apply_by_controller(&world, "controller", empty.clone()).await;
+    for (slug, mode) in [("replace", Mode::Replace), ("kubectl", Mode::ServerSideApply)] {
+        let manifest = manifest(slug, empty.clone());
+        world.kubectl.submit(mode, &manifest).await.unwrap().ok().unwrap();
+    }
+    // What `kubectl edit` sends.
+    let edit = PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
+    world
+        .updates()
+        .patch("edit", &edit, &Patch::Merge(json!({"spec": {"userMetadata": {"plan": null}}})))
+        .await
+        .unwrap();
+    for slug in slugs {
+        let told = if slug == "apply" { "userMetadata.plan" } else { "userMetadata" };
+        until_told(&world, slug, &[told]).await;
+        world.wake(&format!("auth0userupdate/{slug}")).await;
+    }
+    world.until_all_is_quiet().await;
+    for slug in slugs {
+        let sent = world.bodies_of(&format!("auth0|{slug}"));
+        assert_eq!(sent, [json!({"user_metadata": {"plan": null}})], "{slug}");
+    }
+}
+
+#[tokio::test]
 async fn a_null_that_is_lost_during_a_look_is_known() {
     let world = World::start("dropped-during").await;
     world.add_person("ada");
