@@ -20,6 +20,18 @@ const PROFILE_LIMIT_KILOBYTES: i64 = 10;
 /// After so many passing failures in a row, an applied resource stops claiming to be in sync.
 const FAILURES_UNTIL_UNKNOWN: u32 = 3;
 
+/// How far a pass came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// To its end, or to a failure.
+    #[default]
+    Whole,
+    /// The fields of a rejected request were not narrowed to the one at fault yet.
+    Unfinished,
+    /// The object was changed meanwhile: only what was sent is told, the next pass judges the rest.
+    Interrupted,
+}
+
 /// What one pass came to.
 #[derive(Default)]
 #[cfg_attr(test, derive(Debug))]
@@ -38,10 +50,8 @@ pub struct Outcome {
     pub failures: u32,
     /// The Secret has a content that was not sent yet.
     pub password_pending: bool,
-    /// The object was changed meanwhile: only what was sent is told, the next pass judges the rest.
-    pub interrupted: bool,
-    /// The fields of a rejected request were not narrowed to the one at fault yet.
-    pub unfinished: bool,
+    /// How far it came.
+    pub extent: Extent,
     /// Attributes held back.
     pub holds: Vec<Hold>,
     /// What Auth0 rejected in this pass.
@@ -78,18 +88,18 @@ impl Outcome {
     pub fn executed(self, execution: Execution) -> Self {
         let is_unknown = execution.requests > 0
             && matches!(&execution.end, End::Failed(error) if error.effect == Effect::Unknown);
-        let (interrupted, unfinished) =
-            (matches!(execution.end, End::Interrupted), matches!(execution.end, End::Unfinished(_)));
-        let failure = match execution.end {
-            End::Failed(error) => Some(error.failure),
-            End::Unfinished(failure) => Some(failure).filter(|_| execution.refusals.is_empty()),
-            End::Complete | End::Anew | End::Interrupted => None,
+        let (extent, failure) = match execution.end {
+            End::Failed(error) => (Extent::Whole, Some(error.failure)),
+            End::Unfinished(failure) => {
+                (Extent::Unfinished, Some(failure).filter(|_| execution.refusals.is_empty()))
+            }
+            End::Interrupted => (Extent::Interrupted, None),
+            End::Complete | End::Anew => (Extent::Whole, None),
         };
         Self {
             failure,
             gave_up: is_unknown.then(Instant::now),
-            interrupted,
-            unfinished,
+            extent,
             user: Some(execution.user),
             holds: execution.holds,
             refusals: execution.refusals,
@@ -128,7 +138,7 @@ pub fn conclude(
             cleared_fields: outcome.cleared.clone(),
         });
     }
-    if outcome.interrupted {
+    if outcome.extent == Extent::Interrupted {
         return next;
     }
     if outcome.request.is_some() {

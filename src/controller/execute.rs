@@ -147,6 +147,7 @@ pub async fn execute(
 }
 
 /// Plans a pass and sends nothing. Answers with the fields that it would send, too.
+#[must_use]
 pub fn preview(pass: &Pass<'_>, user: User, memory: Memory) -> (Execution, Vec<String>) {
     let mut execution = Execution::begin(user, memory);
     let steps = execution.plan(pass).unwrap_or_else(|end| {

@@ -2,7 +2,7 @@
 
 use super::admission::Entry;
 use super::agenda::Agenda;
-use super::conclude::{Outcome, problem};
+use super::conclude::{Extent, Outcome, problem};
 use super::conditions;
 use super::entries::{Entries, Unsent};
 use super::execute::{Auth0, End, Execution, Pass, Status as _, Unwritten, execute, preview};
@@ -105,17 +105,18 @@ impl Updates {
         }
         agenda.own(&looked.outcome.entries);
         let resync = schedule::resync_or_default(&fresh.spec);
-        if !looked.outcome.interrupted {
+        let extent = looked.outcome.extent;
+        if extent != Extent::Interrupted {
             agenda.look_again(&mut looked.outcome, &before, started, looked.retry_after, resync);
         }
-        if looked.outcome.interrupted || looked.outcome.unfinished {
+        if extent != Extent::Whole {
             agenda.due = Some(Instant::now() + ANEW);
         }
         let published = self.publish(&mut ledger, Some(&looked.outcome)).await;
         agenda.keep_unwritten(&published, &looked.outcome.entries);
         // Before the turn ends, so that the next one knows.
         self.note(&ledger);
-        if looked.outcome.interrupted {
+        if extent == Extent::Interrupted {
             // The next look judges the rest, so nothing is noted as judged.
             return None;
         }

@@ -187,7 +187,7 @@ fn card(field: &str, company: &str) -> Value {
     for (name, value) in others.iter().flat_map(|other| other.as_object().unwrap()) {
         match (card.get_mut(name), value) {
             (Some(Value::Object(own)), Value::Object(more)) if name.ends_with("Metadata") => {
-                own.extend(more.clone())
+                own.extend(more.clone());
             }
             (Some(_), _) => {}
             (None, _) => card[name] = value.clone(),

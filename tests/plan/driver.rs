@@ -287,10 +287,10 @@ fn unheard(reason: Reason, effect: Effect) -> Error {
 
 impl execute::Auth0 for Port<'_, '_> {
     async fn turn(&self) -> Result<(), Error> {
-        let auth0 = &mut self.0.lock().unwrap().auth0;
-        if let Some(meanwhile) = auth0.meanwhile {
+        let mut world = self.0.lock().unwrap();
+        if let Some(meanwhile) = world.auth0.meanwhile {
             std::thread::sleep(2 * NOTICEABLE);
-            meanwhile(&mut auth0.account);
+            meanwhile(&mut world.auth0.account);
         }
         Ok(())
     }
@@ -302,12 +302,11 @@ impl execute::Auth0 for Port<'_, '_> {
     async fn patch(&self, body: &Body, _: bool) -> Result<User, Error> {
         let action = self.live().await;
         let mut world = self.0.lock().unwrap();
-        match world.fault {
-            Fault::Lost(at) if at == action => {
-                return Err(unheard(Reason::Auth0Unavailable, Effect::Unknown));
-            }
-            Fault::Limited(at) if at == action => return Err(unheard(Reason::RateLimited, Effect::None)),
-            _ => {}
+        if world.fault == Fault::Lost(action) {
+            return Err(unheard(Reason::Auth0Unavailable, Effect::Unknown));
+        }
+        if world.fault == Fault::Limited(action) {
+            return Err(unheard(Reason::RateLimited, Effect::None));
         }
         let sent: JsonMap = serde_json::from_slice(body.bytes().expose_secret()).unwrap();
         let answer = world.auth0.patch(&sent);

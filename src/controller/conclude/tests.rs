@@ -62,7 +62,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
                 user: looked.then(|| User::from(JsonMap::new())),
                 failure,
                 failures,
-                interrupted: interrupted && looked,
+                extent: if interrupted && looked { Extent::Interrupted } else { Extent::Whole },
                 password_pending,
                 forgives,
                 holds: holds.into_iter().map(|(attribute, failure)| Hold { attribute, failure }).collect(),
@@ -282,7 +282,7 @@ proptest! {
                 let flipped = before.is_none_or(|before| before.status != condition.status);
                 prop_assert_eq!(condition.last_transition_time.0 == now, flipped);
             }
-            if !outcome.interrupted {
+            if outcome.extent != Extent::Interrupted {
                 prop_assert_eq!(next.observed_generation, Some(generation));
                 prop_assert!(outcome.mode == Mode::Observe || next.plan.is_empty());
             }
