@@ -5,8 +5,6 @@
 
 mod assertion;
 mod blame;
-#[cfg(test)]
-mod canaries;
 mod classify;
 mod client;
 mod connections;

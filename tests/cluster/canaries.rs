@@ -157,7 +157,10 @@ async fn no_password_client_secret_or_token_comes_out_anywhere() {
         world.apply_secret(slug, &json!({"password": if refused { WEAK } else { PASSWORD }})).await;
         if let Some(fault) = &scene.fault {
             let path = format!("/api/v2/users/auth0%7C{slug}");
-            world.sandbox.fault(Fault::new(fault.clone()).method("PATCH").path(&path));
+            let fault = Fault::new(fault.clone()).method("PATCH").path(&path);
+            // Auth0 can repeat what it was sent.
+            let body_key = (slug == "echo").then(|| "password".to_owned());
+            world.sandbox.fault(Fault { body_key, ..fault });
         }
         let card = json!({
             "userId": format!("auth0|{slug}"), "email": format!("{slug}@new.example.com"),

@@ -1,5 +1,6 @@
 //! Every error text that is known of the endpoints that the operator calls, and what may not be told of one.
 
+mod canaries;
 mod texts;
 
 use super::*;

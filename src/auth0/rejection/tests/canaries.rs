@@ -1,8 +1,8 @@
 //! No error holds a secret that an answer repeats, in whatever form.
 
-use super::error::Error;
-use super::rejection::rejection;
-use super::token::denied;
+use crate::auth0::error::Error;
+use crate::auth0::rejection::rejection;
+use crate::auth0::token::denied;
 use crate::plan::Body;
 use serde_json::{Value, json};
 
