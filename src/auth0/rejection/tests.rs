@@ -77,6 +77,14 @@ fn a_value_is_neither_told_nor_taken_for_a_name() {
 }
 
 #[test]
+fn half_a_character_in_a_value_hides_nothing() {
+    let body = br#"{"statusCode":400,"message":"'Object didn't pass validation for format email: \ud83d' on property email (x)."}"#;
+    let told = rejection(400, body, &whole());
+    assert_eq!(told.blame, blame("email"));
+    assert!(told.said.ends_with("on property email (x)."), "{}", told.said);
+}
+
+#[test]
 fn a_missing_connection_is_the_specs_mistake_only_where_the_spec_names_one() {
     for code in ["inexistent_connection", ""] {
         let answer = error(400, "The connection does not exist.", code);
