@@ -66,7 +66,8 @@ pub struct Auth0UserUpdateStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored_fields: Vec<IgnoredField>,
 
-    /// Fields that Auth0 refused; tried again after a change, and ever more rarely without one.
+    /// Fields and first-level metadata keys that Auth0 rejected, each with its reason and Auth0's sentence. They are
+    /// left out of later requests, and sent again alone after a change, and ever more rarely without one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused_fields: Vec<RefusedField>,
 

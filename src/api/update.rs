@@ -99,7 +99,7 @@ pub struct Auth0UserUpdateSpec {
     pub picture: Field<String>,
 
     /// Email address. A changed address ends the user's sessions. Auth0 databases store it in lower case, so
-    /// letter case alone is no change.
+    /// letter case alone is no change there.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[schemars(length(max = 254))]
     #[x_kube(validation = matches(r"^([^@\s]+@[^@\s]+)?$", "email must be one address such as ada@example.com, or \"\" for blank"))]
@@ -132,7 +132,7 @@ pub struct Auth0UserUpdateSpec {
     pub phone_verified: Field<bool>,
 
     /// Username, 1 to 128 characters; only where the connection uses usernames. A change ends the user's
-    /// sessions. Letter case alone is no change.
+    /// sessions. Letter case alone is no change where Auth0 keeps it in lower case.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[schemars(length(max = 128))]
     pub username: Field<String>,
