@@ -5,6 +5,7 @@
 
 mod admission;
 mod blanks;
+mod blocks;
 mod budget;
 mod canaries;
 mod card;
