@@ -287,6 +287,14 @@ impl Pace {
         Flight(self)
     }
 
+    /// Waits while Auth0 has next to nothing left, without sending anything.
+    ///
+    /// # Errors
+    /// `RateLimited` where Auth0 asks everybody to wait for longer.
+    pub async fn clear(&self) -> Result<(), Error> {
+        self.take_off().await.map(drop)
+    }
+
     /// Waits for a moment where Auth0 has next to nothing left; then the request that was paid for may go.
     ///
     /// # Errors

@@ -5,7 +5,6 @@ use super::entries::Entries;
 use super::execute::{End, Execution, Refusal};
 use super::outputs;
 use crate::api::{Auth0UserUpdateStatus, IgnoredField, LastUpdate, Mode, NotPersisted, Output, RefusedField};
-use crate::auth0::Effect;
 use crate::plan::{Attribute, Hold};
 use crate::reason::{Failure, Reason, Retry, Standing};
 use crate::user::User;
@@ -86,19 +85,19 @@ impl Outcome {
     /// Takes over what was done.
     #[must_use]
     pub fn executed(self, execution: Execution) -> Self {
-        let is_unknown = execution.requests > 0
-            && matches!(&execution.end, End::Failed(error) if error.effect == Effect::Unknown);
         let (extent, failure) = match execution.end {
             End::Failed(error) => (Extent::Whole, Some(error.failure)),
             End::Unfinished(failure) => {
-                (Extent::Unfinished, Some(failure).filter(|_| execution.refusals.is_empty()))
+                (Extent::Unfinished, Some(searching(&failure)).filter(|_| execution.refusals.is_empty()))
             }
+            // What was sent before the pass must be told.
+            End::Anew if self.requests > 0 => (Extent::Interrupted, None),
             End::Interrupted => (Extent::Interrupted, None),
             End::Complete | End::Anew => (Extent::Whole, None),
         };
         Self {
             failure,
-            gave_up: is_unknown.then(Instant::now),
+            gave_up: execution.is_unknown.then(Instant::now),
             extent,
             user: Some(execution.user),
             holds: execution.holds,
@@ -138,6 +137,7 @@ pub fn conclude(
             cleared_fields: outcome.cleared.clone(),
         });
     }
+    next.refused_fields = refused_fields(previous, outcome, now);
     if outcome.extent == Extent::Interrupted {
         return next;
     }
@@ -152,7 +152,6 @@ pub fn conclude(
     if let Some(ignored) = &outcome.ignored {
         next.ignored_fields.clone_from(ignored);
     }
-    next.refused_fields = refused_fields(previous, outcome, now);
     if let Some(not_persisted) = &outcome.not_persisted {
         next.not_persisted.clone_from(not_persisted);
     }
@@ -195,12 +194,12 @@ fn refused_fields(previous: &Auth0UserUpdateStatus, outcome: &Outcome, now: Time
     if outcome.user.is_none() {
         return before.to_vec();
     }
+    let ended_early = outcome.failure.is_some() || outcome.extent != Extent::Whole;
     let is_refused_now = |field: &str| outcome.refusals.iter().any(|refusal| refusal.fields.contains(field));
     let is_done = |field: &String| outcome.sent.contains(field) || outcome.cleared.contains(field);
     let waits = |refused: &&RefusedField| {
         let RefusedField { field, .. } = refused;
-        !is_refused_now(field)
-            && (outcome.left_out.contains(field) || (outcome.failure.is_some() && !is_done(field)))
+        !is_refused_now(field) && (outcome.left_out.contains(field) || (ended_early && !is_done(field)))
     };
     let since = |field: &str| {
         let known = before.iter().find(|refused| refused.field == field);
@@ -262,11 +261,18 @@ fn reported(refused: &[RefusedField], outcome: &Outcome) -> Option<Failure> {
     Some(Failure::new(failure.reason, format!("{}{SEPARATOR}{}", failure.message, tell(&parts))))
 }
 
+/// Of a search that goes on, nothing else is known yet.
+fn searching(failure: &Failure) -> Failure {
+    let message =
+        format!("Auth0 rejects one of many fields, and the search for it goes on: {}", failure.message);
+    Failure::new(Reason::InvalidRequest, message)
+}
+
 /// Between the sentences of one message.
 const SEPARATOR: &str = " \u{b7} ";
 
-/// A condition's message may be 32 KiB long; no more than these bytes are spent on the names of fields.
-const MOST_NAMES: usize = 4 * 1024;
+/// A condition's message may be 32 KiB long, and stands in three of them. The rest is in `refusedFields`.
+const LONGEST_MESSAGE: usize = 8 * 1024;
 
 /// Every part with its reason, those with the same sentence together. One alone needs no reason: it is the
 /// condition's.
@@ -282,18 +288,15 @@ fn tell(parts: &[Part]) -> String {
     let sentences: Vec<String> = told
         .into_iter()
         .map(|(Failure { reason, message }, fields)| {
-            let fields = shortened(&fields.join(", "));
+            let fields = fields.join(", ");
             if is_alone { format!("{fields}: {message}") } else { format!("{fields} ({reason}): {message}") }
         })
         .collect();
-    sentences.join(SEPARATOR)
-}
-
-fn shortened(names: &str) -> String {
-    if names.len() <= MOST_NAMES {
-        return names.to_owned();
+    let message = sentences.join(SEPARATOR);
+    if message.len() <= LONGEST_MESSAGE {
+        return message;
     }
-    format!("{} and more", &names[..names.floor_char_boundary(MOST_NAMES)])
+    format!("{}\u{2026} and more", &message[..message.floor_char_boundary(LONGEST_MESSAGE)])
 }
 
 fn judge(
@@ -302,10 +305,16 @@ fn judge(
     outcome: &Outcome,
     now: Timestamp,
 ) {
-    let was_applied = conditions::is_ready(&previous.conditions, outcome.generation);
+    let is_rejected = !next.refused_fields.is_empty();
+    let was_applied = !is_rejected && conditions::is_ready(&previous.conditions, outcome.generation);
     let problem = reported(&next.refused_fields, outcome);
-    let mut judgement =
-        Judgement { conditions: &mut next.conditions, generation: outcome.generation, was_applied, now };
+    let mut judgement = Judgement {
+        conditions: &mut next.conditions,
+        generation: outcome.generation,
+        was_applied,
+        is_rejected,
+        now,
+    };
     if let Some(problem) = &problem {
         if outcome.failure.is_some() {
             judgement.failed(problem, outcome);
@@ -323,6 +332,8 @@ struct Judgement<'a> {
     conditions: &'a mut Vec<Condition>,
     generation: i64,
     was_applied: bool,
+    /// Auth0 does not hold a field because it rejected it.
+    is_rejected: bool,
     now: Timestamp,
 }
 
@@ -410,10 +421,11 @@ impl Judgement<'_> {
 
     /// Only a new Secret content can leave an applied generation judged and not ready.
     fn was_judged(&self) -> bool {
-        conditions::find(self.conditions, SYNCED).is_some_and(|synced| {
-            matches!(synced.reason.as_str(), "InSync" | "NotPersisted" | "DriftFound")
-                && synced.observed_generation == Some(self.generation)
-        })
+        !self.is_rejected
+            && conditions::find(self.conditions, SYNCED).is_some_and(|synced| {
+                matches!(synced.reason.as_str(), "InSync" | "NotPersisted" | "DriftFound")
+                    && synced.observed_generation == Some(self.generation)
+            })
     }
 
     /// The pause is over, whatever comes next.

@@ -90,7 +90,7 @@ pub enum End {
     Anew,
     /// The object changed after something was sent: the next pass judges the rest.
     Interrupted,
-    /// As many requests were sent as one pass may send, and the rejected field is not found yet.
+    /// As many requests were sent as one pass may send; the last rejection.
     Unfinished(Failure),
 }
 
@@ -124,6 +124,8 @@ pub struct Execution {
     pub left_out: BTreeSet<String>,
     /// Values that Auth0 accepted and does not hold; `None` if the pass ended before that was known.
     pub not_persisted: Option<Vec<NotPersisted>>,
+    /// Auth0 may still carry out a request that was given up.
+    pub is_unknown: bool,
     /// What was sent, rejected, and is in doubt.
     pub progress: Progress,
     memory: Memory,
@@ -181,6 +183,7 @@ impl Execution {
             holds: Vec::new(),
             left_out: BTreeSet::new(),
             not_persisted: None,
+            is_unknown: false,
             memory,
             progress: Progress::default(),
         }
@@ -201,25 +204,25 @@ impl Execution {
         status: &mut impl Status,
     ) -> Result<(), End> {
         let mut rejection = None;
-        let mut has_turn = false;
-        while let Some(step) = self.plan(pass)?.into_iter().next() {
+        let mut was_read_again = false;
+        while let Some(mut step) = self.plan(pass)?.into_iter().next() {
             if self.requests >= MOST_REQUESTS {
                 return Err(rejection.map_or(End::Interrupted, End::Unfinished));
             }
-            if !step.is_urgent
-                && !std::mem::take(&mut has_turn)
-                && self.wait(auth0, status).await?
-                && step.body.has_password()
-            {
-                // An administrator may have blocked the user meanwhile, which a password lifts.
+            step.is_urgent |= std::mem::take(&mut was_read_again);
+            if !step.is_urgent && self.wait(auth0, status).await? && step.body.has_password() {
+                // An administrator may have blocked the user meanwhile, which a password lifts, or unblocked.
                 self.user = auth0.user().await.map_err(End::Failed)?;
-                has_turn = true;
+                self.progress.sent.clear();
+                was_read_again = true;
                 continue;
             }
             match self.perform(&step, auth0, status).await {
                 Ok(rejected) => rejection = rejected.or(rejection),
                 Err(end) => {
-                    self.block_all_the_same(&step, &end, auth0).await;
+                    if self.leaves_unblocked(&step, &end) {
+                        self.block(auth0).await;
+                    }
                     return Err(end);
                 }
             }
@@ -266,6 +269,7 @@ impl Execution {
         let before = self.announce(step, status).await?;
         self.requests += 1;
         let answer = auth0.patch(&step.body, step.is_urgent).await;
+        self.is_unknown |= is_unknown(&answer);
         let accepted_earlier = step.again && answer.as_ref().is_err_and(Error::is_password_history);
         let state = match &answer {
             Ok(_) => Some(TriggerState::Sent),
@@ -307,21 +311,29 @@ impl Execution {
         Ok(true)
     }
 
-    /// Sends a block alone that shared a failed request with others, unless the answer is about every request.
-    async fn block_all_the_same(&mut self, step: &Step, end: &End, auth0: &impl Auth0) {
-        let End::Failed(error) = end else { return };
+    /// Whether a user who is to be blocked may not be at the end of a pass that ended at this request: a password has
+    /// lifted the block, or the block shared a failed request with others. Not where the answer is about every request.
+    fn leaves_unblocked(&self, step: &Step, end: &End) -> bool {
+        if self.progress.owes_block {
+            return !self.user.is_blocked();
+        }
+        let End::Failed(error) = end else { return false };
         let would_fail = matches!(
             error.failure.reason,
             Reason::RateLimited | Reason::UserNotFound | Reason::AuthenticationFailed
         );
-        let is_lifted_at_most = step.body.has_password() && error.effect == Effect::None;
-        if !step.blocks_beside_others() || would_fail || is_lifted_at_most {
-            return;
-        }
+        let is_as_before = step.body.has_password() && error.effect == Effect::None;
+        let was_sent = step.fields.keys().all(|field| self.progress.sent.contains(field));
+        step.blocks_beside_others() && !would_fail && !is_as_before && !was_sent
+    }
+
+    /// Sends a block alone, after the request that ended the pass. The next pass judges the rest.
+    async fn block(&mut self, auth0: &impl Auth0) {
         let block = Step::block();
         self.requests += 1;
-        // The end is that of the first request: the next pass judges the rest.
-        if let Ok(user) = auth0.patch(&block.body, true).await {
+        let answer = auth0.patch(&block.body, true).await;
+        self.is_unknown |= is_unknown(&answer);
+        if let Ok(user) = answer {
             self.accept(&block, user);
         }
     }
@@ -398,6 +410,10 @@ impl Execution {
         }
         failure
     }
+}
+
+fn is_unknown(answer: &Result<User, Error>) -> bool {
+    answer.as_ref().is_err_and(|error| error.effect == Effect::Unknown)
 }
 
 fn named(memory: &[Trigger], name: &str) -> Option<Trigger> {

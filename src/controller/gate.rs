@@ -11,7 +11,8 @@ use super::rivals;
 use super::schedule;
 use super::tenants::Tenant;
 use crate::api::{
-    ASSUME_SENT_ANNOTATION, Auth0UserUpdate, Mode, PAUSED_ANNOTATION, REQUESTED_AT_ANNOTATION, SecretVersion,
+    ASSUME_SENT_ANNOTATION, Auth0UserUpdate, Auth0UserUpdateStatus, Mode, PAUSED_ANNOTATION,
+    REQUESTED_AT_ANNOTATION, SecretVersion,
 };
 use crate::plan::Attribute;
 use crate::reason::{Failure, Reason, Retry, Standing};
@@ -151,7 +152,10 @@ fn is_settled(object: &Auth0UserUpdate, contested: bool) -> bool {
         ready.observed_generation == Some(generation)
             && match ready.status.as_str() {
                 "True" => !synced_unknown,
-                "False" => in_conflict || Reason::from_word(&ready.reason).retry() == Retry::Refusal,
+                "False" => {
+                    let reason = Reason::from_word(&ready.reason);
+                    in_conflict || reason.retry() == Retry::Refusal || is_of_a_field(status, reason)
+                }
                 _ => false,
             }
     })
@@ -213,12 +217,19 @@ pub fn lane(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda) -
 
 /// What passes and keeps the generation that was tried from being applied.
 fn held_up_by(object: &Auth0UserUpdate) -> Option<Reason> {
-    let conditions = object.status.as_ref().map_or(&[][..], |status| &status.conditions);
-    let ready = conditions::find(conditions, READY).filter(|ready| ready.status == "False")?;
+    let status = object.status.as_ref()?;
+    let ready = conditions::find(&status.conditions, READY).filter(|ready| ready.status == "False")?;
     let reason = Reason::from_word(&ready.reason);
-    // A password that is announced holds up nothing else.
-    let holds_up = reason.standing() == Standing::Reconciling && reason != Reason::PasswordPending;
+    // A password that is announced holds up nothing else, nor does a field that Auth0 rejected.
+    let holds_up = reason.standing() == Standing::Reconciling
+        && reason != Reason::PasswordPending
+        && !is_of_a_field(status, reason);
     holds_up.then_some(reason)
+}
+
+/// Whether it is the reason of a field that Auth0 rejected.
+fn is_of_a_field(status: &Auth0UserUpdateStatus, reason: Reason) -> bool {
+    status.refused_fields.iter().any(|refused| refused.reason == reason.as_str())
 }
 
 /// Whether the conditions announce a password, and no look has answered that yet.

@@ -14,7 +14,7 @@ use super::schedule;
 use super::tenants::Tenant;
 use super::update::{ANEW, RECHECK, Updates};
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode};
-use crate::auth0;
+use crate::auth0::{self, Effect};
 use crate::metrics::Metrics;
 use crate::plan::{Attribute, Body, Desired, Group, Memory, Progress, Step};
 use crate::reason::{Failure, Reason};
@@ -165,17 +165,25 @@ impl Updates {
             correlation_id: &correlation_id,
         };
         entry.begin();
-        let mut progress = Progress { doubt: std::mem::take(&mut agenda.doubt), ..Progress::default() };
+        let mut progress = Progress { doubt: agenda.doubt.clone(), ..Progress::default() };
         let user = match auth0.user(&object.spec.user_id).await {
             Ok(user) => user,
-            Err(error) if may_block_unread(object, around, &desired, &error) => {
-                let block = Step::block();
-                let Ok(user) = block_unread(&block, &host).await else {
-                    return Looked::failed(outcome, error);
-                };
-                progress.accept(&block);
-                (outcome.sent, outcome.requests) = (block.fields.into_keys().collect(), 1);
-                user
+            Err(error)
+                if may_block_unread(object, &desired, &error)
+                    && !self.rivals.standing(object, &tenant.host).contested =>
+            {
+                match block_unread(&host, ledger, error).await {
+                    Ok((user, sent)) => {
+                        progress.sent.extend(sent.clone());
+                        (outcome.sent, outcome.requests) = (sent, 1);
+                        user
+                    }
+                    Err(Unread::Failed { error, is_unknown }) => {
+                        outcome.gave_up = is_unknown.then(Instant::now);
+                        return Looked::failed(outcome, error);
+                    }
+                    Err(Unread::Unwritten(unwritten)) => return Looked::unwritten(outcome, unwritten),
+                }
             }
             Err(error) => return Looked::failed(outcome, error),
         };
@@ -219,9 +227,7 @@ impl Updates {
         } else {
             let mut execution = execute(&pass, &host, ledger, user, memory, progress).await;
             agenda.unsent = std::mem::take(&mut execution.unsent);
-            if matches!(execution.end, End::Unfinished(_)) {
-                agenda.doubt = std::mem::take(&mut execution.progress.doubt);
-            }
+            agenda.doubt = std::mem::take(&mut execution.progress.doubt);
             execution
         };
         outcome.password_pending &= !execution.password_is_settled();
@@ -259,7 +265,8 @@ struct Permitted<'a> {
 
 impl Auth0 for Permitted<'_> {
     async fn turn(&self) -> Result<(), auth0::Error> {
-        self.entry.turn(self.client.pace()).await
+        self.entry.turn(self.client.pace()).await?;
+        self.client.pace().clear().await
     }
 
     async fn user(&self) -> Result<User, auth0::Error> {
@@ -299,7 +306,9 @@ impl Looked {
         match unwritten {
             Unwritten::Failed(failure) => Self::refused(outcome, failure),
             Unwritten::Changed | Unwritten::Gone => {
-                Self { outcome, retry_after: None, anew: true, rivals: None }
+                let anew = outcome.requests == 0;
+                let extent = if anew { Extent::Whole } else { Extent::Interrupted };
+                Self { outcome: Outcome { extent, ..outcome }, retry_after: None, anew, rivals: None }
             }
         }
     }
@@ -310,7 +319,7 @@ impl Looked {
     }
 
     fn executed(outcome: Outcome, execution: Execution, tenant: &Tenant) -> Self {
-        let anew = matches!(execution.end, End::Anew);
+        let anew = matches!(execution.end, End::Anew) && outcome.requests == 0;
         let retry_after = match &execution.end {
             End::Failed(error) => error.retry_after,
             End::Complete | End::Anew | End::Interrupted | End::Unfinished(_) => None,
@@ -321,25 +330,37 @@ impl Looked {
     }
 }
 
-/// Whether a user that cannot be read for now is blocked all the same: the spec asks for it, it was not done yet, and
-/// no other resource says otherwise.
-fn may_block_unread(
-    object: &Auth0UserUpdate,
-    around: &Circumstances,
-    desired: &Desired,
-    error: &auth0::Error,
-) -> bool {
+/// Whether a user that cannot be read for now is blocked all the same: the spec asks for it, and it was not done yet.
+fn may_block_unread(object: &Auth0UserUpdate, desired: &Desired, error: &auth0::Error) -> bool {
     error.failure.reason == Reason::Auth0Unavailable
         && desired.flags.get(&Attribute::Blocked) == Some(&true)
         && gate::mode(object) == Mode::Apply
         && !gate::is_applied(object)
-        && !around.rivals.contested
 }
 
-/// Sends the block alone. Auth0's answer is the user as it would have been read.
-async fn block_unread(block: &Step, host: &Permitted<'_>) -> Result<User, auth0::Error> {
-    host.turn().await?;
-    host.patch(&block.body, false).await
+/// Why a user was neither read nor blocked.
+enum Unread {
+    Failed {
+        error: auth0::Error,
+        /// Auth0 may still block the user.
+        is_unknown: bool,
+    },
+    Unwritten(Unwritten),
+}
+
+/// Blocks a user that could not be read because of this error. Auth0's answer is the user as it would have been read.
+async fn block_unread(
+    host: &Permitted<'_>,
+    ledger: &mut Ledger,
+    error: auth0::Error,
+) -> Result<(User, Vec<String>), Unread> {
+    let block = Step::block();
+    host.turn().await.map_err(|error| Unread::Failed { error, is_unknown: false })?;
+    ledger.confirm().await.map_err(Unread::Unwritten)?;
+    let answer = host.patch(&block.body, false).await;
+    let user =
+        answer.map_err(|second| Unread::Failed { error, is_unknown: second.effect == Effect::Unknown })?;
+    Ok((user, block.fields.into_keys().collect()))
 }
 
 /// Whether the user grows with what the spec declares.

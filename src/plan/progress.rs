@@ -43,7 +43,8 @@ impl Progress {
     /// Takes in that Auth0 rejected a request for good. Answers with the fields that are at fault; what else it
     /// held is in doubt, or goes with what comes next.
     ///
-    /// A single fault among `n` fields stands alone after at most ⌈log₂ n⌉ + 1 further requests.
+    /// A single fault among `n` fields stands alone after at most ⌈log₂ n⌉ + 1 further requests, and one more where it
+    /// is a mail or a flag beside its address.
     pub fn reject(&mut self, step: &Step, blame: &Blame) -> BTreeSet<String> {
         let all = || step.fields.keys().cloned().collect::<BTreeSet<_>>();
         let (found, doubt) = if step.fields.len() == 1 {

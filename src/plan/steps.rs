@@ -8,7 +8,7 @@ use crate::api::Trigger;
 use crate::reason::{Failure, Reason};
 use crate::user::Target;
 use secrecy::ExposeSecret as _;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One PATCH.
 pub struct Step {
@@ -72,10 +72,8 @@ pub(super) fn steps(
     if parts.extract_if(.., |part| block_goes_first && blocks(part)).count() > 0 {
         steps.push(Step::block());
     }
-    let mut doubtful: Vec<Part> =
-        parts.extract_if(.., |part| situation.progress.doubt.contains(&part.name)).collect();
-    let rest = doubtful.split_off(doubtful.len().div_ceil(2));
-    let mut bodies = vec![passwords, doubtful, rest];
+    let (half, rest) = halves(situation, &mut parts);
+    let mut bodies = vec![passwords, half, rest];
     let alone = alone(situation, &mut parts);
     if target.is_primary() {
         bodies.push(parts);
@@ -107,6 +105,51 @@ fn is_in_doubt(Situation { memory, progress, .. }: &Situation<'_>) -> bool {
         || !progress.refused.is_empty()
 }
 
+/// Takes out what is in doubt, and cuts it in two. A flag and a mail stay with their address until nothing else is
+/// left to cut.
+fn halves(situation: &Situation<'_>, parts: &mut Vec<Part>) -> (Vec<Part>, Vec<Part>) {
+    let is_in_doubt = |part: &Part| situation.progress.doubt.contains(&part.name);
+    let leads: Vec<String> = parts.iter().map(|part| lead(part, parts).to_owned()).collect();
+    let doubted: BTreeSet<&String> =
+        parts.iter().zip(&leads).filter(|(part, _)| is_in_doubt(part)).map(|(_, lead)| lead).collect();
+    let (mut groups, mut others): (Vec<Vec<Part>>, Vec<Part>) = (Vec::new(), Vec::new());
+    let mut last = None;
+    for (part, lead) in parts.drain(..).zip(&leads) {
+        if !doubted.contains(lead) {
+            others.push(part);
+            continue;
+        }
+        match groups.last_mut() {
+            Some(group) if last == Some(lead) => group.push(part),
+            Some(_) | None => groups.push(vec![part]),
+        }
+        last = Some(lead);
+    }
+    *parts = others;
+    if let [group] = &mut groups[..] {
+        return cut_inside(std::mem::take(group), is_in_doubt);
+    }
+    let half = groups.iter().map(Vec::len).sum::<usize>().div_ceil(2);
+    let (mut first, count) = (Vec::new(), groups.len());
+    let mut groups = groups.into_iter().enumerate().peekable();
+    while let Some((_, group)) = groups.next_if(|(at, _)| first.len() < half && at + 1 < count) {
+        first.extend(group);
+    }
+    (first, groups.flat_map(|(_, group)| group).collect())
+}
+
+/// Cuts one field with what speaks of it: the mail goes with the address as long as possible, or it would not go at
+/// all. An address that is not in doubt goes first, with all.
+fn cut_inside(mut group: Vec<Part>, is_in_doubt: impl Fn(&Part) -> bool) -> (Vec<Part>, Vec<Part>) {
+    if group.first().is_some_and(|part| !is_in_doubt(part)) {
+        return (group, Vec::new());
+    }
+    group.sort_by_key(|part| part.attribute == Attribute::EmailVerified);
+    let (mut doubtful, rest): (Vec<_>, Vec<_>) = group.into_iter().partition(is_in_doubt);
+    let second = doubtful.split_off(doubtful.len().div_ceil(2));
+    (doubtful, second.into_iter().chain(rest).collect())
+}
+
 /// Takes out what goes alone: the username, and each field that was rejected and whose time has come, with what
 /// speaks of it.
 fn alone(situation: &Situation<'_>, parts: &mut Vec<Part>) -> Vec<Vec<Part>> {
@@ -128,12 +171,13 @@ fn alone(situation: &Situation<'_>, parts: &mut Vec<Part>) -> Vec<Vec<Part>> {
     together.into_iter().map(|(_, parts)| parts).collect()
 }
 
-/// The field that a part goes with: a flag and a mail go with the address that they speak of, where it is sent.
+/// The field that a part goes with, where that is sent: a flag and a mail go with the address that they speak of, and a
+/// mail else with the flag.
 fn lead<'a>(part: &'a Part, parts: &[Part]) -> &'a str {
-    match part.attribute.address() {
-        Some(address) if parts.iter().any(|part| part.attribute == address) => address.spec_name(),
-        Some(_) | None => &part.name,
-    }
+    let flag = (part.attribute == Attribute::VerifyEmail).then_some(Attribute::EmailVerified);
+    let leads = [part.attribute.address(), flag];
+    let lead = leads.into_iter().flatten().find(|lead| parts.iter().any(|part| part.attribute == *lead));
+    lead.map_or(&part.name, |lead| lead.spec_name())
 }
 
 /// Takes out what rides where its address is not in the same request. A mail also rides beside a flag.

@@ -366,3 +366,28 @@ fn an_answer_about_the_request_itself_ends_the_pass() {
     assert_eq!(report.failure.map(|failure| failure.reason), Some(Reason::InvalidRequest));
     assert_eq!(auth0.take_bodies().len(), 1);
 }
+
+#[test]
+fn one_fault_is_found_within_its_rounds_wherever_it_is() {
+    println!("| fields | most requests | bound |");
+    for count in [2_usize, 3, 4, 7, 8, 16, 33, 64, 200, 1000] {
+        let name = |key: usize| format!("k{key:04}");
+        let keys: serde_json::Map<String, Value> = (0..count).map(|key| (name(key), json!(key))).collect();
+        let places = [0, 1, count / 2, count - 2, count - 1];
+        let rounds = |at: usize| {
+            let mut auth0 = refusing(&[&format!("user_metadata.{}", name(at))]);
+            let mut operator = Operator::new(&json!({"userMetadata": keys}));
+            assert_eq!(operator.pass(&mut auth0, Fault::None).end, End::Complete);
+            assert_eq!(refused(&operator), [format!("userMetadata.{}", name(at))]);
+            auth0
+                .take_bodies()
+                .iter()
+                .position(|body| *body == json!({"user_metadata": {name(at): at}}))
+                .unwrap()
+        };
+        let most = places.into_iter().map(rounds).max().unwrap();
+        let bound = count.next_power_of_two().ilog2() as usize + 1;
+        println!("| {count} | {most} | {bound} |");
+        assert!(most <= bound, "{count}: {most}");
+    }
+}
