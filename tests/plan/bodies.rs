@@ -43,6 +43,28 @@ fn letter_case_is_no_difference_of_an_email_and_a_username_only() {
 }
 
 #[test]
+fn letter_case_is_a_difference_where_the_connection_keeps_it() {
+    let kept = json!({"email": "Old@Example.com", "username": "Old"});
+    let lower = json!({"email": "old@example.com", "username": "old"});
+    // Auth0's own store never shows a capital letter, so this is another one.
+    let sent = [json!({"email": "old@example.com"}), json!({"username": "old"})];
+    check(&kept, &lower, &sent, &sent);
+    check(&kept, &kept, &[], &[]);
+    check(&lower, &kept, &[], &[]);
+
+    let mut social = user(lower);
+    social["user_id"] = json!("google-oauth2|1");
+    social["identities"] =
+        json!([{"provider": "google-oauth2", "user_id": "1", "connection": "People", "isSocial": true}]);
+    let mut auth0 = Auth0::new(social);
+    auth0.rules.overrides.insert("email".into(), json!("old@example.com"));
+    let mut operator = Operator::new(&json!({"email": "Old@Example.com"}));
+    assert_eq!(operator.settle(&mut auth0), [json!({"email": "Old@Example.com"})]);
+    assert_eq!(operator.settle(&mut auth0), Vec::<Value>::new(), "no fight where Auth0 lowers it");
+    assert_eq!(operator.memory.not_persisted[0].field, "email");
+}
+
+#[test]
 fn a_blank_text_is_cleared_under_yes_where_auth0_holds_a_value() {
     for blank in [json!({"nickname": ""}), json!({"nickname": null})] {
         check(&json!({"nickname": "ada"}), &blank, &[json!({"nickname": null})], &[]);

@@ -165,7 +165,7 @@ impl Operator {
         self.memory.triggers = undone.onto(&self.memory.triggers);
         let password = self.password(&desired, &user);
         let memory = self.memory.clone();
-        let progress = Progress { doubt: std::mem::take(&mut self.doubt), ..Progress::default() };
+        let progress = Progress { doubt: self.doubt.clone(), ..Progress::default() };
         let world = Mutex::new(World { auth0, fault, actions: 0, durable: &mut self.memory.triggers });
         let pass = Pass {
             desired: &desired,
@@ -208,9 +208,7 @@ impl Operator {
             execute::End::Unfinished(_) => End::Unfinished,
             execute::End::Failed(_) | execute::End::Anew | execute::End::Interrupted => End::Failed,
         };
-        if end == End::Unfinished {
-            self.doubt = std::mem::take(&mut execution.progress.doubt);
-        }
+        self.doubt = std::mem::take(&mut execution.progress.doubt);
         let anew = matches!(execution.end, execute::End::Anew);
         let outcome = Outcome { generation: self.generation, ..Outcome::default() }.executed(execution);
         let memory = &self.memory;

@@ -132,6 +132,34 @@ fn a_password_that_had_to_wait_is_judged_by_the_user_of_then() {
 }
 
 #[test]
+fn a_block_that_somebody_lifts_while_the_password_waits_is_set_again() {
+    let unblock: fn(&mut Account) = |account| drop(account.user.insert("blocked".into(), json!(false)));
+    let mut auth0 = auth0();
+    auth0.meanwhile = Some(unblock);
+    let mut operator = operator();
+    operator.edit(&json!({"passwordSecretRef": {"name": "s", "key": "k"}, "blocked": true}));
+    let report = operator.pass(&mut auth0, Fault::None);
+    assert_eq!(report.not_persisted, Vec::<String>::new());
+    auth0.meanwhile = None;
+    operator.pass(&mut auth0, Fault::None);
+    assert_eq!(auth0.account.user["blocked"], true);
+    assert_eq!(operator.trigger(NAME), Some(TriggerState::Sent));
+}
+
+#[test]
+fn a_block_that_a_password_lifted_is_set_again_although_the_status_was_not_written() {
+    let mut auth0 = auth0();
+    auth0.rules.password_beats_blocked = true;
+    auth0.account.user.insert("blocked".into(), json!(true));
+    let mut operator = operator();
+    operator.edit(&json!({"passwordSecretRef": {"name": "s", "key": "k"}, "blocked": true, "name": "Ada"}));
+    operator.pass(&mut auth0, Fault::Conflict(2));
+    let bodies = [json!({"password": "After-1", "blocked": true}), json!({"blocked": true})];
+    assert_eq!(auth0.take_bodies(), bodies);
+    assert_eq!(auth0.account.user["blocked"], true);
+}
+
+#[test]
 fn a_missing_secret_holds_the_password_only() {
     let mut auth0 = auth0();
     let mut wish = card();

@@ -130,6 +130,15 @@ fn every_rejected_field_is_named_with_its_reason_and_its_sentence() {
 }
 
 #[test]
+fn a_field_that_auth0_rejects_keeps_an_applied_resource_from_being_ready() {
+    let applied = concluded(&Auth0UserUpdateStatus::default(), &looked(Vec::new()));
+    assert!(is_true(&applied, READY));
+    let rejected = concluded(&applied, &looked(vec![refusal(&["name"], Reason::InternalError, "a defect")]));
+    assert_eq!(ready(&rejected), ("InternalError", "name: a defect"));
+    assert!(!is_true(&rejected, READY) && !is_true(&rejected, SYNCED));
+}
+
+#[test]
 fn a_sentence_stays_through_a_failure_and_while_the_field_is_left_out() {
     let first = looked(vec![refusal(&["email"], Reason::AlreadyExists, "taken")]);
     let rejected = concluded(&Auth0UserUpdateStatus::default(), &first);
