@@ -24,6 +24,11 @@ impl<T> Field<T> {
         matches!(self, Self::Absent)
     }
 
+    /// Whether the key is there and holds `null`.
+    pub const fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
     /// The value, if there is one.
     pub const fn value(&self) -> Option<&T> {
         match self {

@@ -32,6 +32,9 @@ pub type JsonMap = serde_json::Map<String, serde_json::Value>;
 /// Most levels of a metadata value, so that every copy, comparison and text of it is bounded.
 pub const MOST_LEVELS: usize = 64;
 
+/// Most values in a metadata map, at all levels together: one of seven bytes takes up to seven hundred in memory.
+pub const MOST_VALUES: usize = 10_000;
+
 /// The API group of both kinds.
 pub const GROUP: &str = "auth0-user-operator.dev";
 

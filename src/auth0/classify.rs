@@ -5,10 +5,10 @@
 
 use super::error::Effect;
 use super::text;
+use crate::json;
 use crate::plan::Body;
 use crate::reason::Reason;
 use serde::Deserialize;
-use serde_json::Value;
 
 /// The body of an error: `{"statusCode":400,"error":"Bad Request","message":"…","errorCode":"…"}`, of which any part
 /// may be missing, or OAuth's `{"error":"…","error_description":"…"}`.
@@ -27,28 +27,26 @@ pub(super) struct Refusal {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Answered {
-    message: Value,
-    error_description: Value,
-    error: Value,
-    #[serde(rename = "errorCode")]
-    code: Value,
-    #[serde(rename = "statusCode")]
-    status: Value,
+    #[serde(deserialize_with = "json::text_if_any")]
+    message: Option<String>,
+    #[serde(deserialize_with = "json::text_if_any")]
+    error_description: Option<String>,
+    #[serde(deserialize_with = "json::text_if_any")]
+    error: Option<String>,
+    #[serde(rename = "errorCode", deserialize_with = "json::text_if_any")]
+    code: Option<String>,
+    #[serde(rename = "statusCode", deserialize_with = "json::text_if_any")]
+    status: Option<String>,
 }
 
 impl Refusal {
     /// Reads a body; one that is no such object says nothing.
     pub(super) fn read(body: &[u8]) -> Self {
         let Answered { message, error_description, error, code, status } =
-            crate::json::read(body).unwrap_or_default();
-        let is_auth0s = [&error_description, &error, &code, &status].iter().any(|part| !part.is_null());
+            json::read(body).unwrap_or_default();
+        let is_auth0s = [&error_description, &error, &code, &status].iter().any(|part| part.is_some());
         let [message, description, error, code] =
-            [message, error_description, error, code].map(|part| match part {
-                Value::String(text) => text.trim().to_owned(),
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                    String::new()
-                }
-            });
+            [message, error_description, error, code].map(|part| part.unwrap_or_default().trim().to_owned());
         let message = if message.is_empty() { description } else { message };
         // Before anything looks at the text: a value may say what it likes.
         Self { message: text::without_values(&message).into_owned(), code, error, is_auth0s }

@@ -325,7 +325,7 @@ impl Call<'_> {
 /// Reads a user. Auth0 always shows `user_id`; without it the answer comes from something else, and its
 /// missing attributes must not be taken for differences.
 fn read_user(answer: &Answer) -> Result<User, Error> {
-    json::read::<json::Object>(&answer.body)
+    json::read::<json::User>(&answer.body)
         .and_then(|answer| answer.0)
         .filter(|user| user.contains_key("user_id"))
         .map(User::from)

@@ -1,9 +1,11 @@
 //! The outputs of the card in status, as far as they fit. Pure.
 
-use crate::api::{Auth0UserUpdateStatus, JsonMap, Output};
+use crate::api::{Auth0UserUpdateStatus, JsonMap, MOST_VALUES, Output};
+use crate::json;
 use crate::user::User;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::io;
 
 /// A larger output is left out.
 const LARGEST_OUTPUT: usize = 128 * 1024;
@@ -43,7 +45,8 @@ pub fn show(status: &mut Auth0UserUpdateStatus, user: &User, output: Output) {
         }
     }
     status.output_omitted.sort_unstable();
-    status.raw_output = outputs.remove(RAW).and_then(|raw| serde_json::from_value(raw).ok());
+    // Taken, not read again: see `json`.
+    status.raw_output = if let Some(Value::Object(raw)) = outputs.remove(RAW) { Some(raw) } else { None };
     let fields: JsonMap =
         outputs.into_iter().map(|(name, value)| (name[USER.len() + 1..].to_owned(), value)).collect();
     status.user =
@@ -59,23 +62,54 @@ pub fn omit(status: &mut Auth0UserUpdateStatus) -> bool {
     is_smaller
 }
 
-/// How many bytes the API server stores for a value; the most there are where it is nested too deep.
+/// How many bytes the API server stores for a value; the most there are where it is nested too deep, has too many
+/// values to be read again, or is not there as a whole.
 fn size(value: &Value) -> usize {
-    if is_within(value, DEEPEST_OUTPUT) { stored_size(&value.to_string()) } else { usize::MAX }
+    let mut stored = Stored(0);
+    let is_shown = is_within(value, DEEPEST_OUTPUT) && values(value) <= MOST_VALUES;
+    if is_shown && serde_json::to_writer(&mut stored, value).is_ok() { stored.0 } else { usize::MAX }
+}
+
+/// Counts what the API server stores for a text, and keeps nothing.
+struct Stored(usize);
+
+impl io::Write for Stored {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += stored_bytes(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// How many bytes the API server stores for a JSON text: Go writes three characters as `\u003c`.
 #[must_use]
 pub fn stored_size(text: &str) -> usize {
-    text.len() + 5 * text.bytes().filter(|byte| matches!(byte, b'<' | b'>' | b'&')).count()
+    stored_bytes(text.as_bytes())
 }
 
-/// Whether a value is nested no deeper. Goes no deeper itself.
+fn stored_bytes(text: &[u8]) -> usize {
+    text.len() + 5 * text.iter().filter(|byte| matches!(byte, b'<' | b'>' | b'&')).count()
+}
+
+/// How many values are in a value that is not nested too deep.
+fn values(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => items.iter().map(|item| 1 + values(item)).sum(),
+        Value::Object(map) => map.values().map(|item| 1 + values(item)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
+/// Whether a value is nested no deeper, and nothing in it is left out. Goes no deeper itself.
 fn is_within(value: &Value, levels: u32) -> bool {
     match value {
         Value::Array(items) => levels > 0 && items.iter().all(|item| is_within(item, levels - 1)),
         Value::Object(map) => levels > 0 && map.values().all(|item| is_within(item, levels - 1)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+        Value::String(text) => !json::is_left_out(text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
     }
 }
 
@@ -87,7 +121,8 @@ mod tests {
     fn shown(user: Value, output: Output) -> Auth0UserUpdateStatus {
         let mut status =
             Auth0UserUpdateStatus { output_omitted: vec!["user.name".to_owned()], ..Default::default() };
-        show(&mut status, &serde_json::from_value::<JsonMap>(user).unwrap().into(), output);
+        let Value::Object(user) = user else { panic!("{user}") };
+        show(&mut status, &user.into(), output);
         status
     }
 
@@ -153,6 +188,43 @@ mod tests {
         for levels in [66, 126, 1_000] {
             assert_eq!(omitted(user(levels), Output::Full), all);
         }
+    }
+
+    #[test]
+    fn a_key_of_serde_jsons_own_is_a_key() {
+        let magic = json!({"$serde_json::private::RawValue": "{\"a\":[1]}"});
+        let status = shown(magic.clone(), Output::Full);
+        assert_eq!(status.raw_output.map(Value::Object), Some(magic.clone()));
+        let status = shown(json!({"user_metadata": magic, "multifactor": [magic]}), Output::Full);
+        assert_eq!(status.output_omitted, [""; 0]);
+        assert_eq!(status.raw_output.unwrap()["user_metadata"], magic);
+        let user = status.user.unwrap();
+        assert_eq!(
+            (user.user_metadata.map(Value::Object), user.multifactor),
+            (Some(magic.clone()), Some(vec![magic]))
+        );
+    }
+
+    #[test]
+    fn what_is_not_read_whole_is_left_out_and_named() {
+        let answer = |values: usize| {
+            let many = format!("[{}]", vec!["0"; values].join(","));
+            let text =
+                format!(r#"{{"user_id":"auth0|a","user_metadata":{{"k":{many}}},"app_metadata":{{"a":1}}}}"#);
+            let mut status = Auth0UserUpdateStatus::default();
+            show(
+                &mut status,
+                &json::read::<json::User>(text.as_bytes()).unwrap().0.unwrap().into(),
+                Output::Full,
+            );
+            status
+        };
+        assert_eq!(answer(MOST_VALUES - 1).output_omitted, ["rawOutput"]);
+        let status = answer(MOST_VALUES + 1);
+        assert_eq!(status.output_omitted, ["rawOutput", "user.userMetadata"]);
+        assert_eq!(status.user.unwrap().app_metadata.map(Value::Object), Some(json!({"a": 1})));
+        let names: JsonMap = (0..=MOST_VALUES).map(|n| (format!("{n}"), json!(0))).collect();
+        assert_eq!(omitted(json!({"user_metadata": names}), Output::Mapped), ["user.userMetadata"]);
     }
 
     #[test]

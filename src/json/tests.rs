@@ -58,3 +58,55 @@ fn a_key_of_serde_jsons_own_is_a_key() {
     let text = json!({"a": {"$serde_json::private::RawValue": "[1]", "b": 1}, "c": {"$serde_json::private::RawValue": "["}});
     assert_eq!(object(text.to_string().as_bytes()), Some(text));
 }
+
+/// As many objects as there may be values, and so twice as many values, in so many bytes for each.
+fn small_objects() -> String {
+    format!("[{}]", vec![r#"{"":0}"#; MOST_VALUES].join(","))
+}
+
+#[test]
+fn a_map_of_too_many_values_is_left_out_whole_and_one_of_as_many_as_there_may_be_is_read() {
+    #[derive(Deserialize)]
+    struct Spec {
+        #[serde(deserialize_with = "map")]
+        map: Option<Map<String, Value>>,
+        #[serde(deserialize_with = "list_if_any")]
+        list: Option<Vec<Value>>,
+        #[serde(deserialize_with = "map_if_any")]
+        output: Option<Map<String, Value>>,
+    }
+    let spec = |values: usize| {
+        let many = vec!["0"; values].join(",");
+        let text = format!(r#"{{"map":{{"k":[{many}]}},"list":[0,{many}],"output":{{"k":[{many}]}}}}"#);
+        serde_json::from_str::<Spec>(&text).unwrap()
+    };
+    let read = spec(MOST_VALUES - 1);
+    assert_eq!(read.map.unwrap()["k"].as_array().unwrap().len(), MOST_VALUES - 1);
+    assert!(read.list.is_some() && read.output.is_some());
+    let read = spec(MOST_VALUES);
+    let map = read.map.unwrap();
+    assert!(map.len() == 1 && is_left_out(map[""].as_str().unwrap()));
+    assert!(read.list.is_none() && read.output.is_none());
+}
+
+#[test]
+fn a_user_keeps_every_name_and_every_attribute_whatever_its_values_are() {
+    let (many, names) = (small_objects(), 2 * MOST_VALUES);
+    let keys: Vec<String> = (0..names).map(|key| format!(r#""{key}":{{"a":[{key}]}}"#)).collect();
+    let text = format!(
+        r#"{{"a_claim":{many},"app_metadata":{{"a":{many},"b":{many},"c":1,"d":[]}},"blocked":true,
+            "identities":[{{"provider":"auth0","user_id":"1"}}],"user_id":"auth0|1",
+            "user_metadata":{{"0":{{"a":[0]}},{}}}}}"#,
+        keys.join(",")
+    );
+    let user = read::<User>(text.as_bytes()).unwrap().0.unwrap();
+    let is_absent = |value: &Value| value.as_str().is_some_and(is_left_out);
+    assert!(is_absent(&user["a_claim"]) && is_absent(&user["app_metadata"]["a"]));
+    assert!(is_absent(&user["app_metadata"]["b"]) && user["app_metadata"]["c"] == 1);
+    assert_eq!(user["blocked"], true);
+    assert_eq!(user["identities"], json!([{"provider": "auth0", "user_id": "1"}]));
+    let metadata = user["user_metadata"].as_object().unwrap();
+    assert_eq!(metadata.len(), names);
+    assert_eq!(metadata["0"], json!({"a": [0]}));
+    assert!(is_absent(&metadata[&(names - 1).to_string()]));
+}

@@ -3,8 +3,10 @@
 use super::attribute::Attribute;
 use super::dropped::{Held, held};
 use crate::api::{
-    Auth0UserUpdateSpec, Field, IgnoredField, JsonMap, MOST_LEVELS, PassEmptyValues, SecretKeyRef,
+    Auth0UserUpdateSpec, Field, IgnoredField, JsonMap, MOST_LEVELS, MOST_VALUES, PassEmptyValues,
+    SecretKeyRef,
 };
+use crate::json;
 use crate::reason::{Failure, Reason};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -254,6 +256,11 @@ fn check_keys(
     let declared = declared.unwrap_or(&empty);
     let name = attribute.spec_name();
     let refuse = |message| Err(Failure::new(Reason::InvalidRequest, message));
+    if declared.values().filter_map(Value::as_str).any(json::is_left_out) {
+        return refuse(format!(
+            "{name} holds more than {MOST_VALUES} values: shorten it, or write parts of it as one text"
+        ));
+    }
     for key in cleared_keys(spec, attribute) {
         if declared.get(key).is_some_and(|value| !value.is_null()) {
             return refuse(format!("{name}.{key} is listed in clear and has a value: remove one of the two"));
@@ -380,6 +387,18 @@ mod tests {
         assert!(read(json!({"userMetadata": {"user_id": 1}}), "Yes").is_ok());
         let long = json!({"userMetadata": {"k.".repeat(20_000): 1}});
         assert!(read(long, "Yes").unwrap_err().message.len() < 1000);
+    }
+
+    #[test]
+    fn more_values_than_are_read_are_refused() {
+        let spec = |objects: usize| {
+            let many = vec![json!({"": 0}); objects];
+            json!({"userMetadata": {"k": many}, "clear": ["appMetadata"]})
+        };
+        assert!(read(spec(MOST_VALUES / 2 - 1), "Yes").is_ok());
+        let refusal = read(spec(MOST_VALUES / 2), "Yes").unwrap_err();
+        assert_eq!(refusal.reason, Reason::InvalidRequest);
+        assert!(refusal.message.contains("userMetadata holds more than 10000 values"), "{}", refusal.message);
     }
 
     #[test]

@@ -98,20 +98,30 @@ fn has_null(value: &Value) -> bool {
 /// The explicit nulls of a spec: fields that are null, and first-level metadata keys whose value is or holds one.
 #[must_use]
 pub fn explicit_nulls(spec: &Auth0UserUpdateSpec) -> BTreeSet<String> {
-    let Ok(Value::Object(fields)) = serde_json::to_value(spec) else { return BTreeSet::new() };
-    let names = fields.into_iter().flat_map(|(field, value)| match value {
-        Value::Null => vec![field],
-        Value::Object(map) => {
-            let keys: Vec<&String> =
-                map.iter().filter(|(_, value)| has_null(value)).map(|(key, _)| key).collect();
-            if keys.len() > MOST_NAMES || keys.iter().any(|key| key.len() > LONGEST_NAME) {
-                return vec![field];
-            }
-            keys.into_iter().map(|key| format!("{field}.{key}")).collect()
+    let texts = texts(spec).map(|(attribute, field)| (attribute.spec_name(), field.is_null()));
+    let others = [
+        ("blocked", spec.blocked.is_null()),
+        ("clientId", spec.client_id.is_null()),
+        ("connection", spec.connection.is_null()),
+        ("emailVerified", spec.email_verified.is_null()),
+        ("passwordSecretRef", spec.password_secret_ref.is_null()),
+        ("phoneVerified", spec.phone_verified.is_null()),
+        ("resyncInterval", spec.resync_interval.is_null()),
+        ("verifyEmail", spec.verify_email.is_null()),
+    ];
+    let fields = texts.into_iter().chain(others).filter(|(_, is_null)| *is_null);
+    let mut names: BTreeSet<String> = fields.map(|(field, _)| field.to_owned()).collect();
+    for (attribute, map) in maps(spec) {
+        let (field, nulls) =
+            (attribute.spec_name(), map.into_iter().flatten().filter(|(_, value)| has_null(value)));
+        let keys: Vec<&String> = nulls.map(|(key, _)| key).collect();
+        if keys.len() > MOST_NAMES || keys.iter().any(|key| key.len() > LONGEST_NAME) {
+            names.insert(field.to_owned());
+        } else {
+            names.extend(keys.into_iter().map(|key| format!("{field}.{key}")));
         }
-        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Vec::new(),
-    });
-    names.collect()
+    }
+    names
 }
 
 /// What status is to remember: the explicit nulls of the spec, and of the known ones those whose loss holds
@@ -268,6 +278,21 @@ mod tests {
         let names = ["blocked", "name", "passwordSecretRef", "userMetadata.billing", "userMetadata.plan"];
         assert_eq!(remembered(card.clone(), &[]), names);
         assert_eq!(remembered(card, &names), names);
+    }
+
+    #[test]
+    fn no_field_of_the_spec_is_forgotten() {
+        let fields = schemars::schema_for!(Auth0UserUpdateSpec);
+        let fields = fields.get("properties").and_then(Value::as_object).unwrap();
+        let written = ["tenantRef", "userId", "passEmptyValues", "clear", "mode", "output"];
+        let maps = ["userMetadata", "appMetadata"];
+        let names: Vec<_> = fields
+            .keys()
+            .filter(|name| !written.contains(&name.as_str()) && !maps.contains(&name.as_str()))
+            .collect();
+        let nulls: JsonMap = names.iter().map(|name| ((*name).clone(), Value::Null)).collect();
+        let explicit = explicit_nulls(&spec(Value::Object(nulls)));
+        assert_eq!(explicit.iter().collect::<BTreeSet<_>>(), names.into_iter().collect());
     }
 
     #[test]

@@ -105,6 +105,13 @@ fn nested(levels: usize) -> String {
     format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels))
 }
 
+/// The most memory that the operator has taken.
+fn peak_mebibytes(operator: &Operator) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", operator.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+}
+
 /// One namespace with objects that are hard to read, and another one that the same operator watches.
 struct Neighbours {
     world: World,
@@ -225,6 +232,11 @@ async fn objects_that_are_hard_to_read_are_told_so_and_cost_no_other() {
     }
     neighbours.world.add_person("large");
     neighbours.create("large", &json!("x".repeat(1_400_000)).to_string()).await.unwrap();
+    // Each takes a hundred times its text in memory, where it is read as a value.
+    let objects = format!("[{}]", vec![r#"{"":0}"#; 200_000].join(","));
+    for name in ["many-0", "many-1"] {
+        neighbours.create(name, &objects).await.unwrap();
+    }
     let all_are_told = async |operator: &Operator| {
         for name in &told {
             let object =
@@ -233,6 +245,12 @@ async fn objects_that_are_hard_to_read_are_told_so_and_cost_no_other() {
             assert!(conditions.contains("userMetadata.deep is nested deeper than 64 levels"), "{conditions}");
         }
         neighbours.until_told("auth0userupdates/large", "InvalidRequest", operator).await;
+        for name in ["many-0", "many-1"] {
+            let object =
+                neighbours.until_told(&format!("auth0userupdates/{name}"), "InvalidRequest", operator).await;
+            let conditions = object["status"]["conditions"].to_string();
+            assert!(conditions.contains("userMetadata holds more than 10000 values"), "{conditions}");
+        }
         for plural in ["auth0userupdates", "auth0tenants"] {
             let object =
                 neighbours.until_told(&format!("{plural}/managed"), "InvalidRequest", operator).await;
@@ -247,6 +265,9 @@ async fn objects_that_are_hard_to_read_are_told_so_and_cost_no_other() {
             if status == 200 { Ok(()) } else { Err(why) }
         });
         ready.await.unwrap();
+        let memory = peak_mebibytes(operator);
+        println!("memory: at most {memory} MiB");
+        assert!(memory < 200, "{memory} MiB");
     };
     all_are_told(&operator).await;
     times.push(("beside them", neighbours.edit("beside").await));

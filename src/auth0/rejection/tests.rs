@@ -32,6 +32,19 @@ fn error(status: u16, message: &str, code: &str) -> Vec<u8> {
     body.to_string().into_bytes()
 }
 
+#[test]
+fn a_part_of_an_odd_shape_costs_no_other_part() {
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for odd in [deep.as_str(), r#"{"$serde_json::private::RawValue":"["}"#, "[1]", "7", "null"] {
+        let body = format!(r#"{{"statusCode":404,"message":{odd},"errorCode":"inexistent_user"}}"#);
+        assert_eq!(rejection(404, body.as_bytes(), &whole()).failure.reason, UserNotFound, "{odd}");
+        let body = format!(
+            r#"{{"statusCode":{odd},"message":"Insufficient scope","errorCode":"insufficient_scope \ud83d"}}"#
+        );
+        assert_eq!(rejection(403, body.as_bytes(), &whole()).failure.reason, InsufficientScope, "{odd}");
+    }
+}
+
 /// Names, and whether it is their company that is at fault.
 fn blame(names: &str) -> Blame {
     let list = |names: &str| names.split([',', '+']).map(str::to_owned).collect();
