@@ -82,8 +82,9 @@ pub struct Auth0UserUpdateStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
     pub triggers: Vec<Trigger>,
 
-    /// Fields and first-level metadata keys of the spec that are or hold an explicit null, such as name or
-    /// userMetadata.plan; also those of a map or value that lost its nulls and is not sent for it.
+    /// Fields and first-level metadata keys of the spec that are an explicit null, such as name or userMetadata.plan,
+    /// or hold one, such as inside userMetadata.billing; also those of a map or value that lost its nulls and is not
+    /// sent for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub explicit_nulls: Vec<String>,
 

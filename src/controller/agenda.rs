@@ -2,6 +2,7 @@
 
 use super::conclude::Outcome;
 use super::conditions;
+use super::dropped::Nulls;
 use super::entries::{Entries, Unsent, is_begun};
 use super::gate::{self, Circumstances, SecretState};
 use super::leftover;
@@ -10,7 +11,7 @@ use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, RefusedField, SecretVer
 use crate::reason::{Failure, Reason, Retry};
 use k8s_openapi::jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -70,6 +71,8 @@ pub struct Agenda {
     pub refusals: BTreeMap<String, Instant>,
     /// Fields of a rejected request that the last pass had not narrowed to the one at fault.
     pub doubt: BTreeSet<String>,
+    /// What is known of nulls; one for all passes of the resource, be they ended by a panic.
+    pub nulls: Arc<Mutex<Nulls>>,
 }
 
 impl Agenda {

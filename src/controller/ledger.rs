@@ -3,16 +3,16 @@
 //! Neither a stale cache, nor a second operator, nor a new object of the same name can therefore make an
 //! order go out twice: whoever writes second is told so before it sends.
 
+use super::dropped::Nulls;
 use super::entries::Entries;
 use super::execute::{Status, Unwritten};
 use super::gate;
 use super::kubernetes::{self, within_deadline};
 use super::outputs;
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus};
-use crate::plan::{explicit_nulls, remembered_nulls};
 use crate::reason::{Failure, Reason};
 use kube::api::{Api, PostParams};
-use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How often an outcome is written onto a changed object before the pass gives up.
@@ -22,18 +22,20 @@ const ATTEMPTS: u32 = 5;
 pub struct Ledger {
     api: Api<Auth0UserUpdate>,
     object: Auth0UserUpdate,
-    /// Explicit nulls of every spec that was seen here: the next one may have lost them already.
-    nulls: BTreeSet<String>,
-    /// What a cache has of an object lacks the maps that kubectl is about to remove.
-    is_fresh: bool,
+    nulls: Arc<Mutex<Nulls>>,
 }
 
 impl Ledger {
-    /// Begins with an object as just read.
+    /// Begins with an object of a cache, and with what is known of its nulls.
     #[must_use]
-    pub fn new(api: Api<Auth0UserUpdate>, object: Auth0UserUpdate) -> Self {
-        let nulls = explicit_nulls(&object.spec);
-        Self { api, object, nulls, is_fresh: false }
+    pub fn new(api: Api<Auth0UserUpdate>, object: Auth0UserUpdate, nulls: Arc<Mutex<Nulls>>) -> Self {
+        let ledger = Self { api, object, nulls };
+        ledger.nulls().see(&ledger.object, false);
+        ledger
+    }
+
+    fn nulls(&self) -> MutexGuard<'_, Nulls> {
+        self.nulls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The object as last answered.
@@ -48,28 +50,42 @@ impl Ledger {
         self.object.status.clone().unwrap_or_default()
     }
 
-    /// What status is to remember of nulls. Only a fresh object tells what may be forgotten.
+    /// What is known of nulls, whether status can name it or not.
     #[must_use]
-    pub fn explicit_nulls(&self) -> Vec<String> {
-        let remembered = self.object.remembered_nulls().iter();
-        let known: Vec<String> = self.nulls.union(&remembered.cloned().collect()).cloned().collect();
-        if self.is_fresh { remembered_nulls(&self.object.spec, &known) } else { known }
+    pub fn known_nulls(&self) -> Vec<String> {
+        self.nulls().names.clone()
     }
 
-    /// Writes down the explicit nulls before a wait, in which the spec may lose them. Where that fails, the pass after
-    /// the wait does it.
-    pub async fn remember_nulls(&mut self) {
+    /// What status is to name of nulls: what it names already, where the API server keeps nothing else.
+    #[must_use]
+    pub fn explicit_nulls(&self) -> Vec<String> {
+        let nulls = self.nulls();
+        if nulls.is_pruned { self.object.remembered_nulls().to_vec() } else { nulls.names.clone() }
+    }
+
+    /// Writes down the nulls that status does not name, before a wait or a change in which the spec may lose them.
+    ///
+    /// # Errors
+    /// See [`Unwritten`]; `CRDOutdated` where the API server drops them.
+    pub async fn remember_nulls(&mut self) -> Result<(), Unwritten> {
         for _ in 0..ATTEMPTS {
-            let nulls = self.explicit_nulls();
-            if nulls == self.object.remembered_nulls() {
-                return;
+            let nulls = self.known_nulls();
+            if nulls.iter().all(|name| self.object.remembered_nulls().contains(name)) {
+                return Ok(());
             }
             let status = Auth0UserUpdateStatus { explicit_nulls: nulls, ..self.status() };
-            let changed = matches!(self.replace(status).await, Err(Unwritten::Changed));
-            if !changed || self.reload().await.is_err() {
-                return;
+            match self.replace(status).await {
+                Ok(()) if self.nulls().is_pruned => {
+                    return Err(dropped_by_crd(
+                        "status.explicitNulls",
+                        "a null that another tool drops could clear a whole map",
+                    ));
+                }
+                Err(Unwritten::Changed) => self.reload().await?,
+                written => return written,
             }
         }
+        Err(Unwritten::Changed)
     }
 
     /// Writes a whole status, without the outputs where the object would be too large with them.
@@ -77,6 +93,7 @@ impl Ledger {
     /// # Errors
     /// See [`Unwritten`].
     pub async fn replace(&mut self, status: Auth0UserUpdateStatus) -> Result<(), Unwritten> {
+        let nulls = status.explicit_nulls.clone();
         let mut object = Auth0UserUpdate { status: Some(status), ..self.object.clone() };
         let mut written = self.put(&object).await;
         if written.as_ref().is_err_and(|error| error.is_too_large(&object))
@@ -93,6 +110,9 @@ impl Ledger {
             }
             unwritten(&error)
         })?;
+        if !nulls.is_empty() {
+            self.nulls().is_pruned = self.object.remembered_nulls() != nulls;
+        }
         Ok(())
     }
 
@@ -113,8 +133,8 @@ impl Ledger {
         if fresh.metadata.uid != self.object.metadata.uid {
             return Err(Unwritten::Gone);
         }
-        self.nulls.extend(explicit_nulls(&fresh.spec));
-        (self.object, self.is_fresh) = (fresh, true);
+        self.nulls().see(&fresh, true);
+        self.object = fresh;
         Ok(())
     }
 }
@@ -127,10 +147,7 @@ impl Status for Ledger {
         if self.status().triggers == triggers {
             return Ok(());
         }
-        Err(Unwritten::Failed(Failure::new(
-            Reason::CrdOutdated,
-            "the installed CRD drops status.triggers, so nothing can be sent only once: apply the CRDs of this operator version",
-        )))
+        Err(dropped_by_crd("status.triggers", "nothing can be sent only once"))
     }
 
     async fn insist(&mut self, entries: &Entries) -> Result<(), Unwritten> {
@@ -167,6 +184,12 @@ impl Status for Ledger {
     }
 }
 
+fn dropped_by_crd(field: &str, so: &str) -> Unwritten {
+    let message =
+        format!("the installed CRD drops {field}, so {so}: apply the CRDs of this operator version");
+    Unwritten::Failed(Failure::new(Reason::CrdOutdated, message))
+}
+
 fn unwritten(error: &kubernetes::Error) -> Unwritten {
     if error.is_conflict() {
         Unwritten::Changed
@@ -189,7 +212,7 @@ mod tests {
     use http::{Request, Response, StatusCode};
     use kube::Client;
     use kube::client::Body;
-    use serde_json::json;
+    use serde_json::{Value, json};
     use std::convert::Infallible;
 
     /// What etcd takes by default.
@@ -221,7 +244,7 @@ mod tests {
         let raw_output = Some(JsonMap::new());
         object.status =
             Some(Auth0UserUpdateStatus { user: Some(user), raw_output, ..Auth0UserUpdateStatus::default() });
-        Ledger::new(Api::namespaced(client, "n"), object)
+        Ledger::new(Api::namespaced(client, "n"), object, Arc::default())
     }
 
     fn reason(written: Result<(), Unwritten>) -> Option<Reason> {
@@ -270,5 +293,52 @@ mod tests {
         let mut ledger = Ledger { api: Api::namespaced(Client::new(failing, "default"), "n"), ..ledger(1) };
         assert_eq!(reason(ledger.write(&order()).await), Some(Reason::InternalError));
         assert!(ledger.status().user.is_some());
+    }
+
+    /// A version of a resource with this `userMetadata`.
+    fn version(generation: i64, metadata: Value) -> Auth0UserUpdate {
+        let mut object = ledger(1).object;
+        object.metadata.generation = Some(generation);
+        object.spec.user_metadata = Some(serde_json::from_value(metadata).unwrap());
+        object.status = None;
+        object
+    }
+
+    #[tokio::test]
+    async fn a_null_is_known_though_its_status_write_failed() {
+        let failing = tower::service_fn(async |request: Request<Body>| {
+            if request.method() == http::Method::PUT {
+                return Err("no answer");
+            }
+            Ok(Response::new(Body::from(serde_json::to_vec(&version(3, json!({}))).unwrap())))
+        });
+        let api = Api::namespaced(Client::new(failing, "default"), "n");
+        let nulls = Arc::default();
+        let mut before = Ledger::new(api.clone(), version(2, json!({"plan": null})), Arc::clone(&nulls));
+        before.reload().await.unwrap();
+        assert_eq!(reason(before.remember_nulls().await), Some(Reason::InternalError));
+        // The next pass.
+        let next = Ledger::new(api, version(3, json!({})), nulls);
+        assert_eq!(next.known_nulls(), ["userMetadata.plan"]);
+    }
+
+    #[tokio::test]
+    async fn an_api_server_that_drops_nulls_is_told_of_and_not_asked_for_ever() {
+        let pruning = tower::service_fn(async |request: Request<Body>| {
+            let bytes = request.into_body().collect_bytes().await.unwrap();
+            let mut object: Value = serde_json::from_slice(&bytes).unwrap();
+            object["status"].as_object_mut().unwrap().remove("explicitNulls");
+            Ok::<_, Infallible>(Response::new(Body::from(object.to_string().into_bytes())))
+        });
+        let api: Api<Auth0UserUpdate> = Api::namespaced(Client::new(pruning, "default"), "n");
+        let nulls = Arc::default();
+        let begin = |metadata| Ledger::new(api.clone(), version(1, metadata), Arc::clone(&nulls));
+        let mut ledger = begin(json!({"plan": null}));
+        assert_eq!(ledger.explicit_nulls(), ["userMetadata.plan"]);
+        assert_eq!(reason(ledger.remember_nulls().await), Some(Reason::CrdOutdated));
+        // What is then published differs in nothing from what is there.
+        let mut again = begin(json!({"plan": null}));
+        assert_eq!(again.explicit_nulls(), again.object().remembered_nulls());
+        assert_eq!(reason(again.remember_nulls().await), Some(Reason::CrdOutdated));
     }
 }

@@ -40,7 +40,7 @@ impl Updates {
             Ok(tenant) => self.rivals.turn(object, &tenant.host).await,
             Err(_) => None,
         };
-        let mut ledger = Ledger::new(self.api(object), object.clone());
+        let mut ledger = self.ledger(object);
         match ledger.reload().await {
             Ok(()) => {}
             // Nothing to look at, and nothing to come back to; the watch will say so.
@@ -50,13 +50,13 @@ impl Updates {
                 return Some(schedule::backoff(agenda.failures, None));
             }
         }
+        let remembered = ledger.remember_nulls().await;
         let mut fresh = ledger.object().clone();
         if fresh.metadata.generation != object.metadata.generation || gate::is_paused(&fresh) {
-            ledger.remember_nulls().await;
             return Some(ANEW);
         }
+        fresh.status.get_or_insert_default().explicit_nulls = ledger.known_nulls();
         if let Some(wait) = agenda.wait_for_kubectl(&mut fresh, Instant::now()) {
-            ledger.remember_nulls().await;
             return Some(wait);
         }
         // The cache was behind: somebody, perhaps this process, has looked already.
@@ -70,15 +70,11 @@ impl Updates {
                     self.unpublished(&fresh, &failure, agenda).await;
                     return None;
                 }
-                Err(Unwritten::Changed | Unwritten::Gone) => {
-                    ledger.remember_nulls().await;
-                    return Some(ANEW);
-                }
+                Err(Unwritten::Changed | Unwritten::Gone) => return Some(ANEW),
             }
         }
         let before = ledger.status();
         if let Some(wait) = agenda.wait_for_others(&before.triggers, Instant::now()) {
-            ledger.remember_nulls().await;
             return Some(wait);
         }
         if forgives {
@@ -96,10 +92,16 @@ impl Updates {
             ..Outcome::default()
         };
         let started = Instant::now();
-        let mut looked = self.observe_and_execute(&fresh, around, outcome, agenda, &mut ledger, entry).await;
+        let mut looked = match remembered {
+            Err(Unwritten::Failed(failure)) if failure.reason == Reason::CrdOutdated => {
+                Looked::refused(outcome, failure)
+            }
+            Ok(()) | Err(_) => {
+                self.observe_and_execute(&fresh, around, outcome, agenda, &mut ledger, entry).await
+            }
+        };
         report(&fresh, &before, &looked.outcome, started.elapsed(), &self.probes.metrics);
         if looked.anew {
-            ledger.remember_nulls().await;
             self.note(&ledger);
             return Some(ANEW);
         }

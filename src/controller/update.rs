@@ -133,8 +133,10 @@ impl Updates {
                     let anew = Box::pin(self.look(object, &around, forgives, &mut agenda, &entry)).await;
                     anew.or_else(|| agenda.rest(Instant::now()))
                 } else {
-                    if !dropped::is_remembered(object) {
-                        Ledger::new(self.api(object), object.clone()).remember_nulls().await;
+                    let mut ledger = self.ledger(object);
+                    if ledger.explicit_nulls() != object.remembered_nulls() {
+                        // Where it is not written, this process knows all the same.
+                        let _ = ledger.remember_nulls().await;
                     }
                     None
                 }
@@ -143,8 +145,8 @@ impl Updates {
                 self.admission.leave(&who);
                 agenda.secret_unavailable = matches!(around.secret, SecretState::Unavailable(_));
                 let sooner = self.sleep(object, &around).await;
-                if !dropped::is_told(object) || !dropped::is_remembered(object) {
-                    let mut ledger = Ledger::new(self.api(object), object.clone());
+                let mut ledger = self.ledger(object);
+                if !dropped::is_told(object) || ledger.explicit_nulls() != object.remembered_nulls() {
                     // Not written: the next wake-up finds it so again.
                     let _ = self.publish(&mut ledger, None).await;
                 }
@@ -241,7 +243,7 @@ impl Updates {
         failure: Failure,
         failures: u32,
     ) -> Option<Duration> {
-        let mut ledger = Ledger::new(self.api(object), object.clone());
+        let mut ledger = self.ledger(object);
         let generation = object.metadata.generation.unwrap_or_default();
         let mode = gate::mode(object);
         let password_pending = failure.reason == Reason::PasswordPending;
@@ -250,7 +252,12 @@ impl Updates {
         self.publish(&mut ledger, Some(&outcome)).await.is_err().then_some(RECHECK)
     }
 
-    pub(super) fn api(&self, object: &Auth0UserUpdate) -> Api<Auth0UserUpdate> {
+    pub(super) fn ledger(&self, object: &Auth0UserUpdate) -> Ledger {
+        let nulls = self.agendas.of(&object.uid().unwrap_or_default()).nulls;
+        Ledger::new(self.api(object), object.clone(), nulls)
+    }
+
+    fn api(&self, object: &Auth0UserUpdate) -> Api<Auth0UserUpdate> {
         Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default())
     }
 

@@ -13,6 +13,9 @@ use std::collections::BTreeSet;
 const MOST_NAMES: usize = 64;
 const LONGEST_NAME: usize = 128;
 
+/// Before the name of a key whose value holds a null: a value may be what is left of it.
+const INSIDE: &str = "inside ";
+
 /// What of one metadata map is held back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Held {
@@ -35,7 +38,7 @@ pub fn held(
     let mut held = held_by_annotation(applied, live);
     let lost = lost(spec, map, live, remembered);
     held.whole |= live.is_empty() && !lost.is_empty();
-    held.keys.extend(lost.iter().filter_map(|name| key_of(map, name)).map(str::to_owned));
+    held.keys.extend(lost.iter().filter_map(|name| key_of(map, field_of(name).0)).map(str::to_owned));
     held
 }
 
@@ -55,14 +58,20 @@ fn held_by_annotation(applied: Option<&Value>, live: &JsonMap) -> Held {
 /// Remembered nulls of a map that it lost, and without which its rest would say something else.
 fn lost<'a>(spec: &Auth0UserUpdateSpec, map: &str, live: &JsonMap, remembered: &'a [String]) -> Vec<&'a str> {
     let clears = |name: &str| spec.clear.iter().any(|cleared| cleared == name);
-    let of_map = remembered.iter().map(String::as_str).filter(|name| {
-        let Some(key) = key_of(map, name) else { return *name == map && live.is_empty() && !clears(map) };
-        match live.get(key) {
+    let of_map = remembered.iter().filter_map(|name| {
+        let (field, is_inside) = field_of(name);
+        let Some(key) = key_of(map, field) else {
+            return (field == map && live.is_empty() && !clears(map)).then_some(field);
+        };
+        let is_lost = match live.get(key) {
             None if live.is_empty() => !clears(map),
             // A whole map is replaced, and what was meant for this key is not known.
-            None => clears(map) && !clears(name),
-            Some(value) => is_rest(value),
-        }
+            None => clears(map) && !clears(field),
+            // Of a key that was null no tool leaves a value.
+            Some(value) => is_inside && is_rest(value),
+        };
+        // Once its value is gone, nothing is left of what stood beside the null.
+        is_lost.then_some(if live.contains_key(key) { name } else { field })
     });
     of_map.collect()
 }
@@ -70,6 +79,16 @@ fn lost<'a>(spec: &Auth0UserUpdateSpec, map: &str, live: &JsonMap, remembered: &
 /// The key of a field of this map, such as `plan` of `userMetadata.plan`.
 fn key_of<'a>(map: &str, field: &'a str) -> Option<&'a str> {
     field.strip_prefix(map)?.strip_prefix('.')
+}
+
+/// The field of a remembered null, and whether the null stands inside its value.
+fn field_of(name: &str) -> (&str, bool) {
+    name.strip_prefix(INSIDE).map_or((name, false), |field| (field, true))
+}
+
+/// By which name the null is remembered that a first-level metadata key is or holds.
+fn null_name(map: &str, key: &str, value: &Value) -> Option<String> {
+    has_null(value).then(|| format!("{}{map}.{key}", if value.is_null() { "" } else { INSIDE }))
 }
 
 /// Whether a value may be what a tool leaves that drops nulls: something in it is empty. Where a null stood beside
@@ -112,20 +131,19 @@ pub fn explicit_nulls(spec: &Auth0UserUpdateSpec) -> BTreeSet<String> {
     let fields = texts.into_iter().chain(others).filter(|(_, is_null)| *is_null);
     let mut names: BTreeSet<String> = fields.map(|(field, _)| field.to_owned()).collect();
     for (attribute, map) in maps(spec) {
-        let (field, nulls) =
-            (attribute.spec_name(), map.into_iter().flatten().filter(|(_, value)| has_null(value)));
-        let keys: Vec<&String> = nulls.map(|(key, _)| key).collect();
-        if keys.len() > MOST_NAMES || keys.iter().any(|key| key.len() > LONGEST_NAME) {
+        let field = attribute.spec_name();
+        let nulls: Vec<_> = map.into_iter().flatten().filter(|(_, value)| has_null(value)).collect();
+        if nulls.len() > MOST_NAMES || nulls.iter().any(|(key, _)| key.len() > LONGEST_NAME) {
             names.insert(field.to_owned());
         } else {
-            names.extend(keys.into_iter().map(|key| format!("{field}.{key}")));
+            names.extend(nulls.into_iter().filter_map(|(key, value)| null_name(field, key, value)));
         }
     }
     names
 }
 
-/// What status is to remember: the explicit nulls of the spec, and of the known ones those whose loss holds
-/// something back.
+/// What is to be remembered: the explicit nulls of the spec, and of the known ones those whose loss holds something
+/// back.
 #[must_use]
 pub fn remembered_nulls(spec: &Auth0UserUpdateSpec, known: &[String]) -> Vec<String> {
     let mut names = explicit_nulls(spec);
@@ -136,6 +154,14 @@ pub fn remembered_nulls(spec: &Auth0UserUpdateSpec, known: &[String]) -> Vec<Str
     names.into_iter().collect()
 }
 
+/// Whether a remembered null is of a metadata map that the spec has not.
+#[must_use]
+pub fn is_of_absent_map(spec: &Auth0UserUpdateSpec, name: &str) -> bool {
+    let (field, _) = field_of(name);
+    let is_of = |map: &str| field == map || key_of(map, field).is_some();
+    maps(spec).iter().any(|(attribute, live)| live.is_none() && is_of(attribute.spec_name()))
+}
+
 /// What is not sent because a null was dropped: spec fields and first-level metadata keys, such as `name` or
 /// `userMetadata.plan`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -144,8 +170,10 @@ pub struct DroppedNulls {
     pub blanks: Vec<String>,
     /// Metadata keys whose value holds nulls, which are part of it, and which kubectl dropped.
     pub values: Vec<String>,
-    /// Maps and keys whose nulls the spec has lost since.
+    /// Maps, and keys of a replaced map, whose nulls the spec has lost since.
     pub lost: Vec<String>,
+    /// Keys with a value that may be what is left of one that held nulls.
+    pub rests: Vec<String>,
 }
 
 /// Compares a spec with the `spec` that kubectl last applied, and with the nulls that status remembers. No blanks
@@ -183,9 +211,12 @@ pub fn dropped_nulls(
                 held.whole || lost.iter().all(|field| spec.clear.iter().any(|cleared| cleared == field));
             dropped.lost.extend((clears && !is_told).then(|| name.to_owned()));
         } else {
-            let keys = lost.iter().filter_map(|field| key_of(name, field));
-            let keys = keys.filter(|key| !held.keys.contains(*key) && (clears || live.contains_key(*key)));
-            dropped.lost.extend(keys.map(|key| format!("{name}.{key}")));
+            let keys = lost.iter().filter_map(|lost| key_of(name, field_of(lost).0));
+            for key in keys.filter(|key| !held.keys.contains(*key)) {
+                let is_rest = live.contains_key(key);
+                let fields = if is_rest { &mut dropped.rests } else { &mut dropped.lost };
+                fields.extend((clears || is_rest).then(|| format!("{name}.{key}")));
+            }
         }
     }
     if !clears {
@@ -275,7 +306,8 @@ mod tests {
         let metadata = json!({"plan": null, "seats": 1, "billing": {"a": [{"b": null}]}});
         let card = json!({"name": null, "blocked": null, "passwordSecretRef": null, "nickname": "",
                           "userMetadata": metadata, "appMetadata": {}});
-        let names = ["blocked", "name", "passwordSecretRef", "userMetadata.billing", "userMetadata.plan"];
+        let names =
+            ["blocked", "inside userMetadata.billing", "name", "passwordSecretRef", "userMetadata.plan"];
         assert_eq!(remembered(card.clone(), &[]), names);
         assert_eq!(remembered(card, &names), names);
     }
@@ -315,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_lost_null_is_remembered_for_as_long_as_it_holds_something_back() {
-        let kept = |card: Value| !remembered(card, &["name", "userMetadata.plan"]).is_empty();
+        let kept = |card: Value| !remembered(card, &["inside userMetadata.plan", "name"]).is_empty();
         for card in [
             json!({"userMetadata": {}}),
             json!({"userMetadata": {}, "passEmptyValues": "No"}),
@@ -339,19 +371,43 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_was_null_leaves_no_value_behind() {
+        for value in [json!([]), json!({}), json!({"tier": "gold", "features": []})] {
+            let card = json!({"userMetadata": {"plan": value}});
+            assert_eq!(remembered(card.clone(), &["userMetadata.plan"]), [""; 0], "{card}");
+            assert_eq!(remembered(card, &["inside userMetadata.plan"]), ["inside userMetadata.plan"]);
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_removed_and_written_again_is_no_rest() {
+        for (beside, clear) in [(json!({}), json!([])), (json!({"x": 1}), json!(["userMetadata"]))] {
+            let mut known = vec!["inside userMetadata.plan".to_owned()];
+            known = remembered_nulls(&spec(json!({"userMetadata": beside, "clear": clear})), &known);
+            assert_eq!(known, ["userMetadata.plan"]);
+            let again = spec(json!({"userMetadata": {"plan": {"tags": []}, "x": 1}, "clear": clear}));
+            assert_eq!(
+                held(&again, "userMetadata", &again.user_metadata.clone().unwrap(), None, &known),
+                Held::default()
+            );
+        }
+    }
+
+    #[test]
     fn what_lost_its_nulls_is_told_once_and_as_what_it_would_clear() {
         let told = |card: Value, applied: Option<Value>, known: &[&str]| {
             let known: Vec<_> = known.iter().copied().map(str::to_owned).collect();
             dropped_nulls(&spec(card), applied.as_ref().and_then(Value::as_object), &known)
         };
-        let lost = |card: Value| told(card, None, &["userMetadata.plan", "userMetadata.billing"]).lost;
+        let lost = |card: Value| told(card, None, &["userMetadata.plan", "inside userMetadata.billing"]).lost;
         assert_eq!(lost(json!({"userMetadata": {}})), ["userMetadata"]);
         assert_eq!(lost(json!({"userMetadata": {}, "passEmptyValues": "No"})), [""; 0]);
         let named = json!({"userMetadata": {}, "clear": ["userMetadata.plan", "userMetadata.billing"]});
         assert_eq!(lost(named), [""; 0]);
         for answer in ["Yes", "No"] {
             let card = json!({"userMetadata": {"billing": {}}, "passEmptyValues": answer});
-            assert_eq!(lost(card), ["userMetadata.billing"]);
+            let told = told(card, None, &["inside userMetadata.billing"]);
+            assert_eq!((told.lost, told.rests), (vec![], vec!["userMetadata.billing".to_owned()]));
         }
         let replaced = json!({"userMetadata": {"x": 1}, "clear": ["userMetadata", "userMetadata.billing"]});
         assert_eq!(lost(replaced), ["userMetadata.plan"]);

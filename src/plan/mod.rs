@@ -17,7 +17,7 @@ pub use body::{Body, Change, MAX_BYTES};
 pub use desired::{Desired, Metadata, Text, Whole};
 pub use digest::{KEY_BYTES, TriggerKey};
 pub use drift::same_json;
-pub use dropped::{dropped_nulls, explicit_nulls, remembered_nulls};
+pub use dropped::{dropped_nulls, is_of_absent_map, remembered_nulls};
 pub use order::Memory;
 pub use progress::{Blame, Progress};
 pub use steps::Step;

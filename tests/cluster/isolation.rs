@@ -299,3 +299,25 @@ async fn an_object_whose_every_status_write_is_refused_does_not_loop() {
     assert!((1..=5).contains(&of("GET")), "{} looks", of("GET"));
     assert_eq!(cluster.warnings("stuck").await.len(), 1);
 }
+
+#[tokio::test]
+async fn beside_nulls_nothing_is_sent_under_a_crd_that_forgets_them() {
+    let cluster = Cluster::with(|schema| {
+        schema["status"]["properties"].as_object_mut().unwrap().remove("explicitNulls").unwrap();
+    })
+    .await;
+    let operator = cluster.operator().await;
+    cluster.apply("ann", json!({"name": "New", "userMetadata": {"plan": null}})).await;
+    let told = cluster.until(&operator, "ann", "Ready", "False", "CRDOutdated").await;
+    assert_eq!(condition(&told, "Stalled"), ("True".into(), "CRDOutdated".into()));
+    let text = told["status"]["conditions"].to_string();
+    assert!(text.contains("status.explicitNulls") && text.contains("apply the CRDs"), "{text}");
+    cluster.until_a_missing_user_was_looked_for_four_times().await;
+    assert_eq!(cluster.sandbox.patches().len(), 0);
+    let writes = cluster.status_writes("ann").len();
+    assert!(writes <= 8, "{writes} status writes");
+
+    cluster.install(|_| ()).await;
+    cluster.until_ready(&operator, "ann").await;
+    assert_eq!(cluster.sandbox.patches().len(), 1);
+}

@@ -77,6 +77,19 @@ fn every_other_edit_of_a_map_with_nulls_is_sent() {
             json!([{"billing": {"a": null}}, {"billing": {}}, {"billing": {"b": 1}}]),
             json!({"billing": {"b": 1}}),
         ),
+        // A key that was null leaves no value behind, however empty.
+        (json!([{"plan": null}, {"plan": []}]), json!({"plan": []})),
+        (json!([{"plan": null}, {"plan": {}}]), json!({"plan": {}})),
+        (json!([{"plan": null}, {}, {"plan": {"features": []}}]), json!({"plan": {"features": []}})),
+        // What may be a rest is removed, and written again.
+        (
+            json!([{"prefs": {"a": null, "b": []}}, {"prefs": {"a": 1, "b": []}}, {}, {"prefs": {"a": 1, "b": []}}]),
+            json!({"prefs": {"a": 1, "b": []}}),
+        ),
+        (
+            json!([{"x": 1, "prefs": {"a": null, "b": []}}, {"x": 1, "prefs": {"b": []}}, {"x": 1}, {"x": 1, "prefs": {"b": []}}]),
+            json!({"prefs": {"b": []}}),
+        ),
         // The map is emptied later, or never held a null.
         (json!([{"plan": null}, {}, {"x": 1}, {}]), json!({})),
         (json!([{"plan": "gold"}, {}]), json!({})),

@@ -18,6 +18,13 @@ local status = obj.status or {}
 if status.observedGeneration ~= obj.metadata.generation then
   error("Argo CD would remove nulls, and the operator has not seen yet whether spec holds any: use kubectl annotate instead", 0)
 end
+-- Where it cannot read the object, or the API server does not keep what it saw, it says so in Synced.
+local blind = { CRDOutdated = true, InternalError = true, InvalidRequest = true }
+for _, condition in ipairs(status.conditions or {}) do
+  if condition.type == "Synced" and blind[condition.reason] then
+    error("Argo CD would remove nulls, and the operator cannot tell whether spec holds any: use kubectl annotate instead", 0)
+  end
+end
 if status.explicitNulls ~= nil and next(status.explicitNulls) ~= nil then
   error("Argo CD would remove the nulls of " .. table.concat(status.explicitNulls, ", ") .. ": use kubectl annotate instead", 0)
 end
