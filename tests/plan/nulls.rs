@@ -88,7 +88,7 @@ fn every_other_edit_of_a_map_with_nulls_is_sent() {
         ),
         (
             json!([{"x": 1, "prefs": {"a": null, "b": []}}, {"x": 1, "prefs": {"b": []}}, {"x": 1}, {"x": 1, "prefs": {"b": []}}]),
-            json!({"prefs": {"b": []}}),
+            json!({"x": 1, "prefs": {"b": []}}),
         ),
         // The map is emptied later, or never held a null.
         (json!([{"plan": null}, {}, {"x": 1}, {}]), json!({})),
