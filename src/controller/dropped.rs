@@ -69,11 +69,15 @@ pub struct Nulls {
 }
 
 impl Nulls {
-    /// Takes in a version of the object, unless a later spec was seen. `is_whole` where it is not of a cache, which
-    /// lacks the maps that kubectl is about to remove.
+    /// Takes in a version of the object. `is_whole` where it is not of a cache, which lacks the maps that kubectl is
+    /// about to remove.
     pub fn see(&mut self, object: &Auth0UserUpdate, is_whole: bool) {
         let generation = object.metadata.generation.unwrap_or_default();
         if generation < self.generation {
+            // The cache is behind: the later spec may have lost these, and an earlier one makes nothing void.
+            self.names.extend(remembered_nulls(&object.spec, &[]));
+            self.names.sort();
+            self.names.dedup();
             return;
         }
         let is_whole = is_whole || object.last_applied().is_none();
@@ -186,12 +190,18 @@ mod tests {
     }
 
     #[test]
-    fn a_cache_that_is_behind_changes_nothing() {
+    fn a_cache_that_is_behind_makes_nothing_void() {
         let mut nulls = Nulls::default();
-        nulls.see(&version(3, &json!({"x": 1}), &["userMetadata.plan"]), true);
-        nulls.see(&version(2, &json!({"plan": null}), &["userMetadata.plan"]), false);
-        nulls.see(&version(3, &json!({"x": 1}), &["userMetadata.plan"]), false);
-        assert_eq!(nulls.names, [""; 0]);
+        for (generation, map) in [(4, json!({"plan": null})), (3, json!({"x": 1})), (4, json!({}))] {
+            nulls.see(&version(generation, &map, &[]), true);
+            assert_eq!(nulls.names, ["userMetadata.plan"]);
+        }
+        // It brings what a later spec has lost.
+        let mut nulls = Nulls::default();
+        for (generation, map) in [(3, json!({})), (2, json!({"plan": null})), (3, json!({}))] {
+            nulls.see(&version(generation, &map, &[]), true);
+        }
+        assert_eq!(nulls.names, ["userMetadata.plan"]);
     }
 
     #[test]
