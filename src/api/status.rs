@@ -67,12 +67,14 @@ pub struct Auth0UserUpdateStatus {
     pub ignored_fields: Vec<IgnoredField>,
 
     /// Fields and first-level metadata keys that Auth0 rejected, each with its reason and Auth0's sentence. They are
-    /// left out of later requests, and sent again alone after a change, and ever more rarely without one.
+    /// left out of later requests, and sent again alone after a change, and ever more rarely without one. Sentences
+    /// above 64 KiB in all are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused_fields: Vec<RefusedField>,
 
     /// Fields that Auth0 accepted but does not hold as sent (normalised, or changed by an Action). The
-    /// same value is not sent again.
+    /// same value is not sent again. Above 96 KiB a metadata map stands for the rest of its keys, which are sent again
+    /// at each check.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_persisted: Vec<NotPersisted>,
 
@@ -88,7 +90,7 @@ pub struct Auth0UserUpdateStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub explicit_nulls: Vec<String>,
 
-    /// Fields that mode Apply would send now. Only in mode Observe.
+    /// Fields that mode Apply would send now, named as in lastUpdate.sentFields. Only in mode Observe.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<String>,
 }
@@ -194,10 +196,10 @@ pub struct LastUpdate {
     pub generation: i64,
     /// Number of PATCH requests of that pass, refused ones included.
     pub requests: u32,
-    /// Fields that were set.
+    /// Fields that were set. Of more than 256 keys of a metadata map, or 16 KiB of them, only the map is named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sent_fields: Vec<String>,
-    /// Fields that were cleared.
+    /// Fields that were cleared, named in the same way.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cleared_fields: Vec<String>,
 }
@@ -233,7 +235,7 @@ pub struct RefusedField {
 pub struct NotPersisted {
     /// Name of the spec field.
     pub field: String,
-    /// Keyed digest of the value that was sent.
+    /// Keyed digest of the value that was sent. Empty where the field is a map that stands for its keys.
     pub digest: String,
 }
 

@@ -69,13 +69,18 @@ fn names(list: &str, sent: &Body) -> Vec<String> {
         if !is_known || !sent.holds(root) {
             continue;
         }
-        let holds_key = |key: &&str| sent.fields().get(root).is_some_and(|map| map.get(*key).is_some());
-        let name = if key.is_some_and(|key| holds_key(&key)) { word } else { root };
+        // What lies within a key is part of it.
+        let key = key.and_then(|key| key.split('.').next()).filter(|key| holds_key(sent, root, key));
+        let name = key.map_or(root, |key| &word[..=root.len() + key.len()]);
         if !names.iter().any(|known| known == name) {
             names.push(name.to_owned());
         }
     }
     names
+}
+
+fn holds_key(sent: &Body, map: &str, key: &str) -> bool {
+    sent.fields().get(map).is_some_and(|map| map.get(key).is_some())
 }
 
 #[cfg(test)]
@@ -121,6 +126,8 @@ mod tests {
             ("'Additional properties not allowed: name' on property settings (x).", Blame::Unknown),
             ("'Expected type string' on property user_metadata.plan (x).", each(&["user_metadata.plan"])),
             ("'Expected type string' on property user_metadata.other (x).", each(&["user_metadata"])),
+            ("'Expected type string' on property user_metadata.plan.sub (x).", each(&["user_metadata.plan"])),
+            ("'Expected type string' on property user_metadata.other.plan (x).", each(&["user_metadata"])),
             (
                 "'too long' on property name (a name), 'too long' on property nickname.",
                 each(&["name", "nickname"]),

@@ -40,8 +40,8 @@ struct Answered {
 }
 
 impl Refusal {
-    /// Reads a body; one that is no such object says nothing.
-    pub(super) fn read(body: &[u8]) -> Self {
+    /// Reads the body of an answer to a request that may have had one; one that is no such object says nothing.
+    pub(super) fn read(body: &[u8], sent: Option<&Body>) -> Self {
         let Answered { message, error_description, error, code, status } =
             json::read(body).unwrap_or_default();
         let is_auth0s = [&error_description, &error, &code, &status].iter().any(|part| part.is_some());
@@ -49,7 +49,7 @@ impl Refusal {
             [message, error_description, error, code].map(|part| part.unwrap_or_default().trim().to_owned());
         let message = if message.is_empty() { description } else { message };
         // Before anything looks at the text: a value may say what it likes.
-        Self { message: text::without_values(&message).into_owned(), code, error, is_auth0s }
+        Self { message: text::without_values(&message, sent), code, error, is_auth0s }
     }
 
     /// The first that there is: Auth0's sentence, its code, the name of the status.
@@ -127,6 +127,16 @@ const UNSUPPORTED: [&str; 11] = [
     "phone_number is not allowed",
 ];
 
+/// Of these, and more, what can be said of a password alone. Any other text about one may be its policy's.
+const NO_PASSWORDS: [&str; 6] = [
+    "Connection is not supported",
+    "non-database user",
+    "disabled connection",
+    "script does not exist",
+    "Cannot update password for",
+    "user attributes cannot be updated",
+];
+
 /// Judges an answer whose status is not 2xx to a request that may have had a body.
 pub(super) fn classify(status: u16, refusal: &Refusal, sent: Option<&Body>) -> Verdict {
     match status {
@@ -181,6 +191,15 @@ fn refused(status: u16, refusal: &Refusal, sent: Option<&Body>) -> Verdict {
         Reason::NotEntitled
     } else if password_rules(&refusal.message).next().is_some() {
         Reason::PasswordRejected
+    // The words of the connection's own password policy are anybody's.
+    } else if status == 400
+        && sent.is_some_and(is_password_alone)
+        && !missing_connection
+        && refusal.code != "operation_not_supported"
+        && !refusal.says_any(&NO_PASSWORDS)
+        && !is_about_another_part(refusal)
+    {
+        Reason::PasswordRejected
     } else if refusal.says("already exists") {
         Reason::AlreadyExists
     } else if refusal.says("cannot be removed") {
@@ -221,17 +240,16 @@ fn is_about_another_part(refusal: &Refusal) -> bool {
         || refusal.says_any(&["Path validation error", "on property connection", "format user-id"])
 }
 
-/// A text that is not known is about the one thing that the body holds: the words of the connection's own password
-/// policy and of its required attributes are anybody's.
+/// Whether a body sets a password and nothing else that Auth0 could reject.
+fn is_password_alone(sent: &Body) -> bool {
+    sent.has_password() && sent.fields().keys().all(|name| matches!(name.as_str(), "connection" | "blocked"))
+}
+
+/// A text that is not known is about the one thing that the body holds: the words of the connection's required
+/// attributes are anybody's.
 fn by_body(sent: &Body) -> Reason {
     let mut others = sent.fields().iter().filter(|(name, _)| *name != "connection").peekable();
-    if sent.has_password() {
-        if others.all(|(name, _)| name == "blocked") {
-            Reason::PasswordRejected
-        } else {
-            Reason::InvalidRequest
-        }
-    } else if others.peek().is_some() && others.all(|(_, value)| value.is_null()) {
+    if !sent.has_password() && others.peek().is_some() && others.all(|(_, value)| value.is_null()) {
         Reason::NotClearable
     } else {
         Reason::InvalidRequest

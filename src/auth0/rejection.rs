@@ -21,7 +21,7 @@ pub(super) fn judge(status: u16, body: &[u8], sent: Option<&Body>) -> Error {
             "the tenant's domain answers with a redirect, which is not followed; check the domain",
         );
     }
-    let refusal = Refusal::read(body);
+    let refusal = Refusal::read(body, sent);
     let verdict = classify(status, &refusal, sent);
     let (said, is_cut) = said(&refusal, sent.is_some_and(Body::has_password));
     let quoted = known::quote(&said, is_cut, status);

@@ -1,6 +1,6 @@
 //! Auth0's own sentences, made fit for a status that many people read.
 
-use std::borrow::Cow;
+use crate::plan::Body;
 
 /// Most characters of a quotation.
 const LONGEST: usize = 300;
@@ -14,21 +14,42 @@ const AFTER_VALUES: &str = "' on property ";
 
 /// Cuts the values of the user out of a validation text.
 ///
-/// The value may hold anything, so everything goes from the first place where one begins to the last
-/// place where one can end.
-pub(super) fn without_values(said: &str) -> Cow<'_, str> {
-    let Some(from) = BEFORE_VALUES
-        .iter()
-        .filter_map(|template| {
-            let end = said.find(template)? + template.len();
-            Some(end + said[end..].find(':')? + 1)
-        })
-        .min()
-    else {
-        return Cow::Borrowed(said);
-    };
-    let rest = said[from..].rfind(AFTER_VALUES).map_or("", |to| &said[from + to..]);
-    Cow::Owned(format!("{} \u{2026}{rest}", &said[..from]))
+/// A value that was sent is known where it ends. Any other may hold anything, so everything goes from where it begins
+/// to the last place where one can end.
+pub(super) fn without_values(said: &str, sent: Option<&Body>) -> String {
+    let mut kept = String::new();
+    let mut rest = said;
+    while let Some(from) = start_of_value(rest) {
+        let (before, value) = rest.split_at(from);
+        kept += before;
+        kept += " \u{2026}";
+        let Some(length) = sent.and_then(|sent| length_of_value(value, sent)) else {
+            rest = value.rfind(AFTER_VALUES).map_or("", |to| &value[to..]);
+            break;
+        };
+        rest = &value[length..];
+    }
+    kept + rest
+}
+
+/// Where the first value begins.
+fn start_of_value(said: &str) -> Option<usize> {
+    let starts = BEFORE_VALUES.iter().filter_map(|template| {
+        let end = said.find(template)? + template.len();
+        Some(end + said[end..].find(':')? + 1)
+    });
+    starts.min()
+}
+
+/// Length of the value of the property that follows it. One value may look like another one and its property.
+fn length_of_value(said: &str, sent: &Body) -> Option<usize> {
+    let lengths = sent.fields().iter().filter_map(|(name, value)| {
+        let value = value.as_str()?;
+        let rest = said.strip_prefix(' ')?.strip_prefix(value)?;
+        let is_whole = rest.strip_prefix(AFTER_VALUES)?.strip_prefix(name.as_str())?.starts_with([' ', '.']);
+        is_whole.then_some(1 + value.len())
+    });
+    lengths.max()
 }
 
 /// A sentence of Auth0 on one line, bounded, and without anything that looks like a JSON Web Token.
@@ -50,6 +71,7 @@ fn is_jwt(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn values_are_cut_and_names_kept() {
@@ -68,8 +90,31 @@ mod tests {
             ),
             ("String is too short (0 chars), minimum 1", "String is too short (0 chars), minimum 1"),
         ] {
-            assert_eq!(without_values(said), kept);
+            assert_eq!(without_values(said, None), kept);
         }
+    }
+
+    #[test]
+    fn each_sentence_keeps_its_name_where_its_value_is_the_one_that_was_sent() {
+        let sentence = |value: &str, name: &str| {
+            format!(
+                "'Object didn't pass validation for format {name}: {value}' on property {name} (a {name})"
+            )
+        };
+        let both = |email: &str, name| {
+            format!("Payload validation error: {}, {}.", sentence(email, "email"), sentence(name, "name"))
+        };
+        let cut = both("\u{2026}", "\u{2026}");
+        let hostile = "a' on property name (x), 'Object didn't pass validation for format y: b";
+        for (email, name) in [("a@b", "n"), (hostile, "a"), (hostile, hostile), ("", "n")] {
+            let sent = Body::of(&json!({"email": email, "name": name}), None);
+            assert_eq!(without_values(&both(email, name), Some(&sent)), cut, "{email} {name}");
+        }
+        let sent = Body::of(&json!({"email": "A@B", "name": "n"}), None);
+        let last = format!(
+            "Payload validation error: 'Object didn't pass validation for format email: \u{2026}' on property name (a name)."
+        );
+        assert_eq!(without_values(&both("a@b", "n"), Some(&sent)), last, "not as it was sent");
     }
 
     #[test]

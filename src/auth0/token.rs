@@ -252,7 +252,7 @@ impl Tokens {
 pub(super) fn denied(status: u16, body: &[u8], retry_after: Option<Duration>) -> Error {
     match status {
         400 | 401 | 403 => {
-            let refusal = Refusal::read(body);
+            let refusal = Refusal::read(body, None);
             if status == 403 && !refusal.is_auth0s {
                 let verdict = classify::NOT_AUTH0;
                 let message = sentence(&verdict, status, &known::quote("", false, status));

@@ -3,7 +3,7 @@
 use super::conditions::{self, READY, RECONCILING, STALLED, SYNCED, Saying};
 use super::entries::Entries;
 use super::execute::{End, Execution, Refusal};
-use super::outputs;
+use super::{fit, outputs};
 use crate::api::{Auth0UserUpdateStatus, IgnoredField, LastUpdate, Mode, NotPersisted, Output, RefusedField};
 use crate::plan::{Attribute, Hold};
 use crate::reason::{Failure, Reason, Retry, Standing};
@@ -133,8 +133,8 @@ pub fn conclude(
             time: seconds(now),
             generation: outcome.generation,
             requests: outcome.requests,
-            sent_fields: outcome.sent.clone(),
-            cleared_fields: outcome.cleared.clone(),
+            sent_fields: fit::names(&outcome.sent),
+            cleared_fields: fit::names(&outcome.cleared),
         });
     }
     next.refused_fields = refused_fields(previous, outcome, now);
@@ -147,13 +147,13 @@ pub fn conclude(
     if outcome.mode == Mode::Apply {
         next.plan.clear();
     } else if let Some(plan) = &outcome.plan {
-        next.plan.clone_from(plan);
+        next.plan = fit::names(plan);
     }
     if let Some(ignored) = &outcome.ignored {
         next.ignored_fields.clone_from(ignored);
     }
     if let Some(not_persisted) = &outcome.not_persisted {
-        next.not_persisted.clone_from(not_persisted);
+        next.not_persisted = fit::not_persisted(not_persisted);
     }
     next.profile_kilobytes = profile_kilobytes(previous, outcome);
     judge(&mut next, previous, outcome, now);
@@ -215,6 +215,7 @@ fn refused_fields(previous: &Auth0UserUpdateStatus, outcome: &Outcome, now: Time
     });
     let mut refused: Vec<RefusedField> = before.iter().filter(waits).cloned().chain(new).collect();
     refused.sort_by(|one, other| place(&one.field).cmp(&place(&other.field)));
+    fit::refused(&mut refused);
     refused
 }
 
@@ -274,6 +275,9 @@ const SEPARATOR: &str = " \u{b7} ";
 /// A condition's message may be 32 KiB long, and stands in three of them. The rest is in `refusedFields`.
 const LONGEST_MESSAGE: usize = 8 * 1024;
 
+/// The names in one sentence of it.
+const LONGEST_NAMES: usize = 4 * 1024;
+
 /// Every part with its reason, those with the same sentence together. One alone needs no reason: it is the
 /// condition's.
 fn tell(parts: &[Part]) -> String {
@@ -288,15 +292,15 @@ fn tell(parts: &[Part]) -> String {
     let sentences: Vec<String> = told
         .into_iter()
         .map(|(Failure { reason, message }, fields)| {
-            let fields = fields.join(", ");
-            if is_alone { format!("{fields}: {message}") } else { format!("{fields} ({reason}): {message}") }
+            let fields = fit::list(&fields, LONGEST_NAMES);
+            match (is_alone, message.is_empty()) {
+                (_, true) => format!("{fields} ({reason})"),
+                (true, false) => format!("{fields}: {message}"),
+                (false, false) => format!("{fields} ({reason}): {message}"),
+            }
         })
         .collect();
-    let message = sentences.join(SEPARATOR);
-    if message.len() <= LONGEST_MESSAGE {
-        return message;
-    }
-    format!("{}\u{2026} and more", &message[..message.floor_char_boundary(LONGEST_MESSAGE)])
+    fit::text(&sentences.join(SEPARATOR), LONGEST_MESSAGE)
 }
 
 fn judge(
@@ -313,6 +317,7 @@ fn judge(
         generation: outcome.generation,
         was_applied,
         is_rejected,
+        profile_kilobytes: next.profile_kilobytes,
         now,
     };
     if let Some(problem) = &problem {
@@ -324,7 +329,7 @@ fn judge(
     } else if let Some(plan) = &outcome.plan {
         judgement.observed(plan, &next.not_persisted);
     } else {
-        judgement.applied(&next.not_persisted, next.profile_kilobytes);
+        judgement.applied(&next.not_persisted);
     }
 }
 
@@ -334,14 +339,13 @@ struct Judgement<'a> {
     was_applied: bool,
     /// Auth0 does not hold a field because it rejected it.
     is_rejected: bool,
+    profile_kilobytes: Option<i64>,
     now: Timestamp,
 }
 
 impl Judgement<'_> {
-    fn applied(&mut self, not_persisted: &[NotPersisted], profile_kilobytes: Option<i64>) {
-        let applied = "Auth0 has taken what the spec asks";
-        let message = profile_kilobytes
-            .map_or_else(|| applied.to_owned(), |kilobytes| format!("{applied}; {}", too_large(kilobytes)));
+    fn applied(&mut self, not_persisted: &[NotPersisted]) {
+        let message = self.with_size("Auth0 has taken what the spec asks");
         self.say(READY, "True", Reason::Applied.as_str(), &message);
         self.held(not_persisted);
         self.abnormal(None, Reason::Applied, "");
@@ -355,7 +359,7 @@ impl Judgement<'_> {
             let fields: Vec<&str> = not_persisted.iter().map(|entry| entry.field.as_str()).collect();
             let message = format!(
                 "Auth0 accepted but does not hold: {} (it normalises the value, or an Action changes it); write the value that Auth0 keeps",
-                fields.join(", ")
+                fit::list(&fields, LONGEST_NAMES)
             );
             self.say(SYNCED, "False", "NotPersisted", &message);
         }
@@ -366,7 +370,8 @@ impl Judgement<'_> {
         if plan.is_empty() {
             self.held(not_persisted);
         } else {
-            let message = format!("mode Apply would send: {}", plan.join(", "));
+            let fields: Vec<&str> = plan.iter().map(String::as_str).collect();
+            let message = format!("mode Apply would send: {}", fit::list(&fields, LONGEST_NAMES));
             self.say(SYNCED, "False", "DriftFound", &message);
         }
         self.abnormal(None, Reason::Observed, "");
@@ -435,11 +440,19 @@ impl Judgement<'_> {
     }
 
     fn not_ready(&mut self, failure: &Failure, abnormal: &str) {
-        self.say(READY, "False", failure.reason.as_str(), &failure.message);
-        self.abnormal(Some(abnormal), failure.reason, &failure.message);
+        let message = self.with_size(&fit::text(&failure.message, LONGEST_MESSAGE));
+        self.say(READY, "False", failure.reason.as_str(), &message);
+        self.abnormal(Some(abnormal), failure.reason, &message);
+    }
+
+    /// A message of Ready, with what is said of a user that is too large.
+    fn with_size(&self, message: &str) -> String {
+        let size = self.profile_kilobytes.map(too_large);
+        size.map_or_else(|| message.to_owned(), |size| format!("{message}; {size}"))
     }
 
     fn say(&mut self, type_: &str, status: &'static str, reason: &str, message: &str) {
+        let message = &fit::text(message, 2 * LONGEST_MESSAGE);
         conditions::set(
             self.conditions,
             type_,

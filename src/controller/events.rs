@@ -2,9 +2,9 @@
 
 use super::conclude::{Outcome, too_large};
 use super::conditions::{self, READY};
-use super::dropped;
 use super::kubernetes::{FIELD_MANAGER, within_deadline};
 use super::tenant::IDP_TOKENS;
+use super::{dropped, fit};
 use crate::api::{Auth0TenantStatus, Auth0UserUpdateSpec, Auth0UserUpdateStatus};
 use crate::reason::Reason;
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -26,10 +26,10 @@ pub fn announce(
     if let Some(outcome) = outcome.filter(|outcome| outcome.changed_auth0()) {
         let mut parts = Vec::new();
         if !outcome.sent.is_empty() {
-            parts.push(format!("set {}", outcome.sent.join(", ")));
+            parts.push(format!("set {}", list(&outcome.sent)));
         }
         if !outcome.cleared.is_empty() {
-            parts.push(format!("cleared {}", outcome.cleared.join(", ")));
+            parts.push(format!("cleared {}", list(&outcome.cleared)));
         }
         events.push(event(EventType::Normal, "Updated", &parts.join("; ")));
     }
@@ -56,7 +56,7 @@ pub fn announce(
 pub fn inexact_integers(spec: &Auth0UserUpdateSpec) -> Option<Event> {
     let fields = spec.inexact_integers();
     (!fields.is_empty()).then(|| {
-        let fields = fields.join(", ");
+        let fields = list(&fields);
         warning(
             "InexactInteger",
             &format!("Auth0 and many tools round integers of 2^53 or more: quote those in {fields}"),
@@ -106,6 +106,12 @@ pub async fn publish(client: &Client, about: &ObjectReference, events: Vec<Event
 #[must_use]
 pub fn warning(reason: &str, note: &str) -> Event {
     event(EventType::Warning, reason, note)
+}
+
+/// Two of them fit into a note.
+fn list(fields: &[String]) -> String {
+    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+    fit::list(&fields, LONGEST_NOTE / 2 - 50)
 }
 
 fn event(type_: EventType, reason: &str, note: &str) -> Event {

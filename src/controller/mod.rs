@@ -9,6 +9,7 @@ mod dropped;
 pub mod entries;
 mod events;
 pub mod execute;
+mod fit;
 mod gate;
 mod guarded;
 mod kubernetes;

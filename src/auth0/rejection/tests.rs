@@ -128,6 +128,24 @@ fn an_unknown_text_is_about_the_one_thing_that_the_body_holds() {
     for text in about_more {
         assert_eq!(judged(400, text, json!({}), secret).0, InvalidRequest, "{text}");
     }
+    for words in [
+        "This password cannot be used for this user",
+        "This password already exists in a breach",
+        "The password cannot be updated so soon",
+    ] {
+        assert_eq!(
+            judged(400, words, json!({"blocked": true}), secret),
+            (PasswordRejected, password.clone())
+        );
+        assert_ne!(judged(400, words, json!({"name": "n"}), secret).0, PasswordRejected);
+    }
+    for connection in [
+        "Connection is not supported for this operation.",
+        "Cannot change email or password for users in a disabled connection.",
+        "Cannot update password for this user",
+    ] {
+        assert_eq!(judged(400, connection, json!({}), secret).0, NotSupportedByConnection, "{connection}");
+    }
     let script = judged(400, "change_password script does not exist", json!({}), secret);
     assert_eq!(script, (NotSupportedByConnection, password));
     // A required attribute.

@@ -232,6 +232,65 @@ fn a_user_that_is_too_large_is_told_once_for_each_generation() {
 }
 
 #[test]
+fn a_user_that_is_too_large_is_told_beside_what_failed() {
+    let user = || Some(User::from(JsonMap::new()));
+    let refusals = vec![refusal(&["name"], Reason::InvalidRequest, "no")];
+    let outcome =
+        Outcome { generation: 1, user: user(), refusals, profile_kilobytes: Some(60), ..Outcome::default() };
+    let rejected = concluded(&Auth0UserUpdateStatus::default(), &outcome);
+    let told = format!("name: no; {}", too_large(60));
+    assert_eq!(ready(&rejected), ("InvalidRequest", told.as_str()));
+    let stalled = conditions::find(&rejected.conditions, STALLED).unwrap();
+    assert_eq!(stalled.message, told);
+    let away = Some(Failure::new(Reason::Auth0Unavailable, "away"));
+    let failed = concluded(&rejected, &Outcome { generation: 1, failure: away, ..Outcome::default() });
+    assert_eq!(ready(&failed), ("Auth0Unavailable", format!("away; {}", too_large(60)).as_str()));
+}
+
+#[test]
+fn a_status_of_tens_of_thousands_of_keys_fits() {
+    let keys: Vec<String> = (0..60_000).map(|key| format!("userMetadata.k{key:05}")).collect();
+    let lost = |field: &String| NotPersisted { field: field.clone(), digest: "d".repeat(64) };
+    let lost: Vec<NotPersisted> = keys.iter().map(lost).collect();
+    let rejected = keys
+        .iter()
+        .take(300)
+        .map(|key| refusal(&[key], Reason::InvalidRequest, &format!("{key} {}", "m".repeat(400))));
+    let rejected: Vec<Refusal> = rejected.collect();
+    let together = keys.iter().map(String::as_str).take(1_000).collect::<Vec<_>>();
+    for (plan, refusals) in [
+        (None, rejected),
+        (None, vec![refusal(&together, Reason::InvalidRequest, &"m".repeat(300))]),
+        (None, Vec::new()),
+        (Some(keys.clone()), Vec::new()),
+        (Some(Vec::new()), Vec::new()),
+    ] {
+        let outcome = Outcome {
+            requests: 1,
+            sent: keys.clone(),
+            cleared: keys.clone(),
+            not_persisted: Some(lost.clone()),
+            mode: if plan.is_some() { Mode::Observe } else { Mode::Apply },
+            plan,
+            ..looked(refusals)
+        };
+        let status = concluded(&Auth0UserUpdateStatus::default(), &outcome);
+        let size = serde_json::to_string(&status).unwrap().len();
+        assert!(size < 320 * 1024, "{size}");
+        for condition in &status.conditions {
+            assert!(
+                condition.message.len() <= 9 * 1024 && condition.message.ends_with(|last: char| last != ' ')
+            );
+        }
+        assert_eq!(status.last_update.as_ref().unwrap().sent_fields, ["userMetadata"]);
+        assert_eq!(concluded(&status, &outcome), status, "and does not change");
+        let updated = events::announce(&Auth0UserUpdateStatus::default(), &status, Some(&outcome)).remove(0);
+        let note = updated.note.unwrap();
+        assert!(note.contains("more; cleared userMetadata.k00000, ") && note.ends_with(" more"), "{note}");
+    }
+}
+
+#[test]
 fn a_failure_in_between_does_not_tell_of_the_size_again() {
     let large = done(&Auth0UserUpdateStatus::default(), 1, 60_000);
     let fail = |generation| {
