@@ -35,7 +35,7 @@ pub fn is_left_out(text: &str) -> bool {
 
 /// Reads a value; left out where there are too many in it.
 fn bounded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
-    Levels { levels: LEVELS, named: 0, room: &Cell::new(MOST_VALUES) }.deserialize(deserializer)
+    Bounds { levels: LEVELS, named: 0, room: &Cell::new(MOST_VALUES) }.deserialize(deserializer)
 }
 
 /// A map, or nothing; one that is left out has a single key, whose value is left out. For `deserialize_with`.
@@ -104,7 +104,7 @@ pub struct Object(pub Option<Map<String, Value>>);
 
 impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let all = Levels { levels: LEVELS, named: 0, room: &Cell::new(usize::MAX) };
+        let all = Bounds { levels: LEVELS, named: 0, room: &Cell::new(usize::MAX) };
         let value = all.deserialize(deserializer)?;
         Ok(Self(if let Value::Object(map) = value { Some(map) } else { None }))
     }
@@ -115,7 +115,7 @@ pub struct User(pub Option<Map<String, Value>>);
 
 impl<'de> Deserialize<'de> for User {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let named = Levels { levels: LEVELS, named: NAMED_OF_USER, room: &Cell::new(MOST_VALUES) };
+        let named = Bounds { levels: LEVELS, named: NAMED_OF_USER, room: &Cell::new(MOST_VALUES) };
         let value = named.deserialize(deserializer)?;
         Ok(Self(if let Value::Object(map) = value { Some(map) } else { None }))
     }
@@ -158,9 +158,9 @@ fn unit(text: &str) -> Option<u16> {
     u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()
 }
 
-/// Reads so many levels of a value.
+/// How much of a value is read.
 #[derive(Clone, Copy)]
-struct Levels<'a> {
+struct Bounds<'a> {
     levels: usize,
     /// The maps of so many levels keep all their names; below, a map or list that has no room is left out whole.
     named: usize,
@@ -168,7 +168,7 @@ struct Levels<'a> {
     room: &'a Cell<usize>,
 }
 
-impl Levels<'_> {
+impl Bounds<'_> {
     fn below(self) -> Option<Self> {
         let levels = self.levels.checked_sub(1)?;
         Some(Self { levels, named: self.named.saturating_sub(1), ..self })
@@ -182,7 +182,7 @@ impl Levels<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Levels<'_> {
+impl<'de> DeserializeSeed<'de> for Bounds<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -190,7 +190,7 @@ impl<'de> DeserializeSeed<'de> for Levels<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Levels<'_> {
+impl<'de> Visitor<'de> for Bounds<'_> {
     type Value = Value;
 
     fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -239,7 +239,7 @@ impl<'de> Visitor<'de> for Levels<'_> {
             return Ok(Value::Null);
         };
         // Nothing in a list has a name to keep.
-        let below = Levels { named: 0, ..below };
+        let below = Bounds { named: 0, ..below };
         let mut read = Vec::new();
         while let Some(item) = items.next_element_seed(below)? {
             if !self.fits() {
@@ -261,7 +261,7 @@ impl<'de> Visitor<'de> for Levels<'_> {
             let own = Cell::new(MOST_VALUES);
             let is_own = self.named == NAMED_OF_USER && PARTS_OF_USER.contains(&key.as_str());
             let room = if is_own { &own } else { self.room };
-            let value = entries.next_value_seed(Levels { room, ..below })?;
+            let value = entries.next_value_seed(Bounds { room, ..below })?;
             if self.named == 0 && !self.fits() {
                 while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
                 return Ok(Value::String(LEFT_OUT.clone()));
