@@ -199,7 +199,7 @@ pub struct LastUpdate {
     /// Fields that were set. Of more than 256 keys of a metadata map, or 16 KiB of them, only the map is named.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sent_fields: Vec<String>,
-    /// Fields that were cleared, named in the same way.
+    /// Fields that were cleared, named as in sentFields.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cleared_fields: Vec<String>,
 }
