@@ -128,7 +128,8 @@ const UNSUPPORTED: [&str; 11] = [
 ];
 
 /// Of these, and more, what can be said of a password alone. Any other text about one may be its policy's.
-const NO_PASSWORDS: [&str; 6] = [
+const NO_PASSWORDS: [&str; 7] = [
+    "The connection does not exist",
     "Connection is not supported",
     "non-database user",
     "disabled connection",
@@ -189,15 +190,8 @@ fn refused(status: u16, refusal: &Refusal, sent: Option<&Body>) -> Verdict {
     let names_connection = sent.is_some_and(|body| body.fields().contains_key("connection"));
     let reason = if refusal.says("Your account is not allowed") {
         Reason::NotEntitled
-    } else if password_rules(&refusal.message).next().is_some() {
-        Reason::PasswordRejected
-    // The words of the connection's own password policy are anybody's.
-    } else if status == 400
-        && sent.is_some_and(is_password_alone)
-        && !missing_connection
-        && refusal.code != "operation_not_supported"
-        && !refusal.says_any(&NO_PASSWORDS)
-        && !is_about_another_part(refusal)
+    } else if password_rules(&refusal.message).next().is_some()
+        || (status == 400 && sent.is_some_and(|sent| is_about_password(refusal, sent)))
     {
         Reason::PasswordRejected
     } else if refusal.says("already exists") {
@@ -240,9 +234,13 @@ fn is_about_another_part(refusal: &Refusal) -> bool {
         || refusal.says_any(&["Path validation error", "on property connection", "format user-id"])
 }
 
-/// Whether a body sets a password and nothing else that Auth0 could reject.
-fn is_password_alone(sent: &Body) -> bool {
-    sent.has_password() && sent.fields().keys().all(|name| matches!(name.as_str(), "connection" | "blocked"))
+/// Whether a text is about a password alone: the words of the connection's own password policy are anybody's.
+fn is_about_password(refusal: &Refusal, sent: &Body) -> bool {
+    sent.has_password()
+        && sent.fields().keys().all(|name| matches!(name.as_str(), "connection" | "blocked"))
+        && refusal.code != "operation_not_supported"
+        && !refusal.says_any(&NO_PASSWORDS)
+        && !is_about_another_part(refusal)
 }
 
 /// A text that is not known is about the one thing that the body holds: the words of the connection's required

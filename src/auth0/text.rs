@@ -111,9 +111,7 @@ mod tests {
             assert_eq!(without_values(&both(email, name), Some(&sent)), cut, "{email} {name}");
         }
         let sent = Body::of(&json!({"email": "A@B", "name": "n"}), None);
-        let last = format!(
-            "Payload validation error: 'Object didn't pass validation for format email: \u{2026}' on property name (a name)."
-        );
+        let last = "Payload validation error: 'Object didn't pass validation for format email: \u{2026}' on property name (a name).";
         assert_eq!(without_values(&both("a@b", "n"), Some(&sent)), last, "not as it was sent");
     }
 
