@@ -1,7 +1,8 @@
 //! JSON as others write it, read whatever it is.
 //!
 //! A value is read down to a bound, and what lies below is skipped without recursion, so that no depth is a
-//! failure. Of a text of small values, which take a hundred times its size in memory, only so many are read. Not `serde_json`'s own `Value`: with the feature `raw_value` that takes a map whose only key is
+//! failure. Of a text of small values, which take a hundred times its size in memory, only so many are read. Not
+//! `serde_json`'s own `Value`: with the feature `raw_value` that takes a map whose only key is
 //! `$serde_json::private::RawValue` for the text of another value.
 
 use serde::de::{DeserializeOwned, DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -18,7 +19,7 @@ use crate::api::MOST_VALUES;
 /// counts in a comparison, and few enough for `serde_json` and for every stack.
 const LEVELS: usize = 100;
 
-/// Stands for a value that is left out. Cannot be guessed, so that it equals nothing that anybody writes.
+/// Stands for a value that is left out. Cannot be guessed, so that it equals no declared value.
 static LEFT_OUT: LazyLock<String> = LazyLock::new(|| {
     let [high, low] = [(); 2].map(|()| getrandom::u64().unwrap_or_default());
     format!("left out {high:016x}{low:016x}")
