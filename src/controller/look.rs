@@ -50,7 +50,11 @@ impl Updates {
                 return Some(schedule::backoff(agenda.failures, None));
             }
         }
-        let remembered = ledger.remember_nulls().await;
+        let remembered = match gate::mode(ledger.object()) {
+            Mode::Apply => ledger.remember_nulls().await,
+            // Nothing is sent on the strength of them; the status at the end names them.
+            Mode::Observe => Ok(()),
+        };
         let mut fresh = ledger.object().clone();
         if fresh.metadata.generation != object.metadata.generation || gate::is_paused(&fresh) {
             return Some(ANEW);

@@ -505,15 +505,13 @@ async fn a_null_that_is_lost_before_the_first_look_is_known() {
     }
     let known = json!(["userMetadata.plan"]);
     let waiting = wait_until("what waits is known", DEADLINE, async || {
-        let objects = [world.get("auth0userupdate/ada").await, world.get("auth0userupdate/bea").await];
-        let waits = |object: &&Value| {
-            object["status"]["explicitNulls"] == known && object["status"]["observedGeneration"] == -1
-        };
-        let waiting = objects.iter().find(waits).map(|object| object["metadata"]["name"].clone());
-        waiting.ok_or_else(|| format!("{objects:?}"))
+        let (looked_at, waiting): (Vec<&str>, Vec<&str>) =
+            ["ada", "bea"].into_iter().partition(|slug| !world.calls_of(slug).is_empty());
+        let ([_], [slug]) = (&looked_at[..], &waiting[..]) else { return Err(format!("{looked_at:?}")) };
+        let object = world.get(&format!("auth0userupdate/{slug}")).await;
+        if object["status"]["explicitNulls"] == known { Ok(*slug) } else { Err(object.to_string()) }
     });
-    let waiting = waiting.await.unwrap();
-    let slug = waiting.as_str().unwrap();
+    let slug = waiting.await.unwrap();
     lose_the_null(&world, slug).await;
     limit(unhurried()).await;
     until_told(&world, slug, &["userMetadata"]).await;
