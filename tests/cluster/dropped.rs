@@ -498,8 +498,8 @@ async fn a_null_that_is_lost_before_the_first_look_is_known() {
         let limit = json!({"spec": {"rateLimit": limit}});
         world.kubectl.patch("auth0tenant/example", lab::Patch::Merge, &limit).await.unwrap().ok().unwrap();
     };
-    limit(json!({"requestsPerMinute": 1, "burst": 1})).await;
-    // At most one of them has its turn.
+    // The visit of the tenant takes one turn; then the one of the two waits, while the other is looked at.
+    limit(json!({"requestsPerMinute": 3, "burst": 1})).await;
     for slug in ["ada", "bea"] {
         apply_by_controller(&world, slug, json!({"userMetadata": {"plan": null}})).await;
     }
