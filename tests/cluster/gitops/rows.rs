@@ -56,11 +56,18 @@ async fn judge_all(world: &World, target: &str) -> Verdict {
         if met { "met" } else { "time-out" }
     };
     let flux = async {
-        let said = ask(world, "flux-judge", &["wait", "--timeout", "1s"], target).await;
+        // A failure is to be seen on a busy machine, too.
+        let said = ask(world, "flux-judge", &["wait", "--timeout", "4s"], target).await;
         match said.as_str() {
             None => "ready",
             Some(why) if why.starts_with("failed early") => "failed",
-            Some(why) if why.starts_with("timeout waiting for") => "time-out",
+            // Its client refuses to ask once more where the answer would come after the deadline.
+            Some(why)
+                if why.starts_with("timeout waiting for")
+                    || why.contains("would exceed context deadline") =>
+            {
+                "time-out"
+            }
             Some(why) => panic!("{why}"),
         }
     };
