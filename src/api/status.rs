@@ -45,8 +45,8 @@ pub struct Auth0UserUpdateStatus {
     pub raw_output: Option<JsonMap>,
 
     /// Which outputs are left out, such as rawOutput and user.userMetadata: those that are larger than 128 KiB,
-    /// nested deeper than 64 levels or have more than 10,000 values, and the largest where all together are larger than 512 KiB or do not fit into
-    /// the object.
+    /// nested deeper than 64 levels or have more than 10,000 values, and the largest where all together are larger
+    /// than 512 KiB or do not fit into the object.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub output_omitted: Vec<String>,
 

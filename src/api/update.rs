@@ -202,7 +202,7 @@ pub struct Auth0UserUpdateSpec {
 /// From here on JavaScript, and every tool that reads numbers as it does, knows no odd integers.
 const FIRST_INEXACT: f64 = 9_007_199_254_740_992.0;
 
-/// From here on Kubernetes and JavaScript write an exponent: whoever wrote that meant no exact integer.
+/// From here on Kubernetes and JavaScript write an exponent: such a number was not meant as an exact integer.
 const FIRST_WITH_EXPONENT: f64 = 1e21;
 
 impl Auth0UserUpdateSpec {

@@ -48,7 +48,7 @@ pub trait Status {
 /// Why a status was not written.
 #[derive(Debug)]
 pub enum Unwritten {
-    /// The object was changed by somebody else.
+    /// The object was changed by another writer.
     Changed,
     /// The object is gone, or another one has its name.
     Gone,

@@ -54,7 +54,7 @@ impl Error {
     /// comes as a 500 without a reason, as other failures of etcd do, so the size decides.
     #[must_use]
     pub fn is_too_large(&self, object: &impl Serialize) -> bool {
-        let size = || serde_json::to_string(object).map_or(0, |text| stored_size(&text));
+        let size = || stored_size(object).unwrap_or_default();
         self.status().is_some_and(|status| {
             status.code == 413 || status.code == 500 && status.reason.is_empty() && size() > LARGE
         })

@@ -3,6 +3,7 @@
 use crate::api::{Auth0UserUpdateStatus, JsonMap, MOST_VALUES, Output};
 use crate::json;
 use crate::user::User;
+use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io;
@@ -65,9 +66,8 @@ pub fn omit(status: &mut Auth0UserUpdateStatus) -> bool {
 /// How many bytes the API server stores for a value; the most there are where it is nested too deep, has too many
 /// values to be read again, or is not there as a whole.
 fn size(value: &Value) -> usize {
-    let mut stored = Stored(0);
     let is_shown = is_within(value, DEEPEST_OUTPUT) && values(value) <= MOST_VALUES;
-    if is_shown && serde_json::to_writer(&mut stored, value).is_ok() { stored.0 } else { usize::MAX }
+    is_shown.then(|| stored_size(value)).flatten().unwrap_or(usize::MAX)
 }
 
 /// Counts what the API server stores for a text, and keeps nothing.
@@ -84,12 +84,14 @@ impl io::Write for Stored {
     }
 }
 
-/// How many bytes the API server stores for a JSON text: Go writes three characters as `\u003c`.
+/// How many bytes the API server stores for a value; `None` where it is no JSON.
 #[must_use]
-pub fn stored_size(text: &str) -> usize {
-    stored_bytes(text.as_bytes())
+pub fn stored_size(value: &impl Serialize) -> Option<usize> {
+    let mut stored = Stored(0);
+    serde_json::to_writer(&mut stored, value).ok().map(|()| stored.0)
 }
 
+/// Go writes three characters as `\u003c`.
 fn stored_bytes(text: &[u8]) -> usize {
     text.len() + 5 * text.iter().filter(|byte| matches!(byte, b'<' | b'>' | b'&')).count()
 }
@@ -130,7 +132,7 @@ mod tests {
     fn omitted(user: Value, output: Output) -> Vec<String> {
         let status = shown(user, output);
         let outputs = json!({"user": status.user, "rawOutput": status.raw_output});
-        let size = stored_size(&outputs.to_string());
+        let size = stored_size(&outputs).unwrap();
         assert!(size < LARGEST_OUTPUTS + 1024, "{size}");
         assert!(is_within(&outputs, DEEPEST_OUTPUT + 2));
         status.output_omitted

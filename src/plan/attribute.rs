@@ -1,4 +1,7 @@
-//! The fields that a plan can send: their names on both sides and the group that they travel in.
+//! The fields that a plan can send: their names on both sides, their place in the spec, and the group that they travel
+//! in.
+
+use crate::api::{Auth0UserUpdateSpec, Field, JsonMap};
 
 /// Fields that Auth0 takes together. The order is the order in which a resource reports its reasons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,6 +158,28 @@ impl Attribute {
     pub const fn ignores_ascii_case(self) -> bool {
         matches!(self, Self::Email | Self::Username)
     }
+}
+
+/// Both metadata maps.
+pub(super) fn maps(spec: &Auth0UserUpdateSpec) -> [(Attribute, Option<&JsonMap>); 2] {
+    [
+        (Attribute::UserMetadata, spec.user_metadata.as_ref()),
+        (Attribute::AppMetadata, spec.app_metadata.as_ref()),
+    ]
+}
+
+/// Every text field.
+pub(super) fn texts(spec: &Auth0UserUpdateSpec) -> [(Attribute, &Field<String>); 8] {
+    [
+        (Attribute::Name, &spec.name),
+        (Attribute::GivenName, &spec.given_name),
+        (Attribute::FamilyName, &spec.family_name),
+        (Attribute::Nickname, &spec.nickname),
+        (Attribute::Picture, &spec.picture),
+        (Attribute::Email, &spec.email),
+        (Attribute::PhoneNumber, &spec.phone_number),
+        (Attribute::Username, &spec.username),
+    ]
 }
 
 #[cfg(test)]

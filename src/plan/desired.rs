@@ -1,6 +1,6 @@
 //! What the spec asks, with blanks already decided.
 
-use super::attribute::Attribute;
+use super::attribute::{Attribute, maps, texts};
 use super::dropped::{Held, held};
 use crate::api::{
     Auth0UserUpdateSpec, Field, IgnoredField, JsonMap, MOST_LEVELS, MOST_VALUES, PassEmptyValues,
@@ -162,28 +162,6 @@ fn without_empty(field: &Field<String>) -> Field<String> {
         Field::Value(text) if text.is_empty() => Field::Null,
         Field::Absent | Field::Null | Field::Value(_) => field.clone(),
     }
-}
-
-/// Both metadata maps.
-pub(super) fn maps(spec: &Auth0UserUpdateSpec) -> [(Attribute, Option<&JsonMap>); 2] {
-    [
-        (Attribute::UserMetadata, spec.user_metadata.as_ref()),
-        (Attribute::AppMetadata, spec.app_metadata.as_ref()),
-    ]
-}
-
-/// Every text field.
-pub(super) fn texts(spec: &Auth0UserUpdateSpec) -> [(Attribute, &Field<String>); 8] {
-    [
-        (Attribute::Name, &spec.name),
-        (Attribute::GivenName, &spec.given_name),
-        (Attribute::FamilyName, &spec.family_name),
-        (Attribute::Nickname, &spec.nickname),
-        (Attribute::Picture, &spec.picture),
-        (Attribute::Email, &spec.email),
-        (Attribute::PhoneNumber, &spec.phone_number),
-        (Attribute::Username, &spec.username),
-    ]
 }
 
 struct Reader<'a> {

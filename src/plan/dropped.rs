@@ -4,7 +4,7 @@
 //! `{plan: null}` arrives as `{}`, which would clear the whole map. Merge patches, and what was written in Lua,
 //! remove nulls that the spec had already; status remembers those. What is left of a dropped null is never acted on.
 
-use super::desired::{maps, texts};
+use super::attribute::{maps, texts};
 use crate::api::{Auth0UserUpdateSpec, JsonMap, PassEmptyValues};
 use serde_json::Value;
 use std::collections::BTreeSet;
