@@ -10,13 +10,13 @@ const MOST_KEYS: usize = 256;
 const LONGEST_KEYS: usize = 16 * 1024;
 
 /// Values that Auth0 does not hold, as far as they are remembered, in bytes.
-const MOST_VALUES: usize = 96 * 1024;
+const LARGEST_VALUES: usize = 96 * 1024;
 
 /// What one of them takes beside its name.
 const VALUE: usize = 100;
 
 /// The sentences of all rejected fields, in bytes.
-const MOST_SENTENCES: usize = 64 * 1024;
+const LARGEST_SENTENCES: usize = 64 * 1024;
 
 /// Names for people.
 #[must_use]
@@ -43,7 +43,7 @@ fn map_of(field: &str) -> &str {
 /// sent again with the next check.
 #[must_use]
 pub fn not_persisted(entries: &[NotPersisted]) -> Vec<NotPersisted> {
-    let mut room = Room(MOST_VALUES);
+    let mut room = Room(LARGEST_VALUES);
     let (mut kept, rest): (Vec<_>, Vec<_>) =
         entries.iter().cloned().partition(|entry| room.takes(VALUE + entry.field.len()));
     let maps: BTreeSet<&str> = rest.iter().map(|entry| map_of(&entry.field)).collect();
@@ -54,7 +54,7 @@ pub fn not_persisted(entries: &[NotPersisted]) -> Vec<NotPersisted> {
 
 /// Leaves out what does not fit of the sentences of rejected fields. Each field is remembered, or it would be sent again.
 pub fn refused(fields: &mut [RefusedField]) {
-    let mut room = Room(MOST_SENTENCES);
+    let mut room = Room(LARGEST_SENTENCES);
     for refused in fields {
         if !room.takes(refused.message.len()) {
             refused.message.clear();
