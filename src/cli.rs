@@ -1,8 +1,9 @@
 //! The command line. Every flag has an environment twin.
 
+use crate::telemetry::log::LogFormat;
 use std::net::SocketAddr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 /// Updates Auth0 users from Kubernetes resources.
 #[derive(Parser, Debug)]
@@ -73,15 +74,6 @@ pub struct Run {
     /// Form of the log; what is in it is chosen by `RUST_LOG` (default: info).
     #[arg(long, env = "AUTH0_USER_OPERATOR_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
-}
-
-/// Form of the log.
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! The `auth0-user-operator` program: reads the command line and hands over.
 
+use auth0_user_operator::api;
 use auth0_user_operator::auth0::{self, AllowedDomains};
 use auth0_user_operator::cli::{Cli, Command, Run};
-use auth0_user_operator::controller::{self, Settings};
-use auth0_user_operator::leader::{self, Candidacy};
-use auth0_user_operator::probes::Probes;
-use auth0_user_operator::{api, server, telemetry};
+use auth0_user_operator::cluster;
+use auth0_user_operator::cluster::lease::{self, Candidacy};
+use auth0_user_operator::reconcile::{self, Settings};
+use auth0_user_operator::telemetry::health::Probes;
+use auth0_user_operator::telemetry::{log, server};
 use clap::Parser as _;
 use futures::FutureExt as _;
 use std::collections::BTreeSet;
@@ -42,10 +44,10 @@ fn print_crds() -> Result<(), Box<dyn Error>> {
 
 #[tokio::main]
 async fn start(run: Run) -> Result<(), Box<dyn Error>> {
-    telemetry::start(run.log_format);
+    log::start(run.log_format);
     let allowed = AllowedDomains::parse(&run.allowed_domain)?;
     let probes = Arc::new(Probes::default());
-    let client = controller::kubernetes_client(Arc::clone(&probes)).await?;
+    let client = cluster::client::connect(Arc::clone(&probes)).await?;
     let pod_namespace = std::env::var("POD_NAMESPACE").ok();
     // Charts set an empty variable where there is nothing to say.
     let said = |text: &String| !text.is_empty();
@@ -75,10 +77,10 @@ async fn start(run: Run) -> Result<(), Box<dyn Error>> {
     let candidacy = Candidacy { namespace: settings.operator_namespace.clone(), lease: run.lease_name };
     let http = auth0::http_client(&settings.allowed)?;
     let work =
-        Box::pin(controller::run(client.clone(), http, settings, Arc::clone(&probes), shutdown.clone()));
+        Box::pin(reconcile::run(client.clone(), http, settings, Arc::clone(&probes), shutdown.clone()));
     let led = async {
         if run.leader_elect {
-            return leader::lead(client, &candidacy, &probes, shutdown, work).await;
+            return lease::lead(client, &candidacy, &probes, shutdown, work).await;
         }
         probes.metrics.set_leader(true);
         work.await;

@@ -3,12 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test says so by panicking")]
 
 use auth0_sandbox::{Connection, Fault, FaultKind, Options, Sandbox, Seed};
+use auth0_user_operator::api::reason::Reason;
 use auth0_user_operator::api::{Auth0UserUpdateSpec, SecretVersion};
 use auth0_user_operator::auth0::{
     AllowedDomains, Client, Credentials, Effect, Error, Proof, SigningKey, http_builder, http_client,
 };
-use auth0_user_operator::plan::{Body, Desired, Memory, Password, Progress, Situation, TriggerKey, plan};
-use auth0_user_operator::reason::Reason;
+use auth0_user_operator::plan::{Desired, Memory, Password, Progress, Situation, TriggerKey, plan};
+use auth0_user_operator::user::Body;
 use auth0_user_operator::user::User;
 use futures::future::join_all;
 use reqwest::ClientBuilder;

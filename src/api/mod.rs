@@ -5,7 +5,11 @@
 #![allow(clippy::doc_markdown, reason = "field docs are what `kubectl explain` prints, without markup")]
 #![allow(clippy::duplicated_attributes, reason = "every printer column has a name and a type")]
 
+pub mod conditions;
 mod field;
+pub mod json;
+mod questions;
+pub mod reason;
 mod schema;
 mod status;
 mod tenant;

@@ -3,8 +3,7 @@
 //! Nothing under `user` has a format, pattern, enum or length: the API server must never refuse a status
 //! after Auth0 has changed the user.
 
-use super::{JsonMap, schema};
-use crate::json;
+use crate::api::{JsonMap, json, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
 use schemars::JsonSchema;

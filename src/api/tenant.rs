@@ -1,7 +1,7 @@
 //! `Auth0Tenant`: which Auth0 tenant to call, with which credentials.
 
-use super::SecretVersion;
-use super::update::matches;
+use crate::api::SecretVersion;
+use crate::api::update::matches;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;

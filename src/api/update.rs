@@ -1,7 +1,8 @@
 //! `Auth0UserUpdate`: the inputs of the Update User card.
 
-use super::{Auth0UserUpdateStatus, Field, JsonMap, LAST_APPLIED_ANNOTATION, PassEmptyValues, schema};
-use crate::json;
+use crate::api::{
+    Auth0UserUpdateStatus, Field, JsonMap, LAST_APPLIED_ANNOTATION, PassEmptyValues, json, schema,
+};
 use kube::{
     CustomResource, KubeSchema,
     core::{Message, Rule},

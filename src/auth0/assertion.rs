@@ -3,8 +3,8 @@
 //! Auth0: "Authenticate with Private Key JWT": `iss` and `sub` are the client id, `aud` the tenant's origin with a
 //! trailing slash, each assertion is used once and lives for a minute; RFC 7523, section 3.
 
-use super::limit;
-use crate::reason::{Failure, Reason};
+use crate::api::reason::{Failure, Reason};
+use crate::auth0::limiter::headers;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use k8s_openapi::jiff::Timestamp;
 use reqwest::header::HeaderMap;
@@ -17,6 +17,22 @@ const LIFE: i64 = 60;
 
 /// What Auth0 forgives a clock, in seconds, less a little for the way.
 const TOLERANCE: u64 = 5;
+
+/// What proves to Auth0 who calls. Shows its secret to nobody.
+pub struct Credentials {
+    /// Id of a machine-to-machine application.
+    pub client_id: String,
+    /// What only this application has.
+    pub proof: Proof,
+}
+
+/// How an application proves that it is the one.
+pub enum Proof {
+    /// By its secret.
+    Secret(SecretString),
+    /// By signing with its private key (`private_key_jwt`).
+    Key(SigningKey),
+}
 
 /// A private RSA key and the algorithm that the application is registered with. Shows the key to nobody.
 pub struct SigningKey {
@@ -84,7 +100,7 @@ impl Clock {
 
     /// Goes by the `Date` of an answer from now on. Answers whether it was off by more than is forgiven.
     pub(super) fn correct(&self, headers: &HeaderMap) -> bool {
-        let Some(date) = limit::server_second(headers) else { return false };
+        let Some(date) = headers::server_second(headers) else { return false };
         let was_off = self.now().abs_diff(date) > TOLERANCE;
         if was_off {
             self.0.store(date.saturating_sub(Timestamp::now().as_second()), Ordering::Relaxed);
@@ -105,7 +121,7 @@ mod tests {
             let clock = Clock::default();
             assert!(clock.correct(&headers), "{date}");
             assert!(!clock.correct(&headers), "{date}");
-            assert!(clock.now().abs_diff(limit::server_second(&headers).unwrap()) <= 1, "{date}");
+            assert!(clock.now().abs_diff(headers::server_second(&headers).unwrap()) <= 1, "{date}");
         }
         assert!(!Clock::default().correct(&HeaderMap::new()));
     }

@@ -1,7 +1,7 @@
 //! What of a refused body Auth0's text points at.
 
-use super::error::Blame;
-use crate::plan::{Attribute, Body};
+use crate::auth0::error::Blame;
+use crate::user::{Attribute, Body};
 
 /// Before and after a list of attributes, which may also end the text.
 const LISTS: [(&str, &str); 4] = [

@@ -3,11 +3,11 @@
 //! Auth0 mostly leaves `errorCode` out, so the text decides. The texts are those of the error list of
 //! "Update a user" in Auth0's Management API reference, and of answers that users of it have reported.
 
-use super::error::Effect;
-use super::text;
-use crate::json;
-use crate::plan::Body;
-use crate::reason::Reason;
+use crate::api::json;
+use crate::api::reason::Reason;
+use crate::auth0::effect::{Effect, Sentence, Verdict};
+use crate::auth0::text;
+use crate::user::Body;
 use serde::Deserialize;
 
 /// The body of an error: `{"statusCode":400,"error":"Bad Request","message":"…","errorCode":"…"}`, of which any part
@@ -72,18 +72,6 @@ impl Refusal {
     pub(super) fn is_password_history(&self) -> bool {
         password_rules(&self.message).any(|word| word == "PasswordHistoryError:")
     }
-}
-
-/// What happened, and what to do about it.
-pub(super) type Sentence = (&'static str, &'static str);
-
-/// The reason for a refusal, and what the call did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
-    pub(super) reason: Reason,
-    pub(super) effect: Effect,
-    /// In place of the reason's own sentence.
-    pub(super) sentence: Option<Sentence>,
 }
 
 /// With the reason's own sentence.

@@ -1,22 +1,22 @@
 //! The calls that the operator makes.
 
-use super::assertion::SigningKey;
-use super::connections::{Connections, PAGE, Page};
-use super::domain::Authority;
-use super::error::{Effect, Error};
-use super::http::{Answer, Http};
-use super::limit::{self, Budget};
-use super::pace::Pace;
-use super::rejection::judge;
-use super::token::{Token, Tokens};
-use crate::json;
-use crate::plan::Body;
-use crate::reason::{Failure, Reason};
-use crate::user::User;
+use crate::api::json;
+use crate::api::reason::{Failure, Reason};
+use crate::auth0::assertion::Credentials;
+use crate::auth0::connections::{Connections, PAGE, Page};
+use crate::auth0::domain::Authority;
+use crate::auth0::effect::Effect;
+use crate::auth0::error::Error;
+use crate::auth0::http::{Answer, Http};
+use crate::auth0::limiter::Pace;
+use crate::auth0::limiter::headers::{self, Budget};
+use crate::auth0::rejection::judge;
+use crate::auth0::token::{Token, Tokens};
+use crate::user::{Body, User};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,22 +46,6 @@ const LISTING: Duration = Duration::from_mins(1);
 
 /// Most pages of connections that are read.
 const MOST_PAGES: usize = 100;
-
-/// What proves to Auth0 who calls. Shows its secret to nobody.
-pub struct Credentials {
-    /// Id of a machine-to-machine application.
-    pub client_id: String,
-    /// What only this application has.
-    pub proof: Proof,
-}
-
-/// How an application proves that it is the one.
-pub enum Proof {
-    /// By its secret.
-    Secret(SecretString),
-    /// By signing with its private key (`private_key_jwt`).
-    Key(SigningKey),
-}
 
 /// The Management API of one tenant, called with one set of credentials.
 pub struct Client {
@@ -284,7 +268,7 @@ impl Client {
             self.pace.hear(budget);
         }
         if answer.status == 429 {
-            self.pace.close(limit::wait(&answer.headers, limit::LONGEST).unwrap_or(limit::SHORTEST));
+            self.pace.close(headers::wait(&answer.headers, headers::LONGEST).unwrap_or(headers::SHORTEST));
         } else {
             self.pace.opened();
         }
@@ -338,7 +322,7 @@ fn garbage(expected: &str) -> Error {
 
 fn refused(answer: &Answer, sent: Option<&Body>) -> Error {
     let status = answer.status.as_u16();
-    let retry_after = if status == 429 { limit::wait(&answer.headers, limit::LONGEST) } else { None };
+    let retry_after = if status == 429 { headers::wait(&answer.headers, headers::LONGEST) } else { None };
     Error { retry_after, ..judge(status, &answer.body, sent) }
 }
 

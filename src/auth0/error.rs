@@ -1,8 +1,8 @@
 //! How a call to Auth0 fails.
 
-use super::classify::Verdict;
+use crate::api::reason::{Failure, Reason};
+use crate::auth0::effect::{Effect, Verdict};
 pub use crate::plan::Blame;
-use crate::reason::{Failure, Reason};
 use std::time::Duration;
 
 /// How a call failed.
@@ -34,17 +34,6 @@ impl From<Failure> for Error {
             is_password_history: false,
         }
     }
-}
-
-/// What a failed call did to the user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Effect {
-    /// Nothing, and this body will never pass. Other bodies may.
-    Refused,
-    /// Nothing; whatever follows would fail in the same way, so the pass ends.
-    None,
-    /// Perhaps what it asked for: the answer was lost, or says nothing about it.
-    Unknown,
 }
 
 impl Error {

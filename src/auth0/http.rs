@@ -1,10 +1,11 @@
 //! One HTTP exchange: sent once, read up to a bound, with errors that repeat nothing of the request.
 
-use super::domain::AllowedDomains;
-use super::error::{Effect, Error};
-use super::resolver::{LeadsHere, Resolver};
-use crate::metrics::Metrics;
-use crate::reason::{Failure, Reason};
+use crate::api::reason::{Failure, Reason};
+use crate::auth0::domain::AllowedDomains;
+use crate::auth0::effect::Effect;
+use crate::auth0::error::Error;
+use crate::auth0::resolver::{LeadsHere, Resolver};
+use crate::telemetry::metrics::Metrics;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Client, ClientBuilder, Request, RequestBuilder, Response, StatusCode, redirect, retry};
 use std::error::Error as _;

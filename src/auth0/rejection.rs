@@ -1,11 +1,12 @@
 //! From an answer that says no to the error that is told.
 
-use super::blame::blame;
-use super::classify::{Refusal, classify};
-use super::error::{Blame, Effect, Error, sentence};
-use super::{known, text};
-use crate::plan::{Attribute, Body};
-use crate::reason::Reason;
+use crate::api::reason::Reason;
+use crate::auth0::blame::blame;
+use crate::auth0::classify::{Refusal, classify};
+use crate::auth0::effect::Effect;
+use crate::auth0::error::{Blame, Error, sentence};
+use crate::auth0::{known, text};
+use crate::user::{Attribute, Body};
 
 /// What an answer to `PATCH /api/v2/users/{id}` means whose status is not 2xx.
 #[must_use]

@@ -1,6 +1,6 @@
 //! Name resolution that keeps a tenant's domain from leading to this machine or its link.
 
-use super::domain::AllowedDomains;
+use crate::auth0::domain::AllowedDomains;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::net::{IpAddr, SocketAddr};
 

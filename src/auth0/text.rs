@@ -1,6 +1,6 @@
 //! Auth0's own sentences, made fit for a status that many people read.
 
-use crate::plan::Body;
+use crate::user::Body;
 
 /// Most characters of a quotation.
 const LONGEST: usize = 300;

@@ -1,14 +1,15 @@
 //! The access token: had with the client credentials, kept until shortly before it expires.
 
-use super::assertion::Clock;
-use super::classify::{self, Refusal};
-use super::client::{Credentials, Proof};
-use super::error::{Effect, Error, sentence};
-use super::http::Http;
-use super::pace::Pace;
-use super::{known, limit};
-use crate::json;
-use crate::reason::{Failure, Reason};
+use crate::api::json;
+use crate::api::reason::{Failure, Reason};
+use crate::auth0::assertion::Clock;
+use crate::auth0::assertion::{Credentials, Proof};
+use crate::auth0::classify::{self, Refusal};
+use crate::auth0::effect::Effect;
+use crate::auth0::error::{Error, sentence};
+use crate::auth0::http::Http;
+use crate::auth0::known;
+use crate::auth0::limiter::{Pace, headers};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use reqwest::header::CONTENT_TYPE;
@@ -224,7 +225,7 @@ impl Tokens {
                 Error::unavailable(Effect::None, "the token endpoint's answer holds no usable token")
             })
         } else {
-            let wait = limit::wait(&answer.headers, limit::LONGEST_QUOTA);
+            let wait = headers::wait(&answer.headers, headers::LONGEST_QUOTA);
             Err(denied(answer.status.as_u16(), &answer.body, wait))
         };
         (granted, was_off)

@@ -1,13 +1,12 @@
 //! What the spec asks, with blanks already decided.
 
-use super::attribute::{Attribute, maps, texts};
-use super::dropped::{Held, held};
+use crate::api::reason::{Failure, Reason};
 use crate::api::{
     Auth0UserUpdateSpec, Field, IgnoredField, JsonMap, MOST_LEVELS, MOST_VALUES, PassEmptyValues,
-    SecretKeyRef,
+    SecretKeyRef, json,
 };
-use crate::json;
-use crate::reason::{Failure, Reason};
+use crate::plan::dropped::{Held, held};
+use crate::user::{Attribute, maps, texts};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,12 +1,11 @@
 //! What differs between the desired and the observed user, group by group.
 
-use super::attribute::Attribute;
-use super::body::Change;
-use super::desired::{Desired, Metadata, Text, Whole};
-use super::digest::TriggerKey;
-use super::order::{Decision, Memory, Order};
-use super::{Hold, Password};
 use crate::api::{JsonMap, NotPersisted, SecretVersion, Trigger};
+use crate::plan::desired::{Desired, Metadata, Text, Whole};
+use crate::plan::digest::TriggerKey;
+use crate::plan::order::{Decision, Memory, Order};
+use crate::plan::{Hold, Password};
+use crate::user::{Attribute, Change};
 use crate::user::{Seen, Target, User, is_true};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;

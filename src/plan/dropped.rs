@@ -4,8 +4,8 @@
 //! `{plan: null}` arrives as `{}`, which would clear the whole map. Merge patches, and what was written in Lua,
 //! remove nulls that the spec had already; status remembers those. What is left of a dropped null is never acted on.
 
-use super::attribute::{maps, texts};
 use crate::api::{Auth0UserUpdateSpec, JsonMap, PassEmptyValues};
+use crate::user::{maps, texts};
 use serde_json::Value;
 use std::collections::BTreeSet;
 

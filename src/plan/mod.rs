@@ -2,18 +2,15 @@
 //!
 //! Pure and total: no I/O, no clock. After every answer of Auth0 the rest is planned again from it.
 
-mod attribute;
-mod body;
 mod desired;
 mod digest;
 mod drift;
 mod dropped;
+pub mod intents;
 mod order;
 mod progress;
 mod steps;
 
-pub use attribute::{Attribute, Group};
-pub use body::{Body, Change, MAX_BYTES};
 pub use desired::{Desired, Metadata, Text, Whole};
 pub use digest::{KEY_BYTES, TriggerKey};
 pub use drift::same_json;
@@ -22,9 +19,9 @@ pub use order::Memory;
 pub use progress::{Blame, Progress};
 pub use steps::Step;
 
+use crate::api::reason::{Failure, Reason};
 use crate::api::{NotPersisted, SecretVersion, Trigger, TriggerState};
-use crate::reason::{Failure, Reason};
-use crate::user::User;
+use crate::user::{Attribute, User};
 use drift::{Comparison, Part};
 use secrecy::SecretString;
 use std::collections::BTreeSet;

@@ -1,12 +1,12 @@
 //! Edge triggers: orders that are carried out once for each value, and the memory that makes it so.
 
-use super::digest::TriggerKey;
+use crate::api::reason::{Failure, Reason};
 use crate::api::{NotPersisted, RefusedField, SecretVersion, Trigger, TriggerState};
-use crate::reason::{Failure, Reason};
+use crate::plan::digest::TriggerKey;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::attribute::Attribute;
+use crate::user::Attribute;
 
 /// What earlier passes left in status, and what annotations say of it.
 #[derive(Clone, Debug, Default, PartialEq)]

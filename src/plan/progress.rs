@@ -1,7 +1,7 @@
 //! How far a pass has come, and how a rejected request is narrowed to the fields at fault.
 
-use super::attribute::Attribute;
-use super::steps::Step;
+use crate::plan::steps::Step;
+use crate::user::Attribute;
 use std::collections::BTreeSet;
 
 /// What of a rejected request Auth0's text points at, by Auth0's own attribute names (`nickname`,

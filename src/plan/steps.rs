@@ -1,12 +1,11 @@
 //! Puts what differs into requests, and those into an order.
 
-use super::attribute::Attribute;
-use super::body::{Body, Change, MAX_BYTES};
-use super::drift::Part;
-use super::{Desired, Situation};
 use crate::api::Trigger;
-use crate::reason::{Failure, Reason};
-use crate::user::Target;
+use crate::api::reason::{Failure, Reason};
+use crate::plan::drift::Part;
+use crate::plan::{Desired, Situation};
+use crate::user::{Attribute, Target};
+use crate::user::{Body, Change, MAX_BYTES};
 use secrecy::ExposeSecret as _;
 use std::collections::{BTreeMap, BTreeSet};
 

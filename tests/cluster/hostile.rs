@@ -6,7 +6,7 @@ use crate::world::{
     update,
 };
 use auth0_sandbox::{Fault, FaultKind};
-use auth0_user_operator::json::{self, Object};
+use auth0_user_operator::api::json::{self, Object};
 use lab::{Operator, wait_until};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};

@@ -2,7 +2,7 @@
 
 use crate::operations::{address, get};
 use crate::world::World;
-use auth0_user_operator::reason::{Reason, Standing};
+use auth0_user_operator::api::reason::{Reason, Standing};
 use lab::{Output, check};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};

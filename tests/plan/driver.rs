@@ -3,20 +3,21 @@
 //! The memory of an [`Operator`] is what its status durably holds.
 
 use crate::world::Auth0;
+use auth0_user_operator::api::reason::{Failure, Reason};
 use auth0_user_operator::api::{
     Auth0UserUpdateSpec, Auth0UserUpdateStatus, JsonMap, SecretVersion, Trigger, TriggerState,
 };
 use auth0_user_operator::auth0::{Effect, Error, rejection};
-use auth0_user_operator::controller::conclude::{Outcome, conclude};
-use auth0_user_operator::controller::entries::{Entries, Unsent};
-use auth0_user_operator::controller::execute::{
+use auth0_user_operator::plan::intents::{Entries, Unsent};
+use auth0_user_operator::plan::{
+    Desired, Hold, Memory, Password, Progress, TriggerKey, must_read_password, remembered_nulls,
+};
+use auth0_user_operator::reconcile::pass::execute::{
     self, Execution, NOTICEABLE, Pass, Status, Unwritten, execute,
 };
-use auth0_user_operator::plan::{
-    Body, Desired, Hold, Memory, Password, Progress, TriggerKey, must_read_password, remembered_nulls,
-};
-use auth0_user_operator::reason::{Failure, Reason};
-use auth0_user_operator::user::User;
+use auth0_user_operator::reconcile::status::conclude::conclude;
+use auth0_user_operator::reconcile::status::outcome::Outcome;
+use auth0_user_operator::user::{Body, User};
 use futures::FutureExt as _;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
@@ -210,7 +211,7 @@ impl Operator {
         };
         self.doubt = std::mem::take(&mut execution.progress.doubt);
         let anew = matches!(execution.end, execute::End::Anew);
-        let outcome = Outcome { generation: self.generation, ..Outcome::default() }.executed(execution);
+        let outcome = execution.outcome(Outcome { generation: self.generation, ..Outcome::default() });
         let memory = &self.memory;
         let previous = Auth0UserUpdateStatus {
             triggers: memory.triggers.clone(),

@@ -3,7 +3,7 @@
 use crate::driver::{Fault, Operator, Secret, key};
 use crate::world::{Auth0, user};
 use auth0_user_operator::api::TriggerState;
-use auth0_user_operator::reason::Reason;
+use auth0_user_operator::api::reason::Reason;
 use serde_json::{Value, json};
 
 const NONE: [Value; 0] = [];

@@ -3,8 +3,8 @@
 use crate::driver::{Fault, Operator, Secret};
 use crate::world::{Auth0, user};
 use auth0_sandbox::model::Account;
+use auth0_user_operator::api::reason::Reason;
 use auth0_user_operator::api::{SecretVersion, TriggerState};
-use auth0_user_operator::reason::Reason;
 use serde_json::{Value, json};
 
 const NAME: &str = "passwordSecretRef";

@@ -6,7 +6,7 @@ use crate::generate::{config, willing};
 use crate::wish;
 use crate::world::{Auth0, user};
 use auth0_sandbox::Refusal;
-use auth0_user_operator::reason::Reason;
+use auth0_user_operator::api::reason::Reason;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 use serde_json::{Value, json};

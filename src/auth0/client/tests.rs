@@ -1,6 +1,7 @@
 //! Addresses and headers, without a call.
 
-use super::*;
+use crate::auth0::Proof;
+use crate::auth0::client::*;
 
 fn client(domain: &str) -> Result<Client, Failure> {
     let credentials = Credentials { client_id: "id".to_owned(), proof: Proof::Secret("secret".into()) };

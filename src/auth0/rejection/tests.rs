@@ -3,7 +3,7 @@
 mod canaries;
 mod texts;
 
-use super::*;
+use crate::auth0::rejection::*;
 use Effect::{None as Nothing, Refused, Unknown};
 use Reason::{
     AlreadyExists, Auth0Unavailable, AuthenticationFailed, InsufficientScope, InternalError, InvalidRequest,

@@ -3,7 +3,7 @@
 use crate::auth0::error::Error;
 use crate::auth0::rejection::rejection;
 use crate::auth0::token::denied;
-use crate::plan::Body;
+use crate::user::Body;
 use serde_json::{Value, json};
 
 /// Holds a character for which each form below is another one.
@@ -101,8 +101,10 @@ fn no_answer_of_the_token_endpoint_brings_the_clients_secret_into_an_error_in_an
 
 #[test]
 fn a_form_of_a_secret_is_found() {
-    let error =
-        |text: &str| Error { said: text.to_owned(), ..Error::unsent(crate::reason::Reason::Applied, "") };
+    let error = |text: &str| Error {
+        said: text.to_owned(),
+        ..Error::unsent(crate::api::reason::Reason::Applied, "")
+    };
     for form in forms() {
         let found = std::panic::catch_unwind(|| holds_nothing_of(&form, &error(&form[form.len() - 6..])));
         assert!(found.is_err(), "{form}");

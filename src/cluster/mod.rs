@@ -1,0 +1,10 @@
+//! All of Kubernetes: the client and its deadlines, watches, Secrets, events, the lease and the trigger key.
+
+pub mod client;
+pub mod events;
+pub mod guarded;
+pub mod lease;
+pub mod secrets;
+pub mod synced;
+pub mod trigger_key;
+pub mod watch;

@@ -1,0 +1,106 @@
+//! Resources that this version cannot read. They are told so and otherwise left alone; the others go on.
+
+use crate::api::Auth0UserUpdate;
+use crate::api::conditions::{self, READY, RECONCILING, STALLED, SYNCED, Saying};
+use crate::api::reason::Standing;
+use crate::cluster::client::{Error, FIELD_MANAGER, within_deadline};
+use crate::cluster::events;
+use crate::cluster::guarded::{Guarded, Undecodable};
+use crate::reconcile::object::schedule;
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Api, Patch, PatchParams};
+use kube::core::{NamespaceResourceScope, ObjectMeta};
+use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use std::fmt::Debug;
+use std::time::Duration;
+
+/// What was told of an object that cannot be read.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// The generation that was told.
+    generation: Option<i64>,
+    /// Status writes in a row that the API server did not take.
+    unpublished: u32,
+}
+
+/// Writes the conditions of a resource that does not decode; where the API server does not take them, an event. Logs it
+/// once for each generation. Answers when to try again; else only a change brings it back.
+pub async fn report<K>(client: &Client, told: &mut Told, object: &Undecodable) -> Option<Duration>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
+{
+    let (metadata, failure) = (&object.metadata, &object.failure);
+    let (namespace, name) = (&metadata.namespace, &metadata.name);
+    let (kind, uid) = (K::kind(&()), metadata.uid.clone().unwrap_or_default());
+    let generation = metadata.generation.unwrap_or_default();
+    let is_new = told.generation.replace(generation) != Some(generation);
+    if is_new {
+        tracing::error!(%kind, namespace, name, %failure, "cannot decode the resource");
+    }
+    let after = judged::<K>(object, generation);
+    if after == object.conditions {
+        return None;
+    }
+    let (tells, next) = match write::<K>(client, metadata, &after).await {
+        Ok(()) => {
+            told.unpublished = 0;
+            (true, None)
+        }
+        // The watch brings what is newer.
+        Err(error) if error.is_conflict() || error.is_not_found() => (false, None),
+        Err(error) => {
+            if is_new {
+                tracing::error!(%kind, namespace, name, %error, "cannot report in its status that the resource does not decode");
+            }
+            told.unpublished = told.unpublished.saturating_add(1);
+            let wait = schedule::backoff(told.unpublished, None);
+            (is_new, (!error.is_invalid()).then_some(wait))
+        }
+    };
+    if tells {
+        let about = ObjectReference {
+            api_version: Some(K::api_version(&()).into_owned()),
+            kind: Some(kind.into_owned()),
+            namespace: namespace.clone(),
+            name: name.clone(),
+            uid: Some(uid),
+            ..ObjectReference::default()
+        };
+        let event = events::warning(failure.reason.as_str(), &failure.message);
+        events::publish(client, &about, vec![event]).await;
+    }
+    next
+}
+
+/// Merges the conditions into the status of the version that they were computed from.
+async fn write<K>(client: &Client, metadata: &ObjectMeta, conditions: &[Condition]) -> Result<(), Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
+{
+    let api: Api<Guarded<K>> =
+        Api::namespaced(client.clone(), metadata.namespace.as_deref().unwrap_or_default());
+    let patch = json!({
+        "metadata": {"resourceVersion": metadata.resource_version},
+        "status": {"observedGeneration": metadata.generation, "conditions": conditions},
+    });
+    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    let name = metadata.name.as_deref().unwrap_or_default();
+    within_deadline(api.patch_status(name, &parameters, &Patch::Merge(&patch))).await.map(drop)
+}
+
+fn judged<K: Resource<DynamicType = ()>>(object: &Undecodable, generation: i64) -> Vec<Condition> {
+    let (failure, mut conditions, now) = (&object.failure, object.conditions.clone(), Timestamp::now());
+    let reason = failure.reason.as_str();
+    let saying = |status| Saying { status, reason, message: &failure.message };
+    conditions::set(&mut conditions, READY, &saying("False"), generation, now);
+    if K::kind(&()) == Auth0UserUpdate::kind(&()) {
+        conditions::set(&mut conditions, SYNCED, &saying("Unknown"), generation, now);
+    }
+    let abnormal = if failure.reason.standing() == Standing::Stalled { STALLED } else { RECONCILING };
+    conditions::set_abnormal(&mut conditions, Some(abnormal), reason, &failure.message, generation, now);
+    conditions
+}

@@ -1,0 +1,88 @@
+//! What one pass came to.
+
+use crate::api::reason::Failure;
+use crate::api::{IgnoredField, Mode, NotPersisted, Output};
+use crate::plan::Hold;
+use crate::plan::intents::Entries;
+use crate::user::User;
+use std::collections::BTreeSet;
+use tokio::time::Instant;
+
+/// Fields that Auth0 rejected for good.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// The fields at fault.
+    pub fields: BTreeSet<String>,
+    /// What Auth0 said.
+    pub failure: Failure,
+}
+
+/// How far a pass came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// To its end, or to a failure.
+    #[default]
+    Whole,
+    /// The fields of a rejected request were not narrowed to the one at fault yet.
+    Unfinished,
+    /// The object was changed meanwhile: only what was sent is told, the next pass judges the rest.
+    Interrupted,
+}
+
+/// What one pass came to.
+#[derive(Default)]
+#[cfg_attr(test, derive(Debug))]
+pub struct Outcome {
+    /// Generation of the spec that it worked on.
+    pub generation: i64,
+    /// What of the user may be shown.
+    pub output: Option<Output>,
+    /// The user as last observed, if Auth0 was looked at.
+    pub user: Option<User>,
+    /// Why the pass ended early.
+    pub failure: Option<Failure>,
+    /// When a request of this pass was given up that Auth0 may still carry out.
+    pub gave_up: Option<Instant>,
+    /// How many passes in a row ended early, this one included.
+    pub failures: u32,
+    /// The Secret has a content that was not sent yet.
+    pub password_pending: bool,
+    /// How far it came.
+    pub extent: Extent,
+    /// Attributes held back.
+    pub holds: Vec<Hold>,
+    /// What Auth0 rejected in this pass.
+    pub refusals: Vec<Refusal>,
+    /// Fields that Auth0 rejected in an earlier pass and that were left out.
+    pub left_out: BTreeSet<String>,
+    /// Fields that were set.
+    pub sent: Vec<String>,
+    /// Fields that were cleared.
+    pub cleared: Vec<String>,
+    /// PATCH requests, accepted or not.
+    pub requests: u32,
+    /// What changed in the memory of orders.
+    pub entries: Entries,
+    /// Size of the user, where the spec declares metadata or a field of the profile.
+    pub profile_kilobytes: Option<i64>,
+    /// Values that Auth0 does not hold; `None` where nothing was judged.
+    pub not_persisted: Option<Vec<NotPersisted>>,
+    /// Blanks that cannot be cleared; `None` where nothing was judged.
+    pub ignored: Option<Vec<IgnoredField>>,
+    /// Something changed that makes earlier refusals void.
+    pub forgives: bool,
+    /// The requested-at annotation that this pass answers.
+    pub request: Option<String>,
+    /// Whether the spec asks to change Auth0 or to compare only.
+    pub mode: Mode,
+    /// Fields that mode Apply would send; `None` where nothing was computed.
+    pub plan: Option<Vec<String>>,
+}
+
+impl Outcome {
+    /// Whether Auth0 accepted anything.
+    #[must_use]
+    pub fn changed_auth0(&self) -> bool {
+        !self.sent.is_empty() || !self.cleared.is_empty()
+    }
+}

@@ -1,0 +1,198 @@
+//! What is watched, and who has to know what is there and what is gone.
+
+use crate::api::{Auth0Tenant, Auth0UserUpdate};
+use crate::cluster::guarded::Guarded;
+use crate::cluster::watch::{WatchResult, objects};
+use crate::ownership::Claims;
+use crate::queue::dispatch::Admission;
+use crate::reconcile::Shared;
+use crate::reconcile::object::remembered::Remembered;
+use crate::reconcile::resource::{Agenda, kubectl_migration};
+use crate::reconcile::tenant::clients::Clients;
+use futures::{Stream, StreamExt as _};
+use kube::ResourceExt as _;
+use kube_runtime::WatchStreamExt as _;
+use kube_runtime::reflector::ObjectRef;
+use kube_runtime::reflector::store::Writer;
+use kube_runtime::watcher::{self, Event};
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::sync::Arc;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
+
+/// What is watched of `Auth0UserUpdate`s of a namespace, or of all: claims and agendas know of it before the store.
+pub fn watched_updates(
+    shared: &Shared,
+    namespace: Option<&str>,
+    agendas: Arc<Remembered<Agenda>>,
+) -> impl Stream<Item = WatchResult<Auth0UserUpdate>> + Send + use<> {
+    let mut agendas = keeping(agendas);
+    let admission = Arc::clone(&shared.admission);
+    let mut line = lining_up(admission, namespace.map(str::to_owned));
+    let mut claims = claiming(Arc::clone(&shared.rivals.claims), namespace.map(str::to_owned));
+    let forget = |object: &mut Auth0UserUpdate| {
+        kubectl_migration::forget(object);
+    };
+    objects::<Auth0UserUpdate>(shared.client.clone(), &shared.probes, namespace, forget).inspect(
+        move |event| {
+            agendas(event);
+            claims(event);
+            line(event);
+        },
+    )
+}
+
+/// Feeds the store, and answers with the objects that changed. What was listed is woken from the store once that holds
+/// it all: while the pages of a list come in, it has the objects of before.
+pub fn stored<K>(
+    events: impl Stream<Item = WatchResult<K>>,
+    writer: Writer<Guarded<K>>,
+    mut notice: impl FnMut(&WatchResult<K>),
+    wake: UnboundedSender<ObjectRef<Guarded<K>>>,
+) -> impl Stream<Item = Result<Guarded<K>, watcher::Error>>
+where
+    K: kube::Resource<DynamicType = ()> + Clone + 'static,
+{
+    let store = writer.as_reader();
+    events.reflect(writer).filter_map(move |event| {
+        notice(&event);
+        // Errors are told where they arise: at each of them a controller would let everything else wait, too.
+        let changed = match event {
+            Ok(Event::Apply(object)) => Some(Ok(object)),
+            Ok(Event::InitDone) => {
+                for object in store.state() {
+                    let _ = wake.send(ObjectRef::from_obj(object.as_ref()));
+                }
+                None
+            }
+            Ok(Event::Init | Event::InitApply(_) | Event::Delete(_)) | Err(_) => None,
+        };
+        std::future::ready(changed)
+    })
+}
+
+/// Notices the first list of a watch: true for the event that ends it.
+pub fn first_list<K>(missing: &watch::Sender<usize>) -> impl FnMut(&WatchResult<K>) -> bool + use<K> {
+    let (missing, mut came) = (missing.clone(), false);
+    move |event| {
+        let is_first = matches!(event, Ok(Event::InitDone)) && !std::mem::replace(&mut came, true);
+        if is_first {
+            missing.send_modify(|missing| *missing = missing.saturating_sub(1));
+        }
+        is_first
+    }
+}
+
+/// Tells what is gone: one by one, and after a list all that it no longer has.
+fn gone<K, T: Eq + Hash>(
+    key: impl Fn(&Guarded<K>) -> T,
+    forget: impl Fn(&T),
+    retain: impl Fn(&HashSet<T>),
+) -> impl FnMut(&WatchResult<K>) {
+    let mut listed = HashSet::new();
+    move |event| match event {
+        Ok(Event::Init) => listed.clear(),
+        Ok(Event::InitApply(object)) => {
+            listed.insert(key(object));
+        }
+        Ok(Event::InitDone) => retain(&std::mem::take(&mut listed)),
+        Ok(Event::Delete(object)) => forget(&key(object)),
+        Ok(Event::Apply(_)) | Err(_) => {}
+    }
+}
+
+fn uid<K: kube::Resource>(object: &Guarded<K>) -> String {
+    object.uid().unwrap_or_default()
+}
+
+/// Forgets the agendas of what is gone.
+pub fn keeping<K: kube::Resource, T: Clone + Default>(
+    agendas: Arc<Remembered<T>>,
+) -> impl FnMut(&WatchResult<K>) {
+    let kept = Arc::clone(&agendas);
+    gone(uid, move |uid| agendas.forget(uid), move |listed| kept.retain(listed))
+}
+
+/// Drops the credentials of tenants that are gone.
+pub fn calling(clients: Arc<Clients>, namespace: Option<String>) -> impl FnMut(&WatchResult<Auth0Tenant>) {
+    let kept = Arc::clone(&clients);
+    gone(uid, move |uid| clients.forget(uid), move |listed| kept.retain(namespace.as_deref(), listed))
+}
+
+/// Lets what is gone leave the lines.
+pub fn lining_up(
+    admission: Arc<Admission>,
+    namespace: Option<String>,
+) -> impl FnMut(&WatchResult<Auth0UserUpdate>) {
+    let kept = Arc::clone(&admission);
+    gone(
+        |object| (object.namespace().unwrap_or_default(), object.name_any()),
+        move |who| admission.leave(who),
+        move |listed| kept.retain(namespace.as_deref(), listed),
+    )
+}
+
+/// Feeds the claims, before the store, so that no pass knows a resource whose claims are not known. One that
+/// no longer decodes keeps the claims that it had.
+pub fn claiming(claims: Arc<Claims>, namespace: Option<String>) -> impl FnMut(&WatchResult<Auth0UserUpdate>) {
+    let (owners, kept) = (Arc::clone(&claims), Arc::clone(&claims));
+    let mut gone =
+        gone(uid, move |uid| owners.remove(uid), move |listed| kept.retain(namespace.as_deref(), listed));
+    move |event| {
+        if let Ok(Event::InitApply(object)) = event
+            && let Ok(readable) = &object.0
+        {
+            claims.list(readable);
+        }
+        if let Ok(Event::Apply(object)) = event
+            && let Ok(readable) = &object.0
+        {
+            claims.update(readable);
+        }
+        gone(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt as _;
+    use kube_runtime::reflector;
+    use serde_json::json;
+    use tokio::sync::mpsc::unbounded_channel;
+    use tokio_stream::wrappers::UnboundedReceiverStream;
+
+    fn tenant(name: &str) -> Guarded<Auth0Tenant> {
+        let spec = json!({"domain": "example.auth0.com", "credentialsSecretRef": {"name": "credentials"}});
+        let tenant = json!({
+            "apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0Tenant",
+            "metadata": {"name": name, "namespace": "a"}, "spec": spec,
+        });
+        serde_json::from_value(tenant).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_listed_is_woken_once_the_store_holds_it() {
+        let (watch, events) = unbounded_channel();
+        let (store, writer) = reflector::store();
+        let (wake, mut woken) = unbounded_channel();
+        let mut changed = Box::pin(stored(UnboundedReceiverStream::new(events), writer, |_| {}, wake));
+        let mut next = |event| {
+            watch.send(event).unwrap();
+            changed.next().now_or_never().map(|object| object.unwrap().unwrap().name_any())
+        };
+        let there = |name| store.get(&ObjectRef::new(name).within("a")).is_some();
+        for _ in 0..2 {
+            for event in [Event::Init, Event::InitApply(tenant("listed"))] {
+                assert_eq!((next(Ok(event)), woken.len()), (None, 0));
+            }
+            assert_eq!(next(Ok(Event::InitDone)), None);
+            assert_eq!(woken.try_recv().unwrap(), ObjectRef::new("listed").within("a"));
+            assert!(there("listed") && !there("changed"));
+            assert_eq!(next(Err(watcher::Error::NoResourceVersion)), None);
+            assert_eq!(next(Ok(Event::Apply(tenant("changed")))).as_deref(), Some("changed"));
+            assert!(there("changed") && woken.is_empty());
+        }
+    }
+}

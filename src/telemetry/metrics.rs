@@ -1,0 +1,284 @@
+//! What the operator counts, for Prometheus. No label holds a resource's name, a user or a message.
+
+use crate::api::reason::Reason;
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+const PREFIX: &str = "auth0_user_operator";
+
+/// What there are passes and watches of.
+const KINDS: [&str; 2] = ["Auth0UserUpdate", "Auth0Tenant"];
+
+/// All metrics; each is described where it is registered.
+pub struct Metrics {
+    registry: Registry,
+    passes: Family<PassLabels, Counter>,
+    pass_seconds: Family<KindLabels, Histogram>,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Family<MethodLabels, Histogram>,
+    waiting: Family<LaneLabels, Gauge>,
+    waiting_seconds: Family<LaneLabels, Gauge>,
+    budget: Family<HostLabels, Gauge>,
+    budget_limit: Family<HostLabels, Gauge>,
+    watch_errors: Family<KindLabels, Counter>,
+    resources: Family<ResourceLabels, Gauge>,
+    leader: Gauge,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PassLabels {
+    kind: &'static str,
+    outcome: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: String,
+    /// `0` where no answer came.
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct MethodLabels {
+    method: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LaneLabels {
+    lane: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HostLabels {
+    host: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ResourceLabels {
+    kind: &'static str,
+    ready: String,
+    reason: String,
+}
+
+/// What waits in one lane.
+pub struct Waiting {
+    /// The lane's name.
+    pub lane: &'static str,
+    /// How many resources.
+    pub count: usize,
+    /// For how long the oldest has.
+    pub oldest: Duration,
+}
+
+/// What Auth0 said of a host's budget.
+pub struct Told {
+    /// The host, with its port.
+    pub host: String,
+    /// Requests that the bucket holds when full.
+    pub limit: u32,
+    /// Requests that were left.
+    pub remaining: u32,
+}
+
+/// From 25 ms to 13 s: a call to Auth0 takes no longer than 12.
+fn call_buckets() -> Histogram {
+    Histogram::new(exponential_buckets(0.025, 2.0, 10))
+}
+
+/// From 25 ms to 102 s: a pass is some calls, and waits between them for its budget.
+fn pass_buckets() -> Histogram {
+    Histogram::new(exponential_buckets(0.025, 2.0, 13))
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let calls = Family::new_with_constructor(call_buckets as fn() -> Histogram);
+        let passes = Family::new_with_constructor(pass_buckets as fn() -> Histogram);
+        let metrics = Self {
+            registry: Registry::with_prefix(PREFIX),
+            passes: Family::default(),
+            pass_seconds: passes,
+            requests: Family::default(),
+            request_seconds: calls,
+            waiting: Family::default(),
+            waiting_seconds: Family::default(),
+            budget: Family::default(),
+            budget_limit: Family::default(),
+            watch_errors: Family::default(),
+            resources: Family::default(),
+            leader: Gauge::default(),
+        };
+        metrics.begin_at_zero();
+        metrics.register()
+    }
+}
+
+impl Metrics {
+    /// Names and describes all of them.
+    fn register(mut self) -> Self {
+        let registry = &mut self.registry;
+        registry.register("passes", "Passes, by what came of them", self.passes.clone());
+        registry.register_with_unit("pass", "Time of a pass", Unit::Seconds, self.pass_seconds.clone());
+        registry.register("auth0_requests", "Requests to Auth0; status 0: no answer", self.requests.clone());
+        registry.register_with_unit(
+            "auth0_request",
+            "Time until Auth0 had answered",
+            Unit::Seconds,
+            self.request_seconds.clone(),
+        );
+        registry.register("waiting_resources", "Resources that wait for the budget", self.waiting.clone());
+        registry.register_with_unit(
+            "waiting_oldest",
+            "For how long the first of them has waited",
+            Unit::Seconds,
+            self.waiting_seconds.clone(),
+        );
+        let remaining = "Requests that Auth0 last said were left";
+        registry.register("auth0_budget_remaining", remaining, self.budget.clone());
+        let limit = "Requests that Auth0 last said it allows at once";
+        registry.register("auth0_budget_limit", limit, self.budget_limit.clone());
+        registry.register("watch_errors", "Watches and lists that broke", self.watch_errors.clone());
+        registry.register("resources", "Resources by their Ready condition", self.resources.clone());
+        registry.register("leader", "Whether this process does the work", self.leader.clone());
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "What runs", build);
+        self
+    }
+
+    /// Alerts look for an increase, and a counter that appears with 1 has had none.
+    fn begin_at_zero(&self) {
+        for kind in KINDS {
+            let (outcome, reason) = ("failed", Reason::InternalError.as_str());
+            drop(self.passes.get_or_create(&PassLabels { kind, outcome, reason }));
+            drop(self.watch_errors.get_or_create(&KindLabels { kind: kind.to_owned() }));
+        }
+        for method in ["GET", "PATCH", "POST"].map(str::to_owned) {
+            for status in [0, 429] {
+                let method = method.clone();
+                drop(self.requests.get_or_create(&RequestLabels { method, status }));
+            }
+        }
+    }
+
+    /// A pass ended; `reason` is a word of the closed list of reasons.
+    pub fn pass(&self, kind: &'static str, outcome: &'static str, reason: &'static str, elapsed: Duration) {
+        self.passes.get_or_create(&PassLabels { kind, outcome, reason }).inc();
+        let labels = KindLabels { kind: kind.to_owned() };
+        self.pass_seconds.get_or_create(&labels).observe(elapsed.as_secs_f64());
+    }
+
+    /// A watch of this kind broke, or its list failed.
+    pub fn watch_error(&self, kind: &str) {
+        self.watch_errors.get_or_create(&KindLabels { kind: kind.to_owned() }).inc();
+    }
+
+    /// Auth0 answered a request with this status, or did not (0).
+    pub fn request(&self, method: &str, status: u16, elapsed: Duration) {
+        let method = method.to_owned();
+        self.requests.get_or_create(&RequestLabels { method: method.clone(), status }).inc();
+        self.request_seconds.get_or_create(&MethodLabels { method }).observe(elapsed.as_secs_f64());
+    }
+
+    /// Whether this process does the work now.
+    pub fn set_leader(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
+    /// What waits now.
+    pub fn set_waiting(&self, lanes: impl IntoIterator<Item = Waiting>) {
+        for Waiting { lane, count, oldest } in lanes {
+            let labels = LaneLabels { lane };
+            self.waiting.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+            let seconds = i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX);
+            self.waiting_seconds.get_or_create(&labels).set(seconds);
+        }
+    }
+
+    /// What Auth0 said, for each host.
+    pub fn set_budget(&self, hosts: impl IntoIterator<Item = Told>) {
+        self.budget.clear();
+        self.budget_limit.clear();
+        for Told { host, limit, remaining } in hosts {
+            let labels = HostLabels { host };
+            self.budget.get_or_create(&labels).set(i64::from(remaining));
+            self.budget_limit.get_or_create(&labels).set(i64::from(limit));
+        }
+    }
+
+    /// The resources there are: kind, status of Ready and its reason.
+    pub fn set_resources(&self, resources: impl IntoIterator<Item = (&'static str, String, String)>) {
+        self.resources.clear();
+        for (kind, ready, reason) in resources {
+            self.resources.get_or_create(&ResourceLabels { kind, ready, reason }).inc();
+        }
+    }
+
+    /// All of it in the text format that everything which scrapes understands, not only what knows `OpenMetrics`.
+    ///
+    /// # Errors
+    /// None that is known; the encoder's signature has one.
+    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        let mut open = String::new();
+        text::encode(&mut open, &self.registry)?;
+        Ok(plain(&open))
+    }
+}
+
+/// Turns `OpenMetrics` into the text format, version 0.0.4: there, descriptions name a counter as its samples do,
+/// and there are neither infos nor units nor an end.
+fn plain(open: &str) -> String {
+    let mut out = String::with_capacity(open.len());
+    let mut help = "";
+    for line in open.lines() {
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some("HELP"), Some(_), Some(text)) => help = text,
+            (Some("#"), Some("TYPE"), Some(name), Some(kind)) => {
+                let (suffix, kind) = match kind {
+                    "counter" => ("_total", "counter"),
+                    "info" => ("_info", "gauge"),
+                    kind => ("", kind),
+                };
+                // A string takes every write.
+                let _ = writeln!(out, "# HELP {name}{suffix} {help}\n# TYPE {name}{suffix} {kind}");
+            }
+            (Some("#"), ..) => {}
+            _ => out.extend([line, "\n"]),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_is_what_every_scraper_reads() {
+        let metrics = Metrics::default();
+        metrics.pass(KINDS[0], "updated", "Applied", Duration::from_millis(30));
+        let text = metrics.encode().unwrap();
+        for lines in [
+            "# HELP auth0_user_operator_passes_total Passes, by what came of them.\n# TYPE auth0_user_operator_passes_total counter\nauth0_user_operator_passes_total{",
+            "# TYPE auth0_user_operator_pass_seconds histogram\nauth0_user_operator_pass_seconds_sum{kind=\"Auth0UserUpdate\"} 0.03\n",
+            "# TYPE auth0_user_operator_build_info gauge\nauth0_user_operator_build_info{version=\"",
+            "auth0_user_operator_passes_total{kind=\"Auth0Tenant\",outcome=\"failed\",reason=\"InternalError\"} 0\n",
+        ] {
+            assert!(text.contains(lines), "{lines}: {text}");
+        }
+        assert!(!text.contains("# UNIT") && !text.contains("# EOF"), "{text}");
+    }
+}

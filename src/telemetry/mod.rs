@@ -1,0 +1,6 @@
+//! What the operator tells of itself: its log, its metrics and its health, and the server that shows the last two.
+
+pub mod health;
+pub mod log;
+pub mod metrics;
+pub mod server;
