@@ -167,7 +167,8 @@ impl Reason {
     #[must_use]
     pub const fn retry(self) -> Retry {
         match self {
-            Self::Applied | Self::Observed => Retry::Resync,
+            // The identities of a user may have changed in Auth0, which no watch tells.
+            Self::Applied | Self::Observed | Self::ManagementConflict => Retry::Resync,
             Self::InvalidRequest
             | Self::NotSupportedByConnection
             | Self::UnknownConnection
@@ -190,7 +191,7 @@ impl Reason {
             | Self::RateLimited
             | Self::Auth0Unavailable
             | Self::InternalError => Retry::Backoff,
-            Self::ManagementConflict | Self::TenantNotAllowed | Self::Paused => Retry::Change,
+            Self::TenantNotAllowed | Self::Paused => Retry::Change,
         }
     }
 }

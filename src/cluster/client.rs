@@ -1,11 +1,12 @@
 //! Calls to the Kubernetes API: each with a deadline, because kube's client has none.
 
 use crate::api::json::stored_size;
+use crate::cluster::pacer::Pacer;
 use crate::cluster::watch::WATCH_SECONDS;
 use crate::telemetry::health::Probes;
-use http::Response;
+use http::{Request, Response};
 use kube::Client;
-use kube::client::{ClientBuilder, DynBody};
+use kube::client::{Body, ClientBuilder, DynBody};
 use serde::Serialize;
 use std::future::Future;
 use std::sync::Arc;
@@ -96,11 +97,21 @@ pub async fn connect(probes: Arc<Probes>) -> Result<Client, kube::Error> {
     config.read_timeout = Some(LONGEST_SILENCE);
     // Whoever calls comes back by itself, and would not know that a write was tried before.
     config.default_retry = false;
+    let pacer = Arc::new(Pacer::new(Arc::clone(&probes.metrics)));
     let heard = MapResponseLayer::new(move |response: Response<Box<DynBody>>| {
         probes.heard_kubernetes();
         response
     });
-    Ok(ClientBuilder::try_from(config)?.with_layer(&heard).build())
+    let namespace = config.default_namespace.clone();
+    let client = ClientBuilder::try_from(config)?.with_layer(&heard).build();
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (client, pacer, uri) = (client.clone(), Arc::clone(&pacer), request.uri().clone());
+        async move {
+            pacer.turn(&uri).await;
+            client.send(request).await
+        }
+    });
+    Ok(Client::new(service, namespace))
 }
 
 /// Awaits a call to the API server, but not for ever.

@@ -4,6 +4,7 @@ pub mod client;
 pub mod events;
 pub mod guarded;
 pub mod lease;
+mod pacer;
 pub mod secrets;
 pub mod synced;
 pub mod trigger_key;

@@ -33,10 +33,8 @@ type Metadata = Guarded<PartialObjectMeta<Secret>>;
 pub enum Changed {
     /// The object of this namespace and name.
     One(String, String),
-    /// A list of this namespace was read anew: anything in it may be another one, or gone.
+    /// A list of this namespace was read anew, or cannot be: anything in it may be another one, or gone.
     Namespace(String),
-    /// The same of a list of several.
-    Anything,
 }
 
 /// What a Secret holds. No `Debug`.
@@ -91,7 +89,21 @@ struct Watch {
 
 struct Seen {
     store: Store<Metadata>,
+    /// It holds what there is.
     is_current: AtomicBool,
+    /// A list has failed, so it may never come.
+    has_failed: AtomicBool,
+}
+
+/// What is known of a Secret without a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// This content; `None` where there is no such Secret.
+    At(Option<SecretVersion>),
+    /// Nothing yet; the first list of its namespace is on its way, and tells.
+    Pending,
+    /// Nothing: its namespace cannot be watched.
+    Unwatched,
 }
 
 impl Drop for Watch {
@@ -123,6 +135,17 @@ impl Secrets {
             Ok(found) => Ok(found.map(|secret| version(secret.meta()))),
             Err(error) => Err(self.unreadable(&error, namespace, name)),
         }
+    }
+
+    /// What is known of a Secret without a call. Begins to watch its namespace.
+    #[must_use]
+    pub fn known(&self, namespace: &str, name: &str) -> Known {
+        let seen = self.watch(namespace);
+        if seen.is_current.load(Ordering::Acquire) {
+            let found = seen.store.get(&ObjectRef::new(name).within(namespace));
+            return Known::At(found.map(|secret| version(secret.meta())));
+        }
+        if seen.has_failed.load(Ordering::Acquire) { Known::Unwatched } else { Known::Pending }
     }
 
     /// The content of a Secret; `None` where there is none.
@@ -167,7 +190,8 @@ impl Secrets {
 
     fn begin(&self, namespace: &str) -> Watch {
         let (store, mut writer) = reflector::store();
-        let seen = Arc::new(Seen { store, is_current: AtomicBool::new(false) });
+        let seen =
+            Arc::new(Seen { store, is_current: AtomicBool::new(false), has_failed: AtomicBool::new(false) });
         let api: Api<Metadata> = Api::namespaced(self.client.clone(), namespace);
         let begin = move || {
             let config = watcher::Config::default().timeout(WATCH_SECONDS);
@@ -186,6 +210,10 @@ impl Secrets {
                         let refused = is_refused(&error);
                         if refused || matches!(error, watcher::Error::InitialListFailed(_)) {
                             watched.is_current.store(false, Ordering::Release);
+                            if !watched.has_failed.swap(true, Ordering::AcqRel) {
+                                // Whoever waits for the list has to ask.
+                                let _ = changes.send(Changed::Namespace(namespace.clone()));
+                            }
                         }
                         // After a namespace took its consent back, it would be watched from where it was.
                         if refused {
@@ -199,6 +227,7 @@ impl Secrets {
                 let change = match event {
                     Event::InitDone => {
                         watched.is_current.store(true, Ordering::Release);
+                        watched.has_failed.store(false, Ordering::Release);
                         Changed::Namespace(namespace.clone())
                     }
                     Event::Apply(secret) | Event::Delete(secret) => {

@@ -1,57 +1,70 @@
 //! Whether what a pass relies on was listed once.
 
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// A namespace whose list does not come holds the others up for no longer than this.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A pass waits for the tenants of its own namespace no longer than this before it comes back later.
-const FIRST_PATIENCE: Duration = Duration::from_secs(30);
+/// The watched namespaces whose lists came; `None` for all.
+#[derive(Default)]
+pub struct Synced(Mutex<HashSet<Option<String>>>);
 
-/// The tenants were not listed in time: nothing is known of them.
-pub struct Unlisted;
+impl Synced {
+    /// From now on passes may begin in this namespace, or in all.
+    pub fn set(&self, namespace: Option<&str>) {
+        let mut synced = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        synced.insert(namespace.map(str::to_owned));
+    }
 
-/// The first lists of the watches. Not the stores' own `wait_until_ready`: that wakes only one of those who
-/// wait, and the controllers are among them.
-#[derive(Clone)]
-pub struct Listed {
-    /// When the tenants of the pass's own scope were listed.
-    pub tenants: watch::Receiver<Option<Instant>>,
-    /// How many lists are still to come, of all scopes.
-    pub missing: watch::Receiver<usize>,
+    /// Whether passes may begin in this namespace.
+    #[must_use]
+    pub fn has(&self, namespace: &str) -> bool {
+        let synced = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        synced.contains(&None) || synced.contains(&Some(namespace.to_owned()))
+    }
 }
 
-impl Listed {
-    /// Returns once the tenants are there, and all other lists or the end of patience.
-    ///
-    /// # Errors
-    /// Where the tenants do not come, because they may not be listed or Kubernetes is away. No pass waits for ever.
-    pub async fn wait(&self) -> Result<(), Unlisted> {
-        let (mut tenants, mut missing) = (self.tenants.clone(), self.missing.clone());
-        let came = match timeout(FIRST_PATIENCE, tenants.wait_for(Option::is_some)).await {
-            Ok(Ok(came)) => came.unwrap_or_else(Instant::now),
-            Ok(Err(_)) | Err(_) => return Err(Unlisted),
-        };
-        // Whether they came or not, the pass goes on with what is known.
-        let _ = timeout_at(came + PATIENCE, missing.wait_for(|missing| *missing == 0)).await;
-        Ok(())
-    }
+/// Returns once the tenants of a namespace were listed, which `tenants` tells, and all other lists came or their time is
+/// over: `missing` is how many have not.
+pub async fn listed(mut tenants: watch::Receiver<Option<Instant>>, mut missing: watch::Receiver<usize>) {
+    let Ok(came) = tenants.wait_for(Option::is_some).await.map(|came| came.unwrap_or_else(Instant::now))
+    else {
+        // Nobody lists any more.
+        return std::future::pending().await;
+    };
+    // Whether they came or not, passes go on with what is known.
+    let _ = timeout_at(came + PATIENCE, missing.wait_for(|missing| *missing == 0)).await;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::FutureExt as _;
 
     #[tokio::test(start_paused = true)]
-    async fn tenants_that_never_come_hold_no_pass_for_ever() {
+    async fn tenants_are_waited_for_and_other_lists_for_no_longer_than_their_time() {
         let (told, tenants) = watch::channel(None);
         let (_lists, missing) = watch::channel(1);
-        let listed = Listed { tenants, missing };
-        assert!(listed.wait().await.is_err());
+        let mut listed = Box::pin(listed(tenants, missing));
+        tokio::time::sleep(Duration::from_hours(1)).await;
+        assert!(listed.as_mut().now_or_never().is_none());
         told.send_replace(Some(Instant::now()));
         let begun = Instant::now();
-        assert!(listed.wait().await.is_ok() && begun.elapsed() == PATIENCE);
+        listed.await;
+        assert_eq!(begun.elapsed(), PATIENCE);
+    }
+
+    #[test]
+    fn a_namespace_is_synced_by_its_own_lists_or_by_those_of_all() {
+        let synced = Synced::default();
+        assert!(!synced.has("a"));
+        synced.set(Some("a"));
+        assert!(synced.has("a") && !synced.has("b"));
+        synced.set(None);
+        assert!(synced.has("b"));
     }
 }

@@ -1,48 +1,53 @@
-//! What one resource claims.
+//! What is kept of one resource that claims fields: a record of some four hundred bytes, without a text of any value.
 
 use crate::api::reason::Reason;
 use crate::api::{Auth0UserUpdate, Mode, Trigger};
-use crate::plan::{Desired, Metadata, Text, same_json};
-use crate::user::{Attribute, Group};
-use k8s_openapi::jiff::Timestamp;
+use crate::ownership::Named;
+use crate::ownership::fingerprint::{Field, Wanted, fingerprint};
+use crate::plan::{Desired, Metadata, Text};
+use crate::user::Attribute;
 use serde_json::Value;
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-/// Who comes first: the oldest, then by namespace and name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Rank {
-    pub created: Option<Timestamp>,
+/// What resources that can be meant by one and the same user and identity have in common.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    /// Namespace and name of the tenant.
+    pub tenant: Named,
+    /// Their own namespace, on which the tenant's consent depends.
     pub namespace: String,
-    pub name: String,
+    /// `spec.connection`.
+    pub connection: Option<String>,
 }
 
 /// What a resource wants of one field.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Wish {
-    /// This value; null for none.
-    Value(Value),
-    /// No key in the map but those that are wished for themselves; those held back are not claimed.
-    Whole(BTreeSet<String>),
-    /// The password of this Secret and key, and its digest once it is known.
-    Password { secret: [String; 3], digest: Option<String> },
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Wish {
+    pub field: Field,
+    pub wanted: Wanted,
 }
 
 /// One resource that manages fields of a user. A paused or stalled one goes on claiming; one in mode
 /// Observe, or being deleted, does not.
 #[derive(Clone, Debug)]
-pub struct Claimant {
-    pub(super) uid: String,
-    pub(super) rank: Rank,
-    pub(super) version: u64,
-    pub(super) user_id: String,
-    /// Namespace and name of its tenant.
-    pub(super) tenant: (String, String),
-    pub(super) connection: Option<String>,
-    /// By field: a spec field, or a first-level metadata key such as `userMetadata.plan`.
-    pub(super) wishes: BTreeMap<String, Wish>,
-    pub(super) triggers: Vec<Trigger>,
-    pub(super) conflicted: bool,
+pub(super) struct Claimant {
+    /// Fingerprint of its uid.
+    pub uid: u64,
+    /// Fingerprint of the user id, of whatever tenant.
+    pub user: u64,
+    /// `creationTimestamp` in microseconds since the epoch.
+    pub created: i64,
+    pub name: Box<str>,
+    pub place: Arc<Place>,
+    pub version: u64,
+    /// How many had come before it.
+    pub arrival: u64,
+    /// In the order of their fields.
+    pub wishes: Box<[Wish]>,
+    /// `status.triggers` without their Secrets.
+    pub memory: Box<[Trigger]>,
+    /// Whether its status tells of a conflict.
+    pub conflicted: bool,
 }
 
 /// The version of an object as a number, which grows with every change of it (Kubernetes API concepts,
@@ -53,7 +58,6 @@ pub(super) fn version(object: &Auth0UserUpdate) -> u64 {
 
 impl Claimant {
     /// What a resource claims, given its tenant's consent; `None` where it claims nothing.
-    #[must_use]
     pub fn of(object: &Auth0UserUpdate) -> Option<Self> {
         let (metadata, spec) = (&object.metadata, &object.spec);
         let namespace = metadata.namespace.clone().unwrap_or_default();
@@ -62,138 +66,162 @@ impl Claimant {
         }
         let desired =
             Desired::declared(spec, object.last_applied_nulls().as_ref(), object.remembered_nulls());
+        let mut wishes: Vec<Wish> = wishes(&desired, &namespace).collect();
+        wishes.sort_unstable();
         let status = object.status.as_ref();
         let triggers = status.map_or(&[][..], |status| &status.triggers);
-        let mut wishes = wishes(&desired);
-        if let Some(secret) = &desired.password {
-            let name = Attribute::Password.spec_name();
-            let known = triggers.iter().find(|entry| entry.name == name);
-            let secret = [namespace.clone(), secret.name.clone(), secret.key.clone()];
-            let digest = known.map(|entry| entry.digest.clone());
-            wishes.insert(name.to_owned(), Wish::Password { secret, digest });
-        }
         let mut conditions = status.into_iter().flat_map(|status| &status.conditions);
         let ready = conditions.find(|condition| condition.type_ == "Ready");
         Some(Self {
-            uid: metadata.uid.clone().unwrap_or_default(),
+            uid: fingerprint(metadata.uid.as_deref().unwrap_or_default()),
+            user: fingerprint(spec.user_id.as_str()),
+            created: metadata
+                .creation_timestamp
+                .as_ref()
+                .map_or(i64::MIN, |created| created.0.as_microsecond()),
+            name: metadata.name.clone().unwrap_or_default().into(),
             version: version(object),
-            user_id: spec.user_id.clone(),
-            tenant: spec.tenant_ref.resolve(&namespace),
-            connection: desired.connection,
-            wishes,
+            arrival: u64::MAX,
+            wishes: wishes.into(),
+            memory: triggers.iter().map(|entry| Trigger { secret: None, ..entry.clone() }).collect(),
             conflicted: ready.is_some_and(|ready| ready.reason == Reason::ManagementConflict.as_str()),
-            triggers: triggers.to_vec(),
-            rank: Rank {
-                created: metadata.creation_timestamp.as_ref().map(|time| time.0),
+            place: Arc::new(Place {
+                tenant: spec.tenant_ref.resolve(&namespace),
                 namespace,
-                name: metadata.name.clone().unwrap_or_default(),
-            },
+                connection: desired.connection,
+            }),
         })
     }
 
-    /// The same with the password that its Secret holds now; `None` where that is not known.
-    #[must_use]
-    pub fn with_password(mut self, known: Option<String>) -> Self {
-        if let Some(Wish::Password { digest, .. }) = self.wishes.get_mut(Attribute::Password.spec_name()) {
-            *digest = known;
-        }
-        self
+    /// Who comes first: the oldest, then by namespace and name.
+    pub fn rank(&self) -> (i64, &str, &str) {
+        (self.created, &self.place.namespace, &self.name)
+    }
+
+    pub fn named(&self) -> Named {
+        (self.place.namespace.clone(), self.name.to_string())
+    }
+
+    /// Whether it has the name of another one, which it then follows as a new resource.
+    pub fn is_namesake_of(&self, place: &Place, name: &str) -> bool {
+        self.place.namespace == place.namespace && *self.name == *name
     }
 
     /// Whether anything that it wants is carried out once only.
-    pub(super) fn gives_orders(&self) -> bool {
-        let mails = self.wishes.contains_key(Attribute::VerifyEmail.spec_name());
-        mails || self.wishes.values().any(|wish| matches!(wish, Wish::Whole(_) | Wish::Password { .. }))
+    pub fn has_one_time_actions(&self) -> bool {
+        let once = [Attribute::VerifyEmail, Attribute::Password].map(Field::of);
+        self.wishes.iter().any(|wish| wish.wanted == Wanted::WHOLE || once.contains(&wish.field))
+    }
+
+    /// What it wants of this very field.
+    pub fn declared(&self, field: Field) -> Option<Wanted> {
+        let index = self.wishes.binary_search_by_key(&field, |wish| wish.field).ok()?;
+        self.wishes.get(index).map(|wish| wish.wanted)
     }
 
     /// What it wants of a field, be it through an order for the whole map.
-    pub(super) fn wish_for(&self, field: &str) -> Option<Cow<'_, Wish>> {
-        if let Some(wish) = self.wishes.get(field) {
-            return Some(Cow::Borrowed(wish));
+    pub fn wanted(&self, field: Field) -> Option<Wanted> {
+        match self.declared(field) {
+            Some(Wanted::HELD) => None,
+            Some(wanted) => Some(wanted),
+            None => {
+                let whole = self.declared(field.map()?)? == Wanted::WHOLE;
+                whole.then_some(Wanted::NOTHING)
+            }
         }
-        let (map, key) = field.split_once('.')?;
-        match self.wishes.get(map)? {
-            Wish::Whole(held) if !held.contains(key) => Some(Cow::Owned(Wish::Value(Value::Null))),
-            Wish::Whole(_) | Wish::Value(_) | Wish::Password { .. } => None,
-        }
+    }
+
+    /// What it wants of the keys of a map.
+    pub fn keys(&self, map: Field) -> &[Wish] {
+        let begin = self.wishes.partition_point(|wish| wish.field <= map);
+        let end = self.wishes.partition_point(|wish| wish.field <= map.last_key());
+        self.wishes.get(begin..end).unwrap_or_default()
     }
 
     /// Whether a younger claimant of this field owns nothing through it, as long as this one is there.
-    pub(super) fn covers(&self, younger: &Self, field: &str) -> bool {
-        match (self.wishes.get(field), younger.wishes.get(field)) {
-            (Some(Wish::Whole(held)), Some(Wish::Whole(theirs))) => held.is_subset(theirs),
-            _ => true,
-        }
+    pub fn covers(&self, younger: &Self, field: Field) -> bool {
+        let meets = self.place.tenant == younger.place.tenant
+            && self.place.namespace == younger.place.namespace
+            && (!field.is_identity_scoped() || self.place.connection == younger.place.connection);
+        let spares = |wish: &&Wish| wish.wanted == Wanted::HELD;
+        meets
+            && match self.declared(field) {
+                None | Some(Wanted::HELD) => false,
+                Some(Wanted::WHOLE) => {
+                    let mut spared = self.keys(field).iter().filter(spares);
+                    spared.all(|wish| younger.declared(wish.field) == Some(Wanted::HELD))
+                }
+                Some(_) => true,
+            }
     }
 
-    /// Whether another claimant wants the same of this field.
-    pub(super) fn agrees(&self, other: &Self, field: &str) -> bool {
-        let (Some(own), Some(theirs)) = (self.wish_for(field), other.wish_for(field)) else { return true };
-        match (own.as_ref(), theirs.as_ref()) {
-            (Wish::Value(own), Wish::Value(theirs)) => same_wish(field, own, theirs),
-            // Each key is compared for itself.
-            (Wish::Whole(_), Wish::Whole(_)) => true,
-            (
-                Wish::Password { secret, digest: own_digest },
-                Wish::Password { secret: their_secret, digest },
-            ) => secret == their_secret || own_digest.is_none() || own_digest == digest,
-            _ => false,
-        }
+    /// Whether what becomes of this field of another one may concern it: it claims the field, the map that the field is
+    /// a key of, or a key of the map that the field is.
+    pub fn follows(&self, field: Field) -> bool {
+        self.wanted(field).is_some() || (field.map().is_none() && !self.keys(field).is_empty())
     }
 
-    /// Fields of which another version of the same resource wants something else, or nothing.
-    pub(super) fn fields_changed_from(&self, other: Option<&Self>) -> BTreeSet<String> {
-        let fields = self.wishes.iter();
-        let Some(other) =
-            other.filter(|other| other.tenant == self.tenant && other.connection == self.connection)
+    /// Fields that it claims and another version of the same resource does not.
+    pub fn fields_lost_to(&self, next: Option<&Self>) -> Vec<Field> {
+        let next = next.filter(|next| next.place == self.place && next.user == self.user);
+        let theirs = next.map_or(&[][..], |next| &next.wishes);
+        let fields = self.wishes.iter().chain(theirs).map(|wish| wish.field);
+        let is_lost = |field: &Field| {
+            self.wanted(*field).is_some() && next.and_then(|next| next.wanted(*field)).is_none()
+        };
+        fields.filter(is_lost).collect()
+    }
+
+    /// Fields that it claims otherwise than an earlier version of the same resource did, or that the earlier one did
+    /// not claim.
+    pub fn fields_changed_from(&self, before: Option<&Self>) -> Vec<Field> {
+        let Some(before) = before.filter(|before| before.place == self.place && before.user == self.user)
         else {
-            return fields.map(|(field, _)| field.clone()).collect();
+            let wishes = self.wishes.iter().filter(|wish| wish.wanted != Wanted::HELD);
+            return wishes.map(|wish| wish.field).collect();
         };
-        let changed = fields.filter(|(field, wish)| other.wishes.get(*field) != Some(wish));
-        changed.map(|(field, _)| field.clone()).collect()
-    }
-}
-
-/// Whether only one identity of the user has this field.
-pub(super) fn is_identity_scoped(field: &str) -> bool {
-    Group::of_field(field).is_some_and(Group::is_identity_scoped)
-}
-
-fn same_wish(field: &str, own: &Value, theirs: &Value) -> bool {
-    match (own, theirs) {
-        (Value::String(own), Value::String(theirs)) => {
-            let ignores_case = Attribute::of_field(field).is_some_and(Attribute::ignores_ascii_case);
-            own == theirs || (ignores_case && own.eq_ignore_ascii_case(theirs))
-        }
-        _ => same_json(own, theirs),
-    }
-}
-
-fn wishes(desired: &Desired) -> BTreeMap<String, Wish> {
-    let texts = desired.texts.iter().map(|(attribute, text)| {
-        let value = match text {
-            Text::Set(text) => Value::from(text.as_str()),
-            Text::Clear => Value::Null,
+        let password = Field::of(Attribute::Password);
+        let fields = self.wishes.iter().chain(&before.wishes).map(|wish| wish.field);
+        let is_changed = |field: &Field| {
+            self.wanted(*field).is_some()
+                && (self.wanted(*field) != before.wanted(*field)
+                    || (*field == password && self.password() != before.password()))
         };
-        (*attribute, value)
-    });
-    let flags = desired.flags.iter().map(|(attribute, flag)| (*attribute, Value::from(*flag)));
-    let mail = desired.verify_email.map(|flag| (Attribute::VerifyEmail, Value::from(flag)));
-    let mut wishes: BTreeMap<String, Wish> = texts
-        .chain(flags)
-        .chain(mail)
-        .map(|(attribute, value)| (attribute.spec_name().to_owned(), Wish::Value(value)))
-        .collect();
-    for (attribute, metadata) in &desired.metadata {
-        wishes.extend(wishes_of_map(attribute.spec_name(), metadata));
+        fields.filter(is_changed).collect()
     }
-    wishes
+
+    /// Fingerprint of the digest of the password that its status remembers.
+    pub fn password(&self) -> Option<u64> {
+        let name = Attribute::Password.spec_name();
+        self.memory.iter().find(|entry| entry.name == name).map(|entry| fingerprint(entry.digest.as_str()))
+    }
 }
 
-fn wishes_of_map(name: &str, metadata: &Metadata) -> impl Iterator<Item = (String, Wish)> {
-    let keys = metadata.keys.iter().map(move |(key, value)| {
-        (format!("{name}.{key}"), Wish::Value(value.clone().unwrap_or(Value::Null)))
+fn wishes<'a>(desired: &'a Desired, namespace: &str) -> impl Iterator<Item = Wish> + use<'a> {
+    let value = |attribute: Attribute, value: &Value| Wish {
+        field: Field::of(attribute),
+        wanted: Wanted::value(attribute, value),
+    };
+    let texts = desired.texts.iter().map(move |(attribute, text)| match text {
+        Text::Set(text) => value(*attribute, &Value::from(text.as_str())),
+        Text::Clear => value(*attribute, &Value::Null),
     });
-    let whole = metadata.whole.map(|_| (name.to_owned(), Wish::Whole(metadata.held.clone())));
-    keys.chain(whole)
+    let flags = desired.flags.iter().map(move |(attribute, flag)| value(*attribute, &Value::from(*flag)));
+    let mail = desired.verify_email.map(|flag| value(Attribute::VerifyEmail, &Value::from(flag)));
+    let password = desired.password.as_ref().map(|secret| Wish {
+        field: Field::of(Attribute::Password),
+        wanted: Wanted::password(namespace, &secret.name, &secret.key),
+    });
+    let maps = desired.metadata.iter().flat_map(|(attribute, metadata)| wishes_of_map(*attribute, metadata));
+    texts.chain(flags).chain(mail).chain(password).chain(maps)
+}
+
+fn wishes_of_map(map: Attribute, metadata: &Metadata) -> impl Iterator<Item = Wish> {
+    let key = move |key: &str, wanted| Wish { field: Field::key(map, key), wanted };
+    let keys = metadata.keys.iter().map(move |(name, value)| {
+        key(name, value.as_ref().map_or(Wanted::NOTHING, |value| Wanted::value(map, value)))
+    });
+    let held = metadata.held.iter().map(move |name| key(name, Wanted::HELD));
+    let whole = metadata.whole.map(|_| Wish { field: Field::of(map), wanted: Wanted::WHOLE });
+    keys.chain(held).chain(whole)
 }

@@ -1,10 +1,13 @@
-//! Claims by hand-written cases.
+//! Ownership by hand-written cases.
 
+mod departures;
 mod properties;
+mod sizes;
 
 use crate::api::LAST_APPLIED_ANNOTATION;
 use crate::ownership::*;
 use crate::telemetry::health::Probes;
+use crate::user::Attribute;
 use serde_json::{Value, json};
 
 /// A resource of the tenant `t` in namespace `n` for `auth0|1`, created that many seconds after the epoch.
@@ -32,31 +35,54 @@ fn with_dropped_null(mut object: Auth0UserUpdate, key: &str) -> Auth0UserUpdate 
     object
 }
 
-/// What is seen of the claims from one resource.
-fn from<T>(
-    object: &Auth0UserUpdate,
-    same_identity: &dyn Fn(Option<&str>) -> bool,
-    view: impl FnOnce(&Standpoint<'_>) -> T,
-) -> T {
-    let own = Claimant::of(object).unwrap();
-    // The one consent that is missing.
-    let host_of = |(namespace, tenant): &Named, of: &str| {
-        (namespace == "n" || of != "n").then(|| format!("{tenant}.example.com"))
-    };
-    view(&Standpoint { own: &own, host: "t.example.com", host_of: &host_of, same_identity })
+/// The tenants, with the one consent that is missing: that of `m` for `n`.
+fn host_of((namespace, tenant): &Named, of: &str) -> Option<String> {
+    (namespace == "n" || of != "n").then(|| format!("{tenant}.example.com"))
+}
+
+const HOST: &str = "t.example.com";
+
+/// Names of fields and their owners, in order.
+fn named(conflicts: Vec<Conflict>) -> Vec<(String, String)> {
+    let keys = ["a", "b", "plan"];
+    let maps = [Attribute::UserMetadata, Attribute::AppMetadata];
+    let keys = maps.into_iter().flat_map(|map| keys.map(|key| (Field::key(map, key), key))).collect();
+    let mut named: Vec<_> =
+        conflicts.into_iter().map(|conflict| (conflict.field.name(&keys), conflict.owner)).collect();
+    named.sort();
+    named
 }
 
 /// Fields and owners that stand in the way of one resource, where every connection is another identity.
-fn conflicts(claims: &Claims, object: &Auth0UserUpdate) -> Vec<(String, String)> {
+fn conflicts(ownership: &Ownership, object: &Auth0UserUpdate) -> Vec<(String, String)> {
     let connection = object.spec.connection.value().map(String::as_str);
-    let found = from(object, &|other| other == connection, |standpoint| claims.conflicts(standpoint));
-    found.into_iter().map(|conflict| (conflict.field, conflict.owner)).collect()
+    let found = ownership.conflicts(object, HOST, &host_of, None, &|other| other == connection);
+    named(found)
 }
 
-fn claims_of<'a>(objects: impl IntoIterator<Item = &'a Auth0UserUpdate>) -> Claims {
-    let claims = Claims::default();
-    objects.into_iter().for_each(|object| claims.update(object));
-    claims
+fn contest(ownership: &Ownership, object: &Auth0UserUpdate) -> Contest {
+    ownership.contest(object.metadata.uid.as_deref().unwrap(), HOST, &host_of)
+}
+
+fn siblings(ownership: &Ownership, object: &Auth0UserUpdate) -> Vec<Trigger> {
+    ownership.siblings(object.metadata.uid.as_deref().unwrap(), HOST, &host_of)
+}
+
+fn ownership_of<'a>(objects: impl IntoIterator<Item = &'a Auth0UserUpdate>) -> Ownership {
+    let ownership = Ownership::default();
+    objects.into_iter().for_each(|object| ownership.update(object));
+    ownership
+}
+
+/// The same once every takeover that may be due has happened.
+fn take_over(ownership: &Ownership) {
+    ownership.change(|index, now| index.take_over(now + TAKEOVER));
+}
+
+fn names(woken: &mut UnboundedReceiver<Named>) -> Vec<String> {
+    let mut names: Vec<_> = std::iter::from_fn(|| woken.try_recv().ok()).map(|(_, name)| name).collect();
+    names.sort();
+    names
 }
 
 fn pair(field: &str, owner: &str) -> (String, String) {
@@ -66,14 +92,15 @@ fn pair(field: &str, owner: &str) -> (String, String) {
 #[test]
 fn the_oldest_owns_a_field_then_the_first_by_name() {
     let old = resource("z", 1, &json!({"name": "A", "nickname": "n"}));
-    let twin = resource("b", 1, &json!({"name": "B"}));
+    let second = resource("b", 1, &json!({"name": "B"}));
     let young = resource("a", 2, &json!({"name": "C", "picture": "https://example.com/c.png"}));
-    let claims = claims_of([&young, &old, &twin]);
-    assert_eq!(conflicts(&claims, &twin), []);
-    assert_eq!(conflicts(&claims, &old), [pair("name", "b")]);
-    assert_eq!(conflicts(&claims, &young), [pair("name", "b")]);
-    claims.remove("b");
-    assert_eq!(conflicts(&claims, &young), [pair("name", "z")]);
+    let ownership = ownership_of([&young, &old, &second]);
+    assert_eq!(conflicts(&ownership, &second), []);
+    assert_eq!(conflicts(&ownership, &old), [pair("name", "b")]);
+    assert_eq!(conflicts(&ownership, &young), [pair("name", "b")]);
+    ownership.remove("b");
+    take_over(&ownership);
+    assert_eq!(conflicts(&ownership, &young), [pair("name", "z")]);
 }
 
 #[test]
@@ -82,7 +109,7 @@ fn equal_values_do_not_conflict() {
         resource("old", 1, &json!({"email": "Ada@Example.com", "userMetadata": {"n": 1}, "clear": ["name"]}));
     let young =
         resource("new", 2, &json!({"email": "ada@example.com", "userMetadata": {"n": 1.0}, "name": ""}));
-    assert_eq!(conflicts(&claims_of([&old, &young]), &young), []);
+    assert_eq!(conflicts(&ownership_of([&old, &young]), &young), []);
 }
 
 #[test]
@@ -95,13 +122,13 @@ fn a_whole_clear_and_a_replace_claim_every_key() {
         (json!({"clear": ["userMetadata"], "userMetadata": {"plan": "free"}}), true),
     ] {
         let old = resource("whole", 1, &whole);
-        let claims = claims_of([&old, &key, &gone, &other]);
-        assert_eq!(conflicts(&claims, &key), [pair("userMetadata.plan", "whole")]);
-        assert_eq!(conflicts(&claims, &gone).is_empty(), !replaced);
-        assert_eq!(conflicts(&claims, &other), []);
+        let ownership = ownership_of([&old, &key, &gone, &other]);
+        assert_eq!(conflicts(&ownership, &key), [pair("userMetadata.plan", "whole")]);
+        assert_eq!(conflicts(&ownership, &gone).is_empty(), !replaced);
+        assert_eq!(conflicts(&ownership, &other), []);
         let young = resource("whole", 3, &whole);
-        let claims = claims_of([&young, &key]);
-        assert_eq!(conflicts(&claims, &young), [pair("userMetadata.plan", "key")]);
+        let ownership = ownership_of([&young, &key]);
+        assert_eq!(conflicts(&ownership, &young), [pair("userMetadata.plan", "key")]);
     }
 }
 
@@ -109,39 +136,42 @@ fn a_whole_clear_and_a_replace_claim_every_key() {
 fn what_belongs_to_one_identity_is_claimed_for_that_identity() {
     let old = resource("old", 1, &json!({"connection": "sms", "email": "a@example.com", "name": "A"}));
     let young = resource("new", 2, &json!({"email": "b@example.com", "name": "B"}));
-    assert_eq!(conflicts(&claims_of([&old, &young]), &young), [pair("name", "old")]);
+    assert_eq!(conflicts(&ownership_of([&old, &young]), &young), [pair("name", "old")]);
 }
 
 #[test]
-fn a_resource_in_mode_observe_or_of_another_host_claims_nothing_here() {
+fn a_resource_in_mode_observe_or_of_another_host_or_being_deleted_claims_nothing_here() {
     let watcher = resource("watcher", 1, &json!({"name": "A", "mode": "Observe"}));
     let elsewhere = resource("elsewhere", 1, &json!({"name": "A", "tenantRef": {"name": "other"}}));
+    let mut leaving = resource("leaving", 1, &json!({"name": "A"}));
+    leaving.metadata.deletion_timestamp = leaving.metadata.creation_timestamp.clone();
     let young = resource("new", 2, &json!({"name": "B"}));
-    assert_eq!(conflicts(&claims_of([&watcher, &elsewhere, &young]), &young), []);
+    assert_eq!(conflicts(&ownership_of([&watcher, &elsewhere, &leaving, &young]), &young), []);
 }
 
 #[test]
 fn an_older_version_changes_nothing_and_what_is_gone_stays_gone() {
-    let claims = Claims::default();
+    let ownership = Ownership::default();
     let mut fresh = resource("a", 1, &json!({"name": "fresh"}));
     fresh.metadata.resource_version = Some("10".to_owned());
     let stale = resource("a", 1, &json!({"name": "stale"}));
     let young = resource("b", 2, &json!({"name": "fresh"}));
-    claims.update(&fresh);
-    claims.update(&stale);
-    assert_eq!(conflicts(&claims, &young), []);
-    claims.remove("a");
-    claims.note(&stale);
-    assert_eq!(conflicts(&claims, &young), []);
+    ownership.update(&fresh);
+    ownership.update(&stale);
+    ownership.list(&stale);
+    assert_eq!(conflicts(&ownership, &young), []);
+    ownership.remove("a");
+    ownership.note(&stale);
+    assert_eq!(conflicts(&ownership, &young), []);
 }
 
 #[test]
 fn without_the_tenants_consent_there_is_no_claim() {
     let stranger = resource("old", 1, &json!({"name": "A", "tenantRef": {"name": "t", "namespace": "m"}}));
     let own = resource("young", 2, &json!({"name": "B"}));
-    assert_eq!(conflicts(&claims_of([&stranger, &own]), &own), []);
+    assert_eq!(conflicts(&ownership_of([&stranger, &own]), &own), []);
     let friend = resource("old", 1, &json!({"name": "A", "tenantRef": {"name": "t", "namespace": "n"}}));
-    assert_eq!(conflicts(&claims_of([&friend, &own]), &own), [pair("name", "old")]);
+    assert_eq!(conflicts(&ownership_of([&friend, &own]), &own), [pair("name", "old")]);
 }
 
 #[test]
@@ -152,64 +182,136 @@ fn only_a_replace_leaves_the_key_of_a_dropped_null_to_others() {
     let whole = json!({"clear": ["userMetadata"], "userMetadata": {}});
     for (card, conflict) in [(replace, false), (cleared, true), (whole, true)] {
         let old = with_dropped_null(resource("old", 1, &card), "plan");
-        assert_eq!(!conflicts(&claims_of([&old, &key]), &key).is_empty(), conflict, "{card}");
+        assert_eq!(!conflicts(&ownership_of([&old, &key]), &key).is_empty(), conflict, "{card}");
     }
 }
 
 #[test]
-fn whoever_wants_a_key_is_told_of_the_second_order_for_the_whole_map() {
+fn a_claimant_of_a_key_is_woken_by_the_second_order_for_the_whole_map() {
     let held = json!({"clear": ["userMetadata"], "userMetadata": {"seats": 1}});
     let first = with_dropped_null(resource("first", 1, &held), "plan");
     let second = resource("second", 2, &held);
     let key = resource("key", 3, &json!({"userMetadata": {"plan": "pro"}}));
-    let claims = claims_of([&first, &second, &key]);
-    assert_eq!(conflicts(&claims, &key), [pair("userMetadata.plan", "second")]);
-    let mut woken = claims.subscribe();
-    claims.remove("second");
-    assert_eq!(conflicts(&claims, &key), []);
-    assert!(std::iter::from_fn(|| woken.try_recv().ok()).any(|(_, name)| name == "key"));
+    let ownership = ownership_of([&first, &second, &key]);
+    assert_eq!(conflicts(&ownership, &key), [pair("userMetadata.plan", "second")]);
+    let mut woken = ownership.subscribe();
+    ownership.remove("second");
+    take_over(&ownership);
+    assert_eq!(conflicts(&ownership, &key), []);
+    assert_eq!(names(&mut woken), ["key"]);
+}
+
+/// A resource with this password Secret, whose status remembers that digest.
+fn with_password(name: &str, created: u32, secret: &str, digest: Option<&str>) -> Auth0UserUpdate {
+    let card = json!({"passwordSecretRef": {"name": secret, "key": "password"}});
+    with_memory(resource(name, created, &card), digest.map(|digest| ("passwordSecretRef", "Sent", digest)))
+}
+
+/// The same with this memory of one-time actions: name, state and digest.
+fn with_memory(
+    object: Auth0UserUpdate,
+    memory: impl IntoIterator<Item = (&'static str, &'static str, impl Into<String>)>,
+) -> Auth0UserUpdate {
+    let mut object = object;
+    let entry = |(name, state, digest): (_, _, _)| {
+        let digest: String = Into::into(digest);
+        json!({"name": name, "state": state, "digest": digest, "keyId": "0123456789abcdef"})
+    };
+    let triggers: Vec<Value> = memory.into_iter().map(entry).collect();
+    object.status = serde_json::from_value(json!({"triggers": triggers})).unwrap();
+    object
 }
 
 #[test]
-fn a_list_tells_whom_it_affects_at_its_end() {
-    let claims = Claims::default();
-    let mut woken = claims.subscribe();
+fn passwords_agree_by_their_secret_or_by_what_is_known_of_them() {
+    let old = with_password("old", 1, "first", Some("one"));
+    for (secret, known, agrees) in [
+        ("first", Some("two"), true),
+        ("second", Some("one"), true),
+        ("second", Some("two"), false),
+        ("second", None, true),
+    ] {
+        let young = with_password("new", 2, secret, known);
+        let ownership = ownership_of([&old, &young]);
+        let found = ownership.conflicts(&young, HOST, &host_of, known, &|_| true);
+        assert_eq!(found.is_empty(), agrees, "{secret} {known:?}");
+        assert_eq!(contest(&ownership, &young).contested, !agrees, "{secret} {known:?}");
+        let before = contest(&ownership, &young).fingerprint;
+        ownership.update(&with_password("old", 1, "first", Some("three")));
+        let moved = contest(&ownership, &young).fingerprint != before;
+        assert_eq!(moved, secret == "second", "{secret}: another password of the owner");
+    }
+}
+
+#[test]
+fn a_contest_stays_the_same_where_the_owners_do() {
+    let old = resource("old", 1, &json!({"name": "A", "nickname": "n"}));
+    let young = resource("new", 2, &json!({"name": "B", "email": "b@example.com"}));
+    let ownership = ownership_of([&old, &young]);
+    let before = contest(&ownership, &young);
+    assert!(before.contested);
+    for change in [
+        resource("old", 1, &json!({"name": "C", "nickname": "other", "picture": "https://example.com/p"})),
+        resource("between", 2, &json!({"name": "D", "email": "B@example.com"})),
+        resource("youngest", 3, &json!({"name": "E", "email": "e@example.com"})),
+        resource("elsewhere", 0, &json!({"name": "F", "tenantRef": {"name": "other"}})),
+    ] {
+        ownership.update(&change);
+        assert_eq!(contest(&ownership, &young), before, "{:?}", change.metadata.name);
+    }
+    ownership.update(&resource("oldest", 0, &json!({"name": "G"})));
+    assert_ne!(contest(&ownership, &young), before);
+}
+
+#[test]
+fn a_list_wakes_those_that_it_affects_at_its_end_and_nobody_where_nothing_changed() {
+    let ownership = Ownership::default();
+    let mut woken = ownership.subscribe();
     let (old, young) =
         (resource("old", 1, &json!({"name": "A"})), resource("young", 2, &json!({"name": "B"})));
-    claims.list(&young);
-    claims.list(&old);
-    assert!(woken.try_recv().is_err());
-    claims.retain(None, &["old".to_owned(), "young".to_owned()].into());
-    assert_eq!(woken.try_recv().unwrap().1, "young");
+    let listed = ["old".to_owned(), "young".to_owned()].into();
+    for expected in [&["young"][..], &[]] {
+        ownership.list(&young);
+        ownership.list(&old);
+        assert!(woken.try_recv().is_err());
+        ownership.retain(None, &listed);
+        assert_eq!(names(&mut woken), expected);
+    }
+    ownership.retain(Some("elsewhere"), &HashSet::new());
+    assert_eq!(conflicts(&ownership, &young), [pair("name", "old")], "of another namespace");
 }
 
 #[test]
 fn a_thousand_resources_of_one_user_wake_each_other_only_when_the_owner_changes() {
-    let claims = Claims::default();
-    let mut woken = claims.subscribe();
-    let names: Vec<String> = (0..1000).map(|number| format!("r{number:04}")).collect();
-    let of = |name: &str| resource(name, 1, &json!({"name": name}));
-    for name in &names {
-        claims.update(&of(name));
+    let ownership = Ownership::default();
+    let mut woken = ownership.subscribe();
+    let all: Vec<String> = (0..1000).map(|number| format!("r{number:04}")).collect();
+    // Each of another connection: a name belongs to all identities.
+    let of = |name: &str| resource(name, 1, &json!({"name": name, "connection": name}));
+    for name in &all {
+        ownership.update(&of(name));
     }
     assert!(woken.try_recv().is_err(), "each new one is younger than the owner");
-    claims.update(&resource("r0500", 1, &json!({"name": "edited"})));
+    ownership.update(&resource("r0500", 1, &json!({"name": "edited", "connection": "r0500"})));
     assert!(woken.try_recv().is_err(), "it owns nothing");
-    claims.remove("r0000");
-    assert_eq!(std::iter::from_fn(|| woken.try_recv().ok()).count(), 999);
+    ownership.remove("r0000");
+    assert!(woken.try_recv().is_err(), "the takeover waits");
+    take_over(&ownership);
+    assert_eq!(names(&mut woken).len(), 999);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_a_turn_for_long_is_seen_to_wait() {
+async fn a_long_wait_for_a_turn_is_seen_as_a_wait() {
     let object = resource("a", 1, &json!({"passwordSecretRef": {"name": "s", "key": "k"}}));
-    let claims = Arc::new(claims_of([&object]));
-    let own = Claimant::of(&object).unwrap();
-    let first = claims.turn(&own, "t.example.com").await.unwrap();
+    let plain = resource("b", 1, &json!({"name": "B"}));
+    let ownership = Arc::new(ownership_of([&object, &plain]));
+    let first = ownership.turn("a", HOST).await.unwrap();
+    assert!(ownership.turn("b", HOST).await.is_none(), "it has no one-time action");
+    assert!(ownership.turn("a", "elsewhere.example.com").await.is_some());
     let probes = Arc::<Probes>::default();
     let second = {
-        let (claims, own, probes) =
-            (Arc::clone(&claims), Claimant::of(&object).unwrap(), Arc::clone(&probes));
-        tokio::spawn(async move { probes.pass(claims.turn(&own, "t.example.com")).await })
+        let (ownership, probes) = (Arc::clone(&ownership), Arc::clone(&probes));
+        tokio::spawn(async move { probes.pass(ownership.turn("a", HOST)).await })
     };
     tokio::time::sleep(10 * STRETCH).await;
     probes.heard_kubernetes();

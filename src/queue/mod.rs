@@ -1,305 +1,361 @@
-//! The line in front of a tenant's host: who may begin to look next. Pure.
+//! Who goes next, and when. Pure: every method is told the time; nothing here sleeps, locks or spawns.
+//!
+//! One entry for each resource that wants a pass: now, or at its next resync or retry. Whoever waits for a limiter does
+//! so here, without a worker.
 
 pub mod dispatch;
+mod host;
+mod key;
+mod priority;
 
-use crate::auth0::USUAL;
-use crate::ownership::Named;
-use std::collections::{HashMap, VecDeque};
+use host::{Host, LOWER_EVERY, earlier};
+pub use key::{Key, Kind};
+pub use priority::Priority;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Every so-many-th start goes to one of the lower lanes, in turn, so that none starves.
-const LOWER_EVERY: u32 = 8;
+/// The budget of one host.
+pub trait Limiter {
+    /// Takes the permits of so many requests, as far as there can be as many at once.
+    ///
+    /// # Errors
+    /// When to ask again. Nothing is taken.
+    fn start(&mut self, requests: u32, now: Instant) -> Result<u32, Instant>;
 
-/// Whoever was let in and has not come by then is not coming.
-const LET_IN: Duration = Duration::from_mins(1);
+    /// A pass has ended, with so many permits unspent.
+    fn give_back(&mut self, permits: u32, now: Instant);
 
-/// How urgent a look is; the first comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Lane {
-    /// Somebody is to be blocked.
-    Block,
-    /// Somebody asked for something.
-    Change,
-    /// Something failed, or what surrounds the resource is another.
-    Retry,
-    /// It is time to compare.
-    Resync,
+    /// How long resyncs wait because the host has little left for others.
+    fn scarce_for(&self, now: Instant) -> Duration;
 }
 
-impl Lane {
-    /// Its name in metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Block => "block",
-            Self::Change => "change",
-            Self::Retry => "retry",
-            Self::Resync => "resync",
-        }
-    }
+/// What to do now.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Start this pass, with so many permits.
+    Start(Key, u32),
+    /// Nothing before then, unless something is added or ends.
+    Wait(Instant),
+    /// Nothing until something is added or ends.
+    Idle,
+}
 
-    /// How many requests a look most likely takes.
-    #[must_use]
-    pub const fn requests(self) -> u32 {
-        match self {
-            Self::Block | Self::Change => USUAL,
-            Self::Retry | Self::Resync => 1,
-        }
+/// A wish for a pass.
+struct Entry {
+    host: Arc<str>,
+    priority: Priority,
+    ready_at: Instant,
+    /// Its time has come: it is in the lanes of its host, not among the timers.
+    is_ready: bool,
+}
+
+impl Entry {
+    /// Of two wishes the more urgent and the earlier count, at the later's host.
+    fn and(self, later: Self) -> Self {
+        let (priority, ready_at) = (self.priority.min(later.priority), self.ready_at.min(later.ready_at));
+        Self { priority, ready_at, ..later }
     }
 }
 
-const LANES: [Lane; 4] = [Lane::Block, Lane::Change, Lane::Retry, Lane::Resync];
+/// A pass under way.
+struct Running {
+    host: Arc<str>,
+    /// What was asked for meanwhile.
+    again: Option<Entry>,
+}
 
-/// Who waits, and who was let in and has not come yet.
+/// Who comes next at a host.
+struct Candidate {
+    /// The lowest starts: the namespace that was served longest ago, in it the most urgent (every so often any), then
+    /// the host that was served longest ago.
+    rank: (u64, Priority, u64),
+    host: Arc<str>,
+    key: Key,
+    /// What it most likely sends.
+    requests: u32,
+}
+
 #[derive(Default)]
-pub struct Line {
-    queues: [Queue; 4],
-    /// Where each waits. Places in a queue that are not here were left.
-    places: HashMap<Named, Place>,
-    /// How many wait in each lane.
-    waiting: [usize; 4],
-    let_in: HashMap<Named, LetIn>,
-    sequence: u64,
+struct Namespace {
+    entries: usize,
+    running: usize,
     starts: u32,
+    /// The number of its latest start.
+    latest: u64,
 }
 
-/// When somebody was let in, and how many requests were paid for then.
-struct LetIn {
-    since: Instant,
-    paid: u32,
+/// How many wait at a priority, and since when the first of them has.
+pub type Depth = (Priority, usize, Option<Instant>);
+
+/// All that want a pass. Fair among namespaces, then among the hosts of a namespace, with the urgent first.
+pub struct Queue<L> {
+    limiter_of: Box<dyn Fn(&str) -> L + Send>,
+    entries: HashMap<Key, Entry>,
+    /// Those whose time has not come, the earliest first.
+    timers: BTreeSet<(Instant, Key)>,
+    /// By name, which is empty for the passes that call no host. Kept while they have entries or passes.
+    hosts: BTreeMap<Arc<str>, Host<L>>,
+    /// Kept while they have entries or passes.
+    namespaces: HashMap<Arc<str>, Namespace>,
+    running: HashMap<Key, Running>,
+    workers: usize,
+    starts: u64,
+    /// When [`Queue::next`] is to be asked.
+    due: Option<Instant>,
 }
 
-/// Where somebody waits.
-struct Place {
-    lane: Lane,
-    sequence: u64,
-    since: Instant,
-}
-
-/// One lane, fair among namespaces.
-#[derive(Default)]
-struct Queue {
-    /// Each that waits, once.
-    namespaces: VecDeque<String>,
-    names: HashMap<String, VecDeque<(String, u64)>>,
-}
-
-impl Line {
-    /// How many requests were paid for when the resource was let in; it is no more from here on.
-    pub fn enter(&mut self, who: &Named) -> Option<u32> {
-        self.let_in.remove(who).map(|let_in| let_in.paid)
+impl<L: Limiter> Queue<L> {
+    /// `workers` is how many passes there are at once; `limiter_of` makes or finds the limiter of a host.
+    pub fn new(workers: usize, limiter_of: impl Fn(&str) -> L + Send + 'static) -> Self {
+        Self {
+            limiter_of: Box::new(limiter_of),
+            entries: HashMap::new(),
+            timers: BTreeSet::new(),
+            hosts: BTreeMap::new(),
+            namespaces: HashMap::new(),
+            running: HashMap::new(),
+            workers,
+            starts: 0,
+            due: None,
+        }
     }
 
-    /// Waits in this lane. Who waits in a better one keeps that place.
-    pub fn wait(&mut self, who: &Named, lane: Lane) {
-        if self.places.get(who).is_some_and(|known| known.lane <= lane) {
+    /// Asks for a pass, which calls this host, if any. Of two wishes for one resource the more urgent and the earlier
+    /// count. During a pass it is asked for after it.
+    pub fn add(&mut self, key: Key, host: Option<&str>, priority: Priority, ready_at: Instant) {
+        let host = host.unwrap_or_default();
+        let host = self.hosts.get_key_value(host).map_or_else(|| host.into(), |(known, _)| Arc::clone(known));
+        let entry = Entry { host, priority, ready_at, is_ready: false };
+        if let Some(running) = self.running.get_mut(&key) {
+            running.again = Some(match running.again.take() {
+                Some(known) => known.and(entry),
+                None => entry,
+            });
             return;
         }
-        let since = self.give_up_place(who).map_or_else(Instant::now, |place| place.since);
-        self.sequence += 1;
-        self.places.insert(who.clone(), Place { lane, sequence: self.sequence, since });
-        self.waiting[lane as usize] += 1;
-        self.queues[lane as usize].push(who, self.sequence);
+        let Some(known) = self.take(&key) else { return self.insert(key, entry) };
+        let (before, namespace) = (Arc::clone(&known.host), Arc::clone(key.namespace()));
+        self.insert(key, known.and(entry));
+        self.release(&before, &namespace);
     }
 
-    /// Lets go of everybody of whom this does not hold.
-    pub fn retain(&mut self, is_there: impl Fn(&Named) -> bool) {
-        let gone: Vec<Named> =
-            self.places.keys().chain(self.let_in.keys()).filter(|who| !is_there(who)).cloned().collect();
-        for who in &gone {
-            self.leave(who);
+    /// The resource is gone, or wants nothing more. A pass under way ends as it will.
+    pub fn remove(&mut self, key: &Key) {
+        if let Some(entry) = self.take(key) {
+            self.release(&entry.host, key.namespace());
+        }
+        if let Some(running) = self.running.get_mut(key) {
+            running.again = None;
         }
     }
 
-    /// No longer wants to look.
-    pub fn leave(&mut self, who: &Named) {
-        self.give_up_place(who);
-        self.let_in.remove(who);
+    /// Removes every resource of which this does not hold.
+    pub fn retain(&mut self, is_there: impl Fn(&Key) -> bool) {
+        let known = self.entries.keys().chain(self.running.keys());
+        let gone: Vec<Key> = known.filter(|key| !is_there(key)).cloned().collect();
+        for key in &gone {
+            self.remove(key);
+        }
     }
 
-    fn give_up_place(&mut self, who: &Named) -> Option<Place> {
-        let place = self.places.remove(who)?;
-        self.waiting[place.lane as usize] -= 1;
-        Some(place)
+    /// What to do now.
+    pub fn next(&mut self, now: Instant) -> Next {
+        self.promote(now);
+        let next = if self.running.len() < self.workers { self.choose(now) } else { Next::Idle };
+        self.due = match &next {
+            Next::Start(..) => Some(now),
+            Next::Wait(until) => Some(*until),
+            Next::Idle => None,
+        };
+        next
     }
 
-    /// How many wait in each lane, the most urgent first, and since when the first of them has.
+    /// A pass has ended, with so many permits unspent.
+    pub fn done(&mut self, key: &Key, unspent: u32, now: Instant) {
+        let Some(Running { host: name, again }) = self.running.remove(key) else { return };
+        self.call_by(now);
+        if let Some(host) = self.hosts.get_mut(&name) {
+            host.running -= 1;
+            if let Some(limiter) = &mut host.limiter {
+                limiter.give_back(unspent, now);
+            }
+        }
+        if let Some(namespace) = self.namespaces.get_mut(key.namespace()) {
+            namespace.running -= 1;
+        }
+        if let Some(entry) = again {
+            self.insert(key.clone(), entry);
+        }
+        self.release(&name, key.namespace());
+    }
+
+    /// The host that a pass under way may call, if any.
     #[must_use]
-    pub fn depths(&self) -> [(Lane, usize, Option<Instant>); 4] {
-        LANES.map(|lane| {
-            let since =
-                self.places.values().filter(|place| place.lane == lane).map(|place| place.since).min();
-            (lane, self.waiting[lane as usize], since)
-        })
+    pub fn host_of(&self, key: &Key) -> Option<Arc<str>> {
+        let host = &self.running.get(key)?.host;
+        (!host.is_empty()).then(|| Arc::clone(host))
     }
 
-    /// Whether nobody waits.
+    /// How many are ready at each priority, the most urgent first.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+    pub fn depths(&self, now: Instant) -> [Depth; 4] {
+        let mut depths = Priority::ALL.map(|priority| {
+            self.hosts
+                .values()
+                .map(|host| host.depth(priority))
+                .fold((priority, 0, None), |(priority, count, oldest), (more, since)| {
+                    (priority, count + more, earlier(oldest, since))
+                })
+        });
+        for (at, key) in self.timers.iter().take_while(|(at, _)| *at <= now) {
+            if let Some(entry) = self.entries.get(key) {
+                let (_, count, oldest) = &mut depths[entry.priority as usize];
+                *count += 1;
+                *oldest = earlier(*oldest, Some(*at));
+            }
+        }
+        depths
     }
 
-    /// The lane of who comes next; `resyncs` says whether they may.
+    /// For how long [`Queue::next`] should have been asked.
     #[must_use]
-    pub fn next_lane(&self, resyncs: bool) -> Option<Lane> {
-        let waiting = LANES
-            .into_iter()
-            .filter(|lane| self.waiting[*lane as usize] > 0 && (resyncs || *lane != Lane::Resync));
-        let waiting: Vec<Lane> = waiting.collect();
-        let (first, lower) = waiting.split_first()?;
-        let turn = self.starts / LOWER_EVERY;
-        let is_lowers_turn = self.starts % LOWER_EVERY == LOWER_EVERY - 1;
-        let lower = lower.iter().cycle().nth(turn as usize % lower.len().max(1));
-        Some(*lower.filter(|_| is_lowers_turn).unwrap_or(first))
+    pub fn overdue(&self, now: Instant) -> Duration {
+        self.due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due))
     }
 
-    /// Lets the next of a lane in, for whom so many requests were paid.
-    pub fn let_in(&mut self, lane: Lane, paid: u32, now: Instant) -> Option<Named> {
-        loop {
-            let (who, sequence) = self.queues[lane as usize].pop()?;
-            let place = self.places.get(&who);
-            if place.is_some_and(|place| (place.lane, place.sequence) == (lane, sequence)) {
-                self.give_up_place(&who);
-                self.let_in.insert(who.clone(), LetIn { since: now, paid });
-                self.starts = self.starts.wrapping_add(1);
-                return Some(who);
+    /// The limiters of the hosts that passes call.
+    pub fn limiters(&self) -> impl Iterator<Item = (&str, &L)> {
+        self.hosts.iter().filter_map(|(name, host)| Some((&**name, host.limiter.as_ref()?)))
+    }
+
+    /// How many passes a host or a namespace may have at once: a slow one leaves some for the others.
+    fn share(&self) -> usize {
+        (self.workers - self.workers / 4).max(1)
+    }
+
+    fn call_by(&mut self, at: Instant) {
+        self.due = earlier(self.due, Some(at));
+    }
+
+    /// Puts those whose time has come into the lanes of their hosts.
+    fn promote(&mut self, now: Instant) {
+        while self.timers.first().is_some_and(|(at, _)| *at <= now)
+            && let Some((at, key)) = self.timers.pop_first()
+        {
+            if let Some(entry) = self.entries.get_mut(&key)
+                && let Some(host) = self.hosts.get_mut(&entry.host)
+            {
+                entry.is_ready = true;
+                host.insert(entry.priority, at, key);
             }
         }
     }
 
-    /// How many were let in and may still come.
-    pub fn coming(&mut self, now: Instant) -> usize {
-        self.let_in.retain(|_, let_in| now.saturating_duration_since(let_in.since) < LET_IN);
-        self.let_in.len()
-    }
-}
-
-impl Queue {
-    fn push(&mut self, (namespace, name): &Named, sequence: u64) {
-        let names = self.names.entry(namespace.clone()).or_insert_with(|| {
-            self.namespaces.push_back(namespace.clone());
-            VecDeque::new()
-        });
-        names.push_back((name.clone(), sequence));
-    }
-
-    fn pop(&mut self) -> Option<(Named, u64)> {
-        let namespace = self.namespaces.pop_front()?;
-        let names = self.names.get_mut(&namespace)?;
-        let next = names.pop_front();
-        if names.is_empty() {
-            self.names.remove(&namespace);
-        } else {
-            self.namespaces.push_back(namespace.clone());
+    /// The first whose limiter allows it.
+    fn choose(&mut self, now: Instant) -> Next {
+        let (candidates, mut until) = self.candidates(now);
+        for Candidate { host, key, requests, .. } in candidates {
+            let limiter = self.hosts.get_mut(&host).and_then(|host| host.limiter.as_mut());
+            match limiter.map_or(Ok(0), |limiter| limiter.start(requests, now)) {
+                Ok(permits) => {
+                    self.start(&host, &key);
+                    return Next::Start(key, permits);
+                }
+                Err(at) => until = earlier(until, Some(at)),
+            }
         }
-        next.map(|(name, sequence)| ((namespace, name), sequence))
+        until.map_or(Next::Idle, Next::Wait)
+    }
+
+    /// Who comes next at each host, and when time alone changes that.
+    fn candidates(&self, now: Instant) -> (Vec<Candidate>, Option<Instant>) {
+        let share = self.share();
+        let is_below_share =
+            |namespace: &str| self.namespaces.get(namespace).is_none_or(|known| known.running < share);
+        let mut until = self.timers.first().map(|(at, _)| *at);
+        let mut candidates = Vec::new();
+        for (name, host) in self.hosts.iter().filter(|(_, host)| host.has_ready()) {
+            let next = match &host.limiter {
+                None => host.next(true, |_| true),
+                Some(_) if host.running >= share => continue,
+                Some(limiter) => {
+                    let scarce = limiter.scarce_for(now);
+                    if !scarce.is_zero() {
+                        until = earlier(until, Some(now + scarce));
+                    }
+                    host.next(scarce.is_zero(), is_below_share)
+                }
+            };
+            candidates.extend(next.map(|(priority, key)| self.candidate(name, host.latest, priority, key)));
+        }
+        candidates.sort_unstable_by_key(|candidate| candidate.rank);
+        (candidates, until)
+    }
+
+    fn candidate(&self, host: &Arc<str>, latest: u64, priority: Priority, key: &Key) -> Candidate {
+        let namespace = self.namespaces.get(key.namespace());
+        let (served, starts) = namespace.map_or((0, 0), |known| (known.latest, known.starts));
+        let is_lowers_turn = starts % LOWER_EVERY == LOWER_EVERY - 1;
+        let urgency = if is_lowers_turn { Priority::Block } else { priority };
+        let requests = match key.kind() {
+            Kind::Tenant => 1,
+            Kind::Update => priority.requests(),
+        };
+        Candidate { rank: (served, urgency, latest), host: Arc::clone(host), key: key.clone(), requests }
+    }
+
+    fn start(&mut self, name: &Arc<str>, key: &Key) {
+        self.starts += 1;
+        if let Some(host) = self.hosts.get_mut(name) {
+            host.started(key.namespace(), self.starts);
+        }
+        if let Some(namespace) = self.namespaces.get_mut(key.namespace()) {
+            namespace.running += 1;
+            namespace.starts = namespace.starts.wrapping_add(1);
+            namespace.latest = self.starts;
+        }
+        self.running.insert(key.clone(), Running { host: Arc::clone(name), again: None });
+        self.take(key);
+    }
+
+    fn insert(&mut self, key: Key, entry: Entry) {
+        self.call_by(entry.ready_at);
+        let limiter = || (!entry.host.is_empty()).then(|| (self.limiter_of)(&entry.host));
+        self.hosts.entry(Arc::clone(&entry.host)).or_insert_with(|| Host::new(limiter())).entries += 1;
+        self.namespaces.entry(Arc::clone(key.namespace())).or_default().entries += 1;
+        self.timers.insert((entry.ready_at, key.clone()));
+        self.entries.insert(key, Entry { is_ready: false, ..entry });
+    }
+
+    /// Without [`Queue::release`], which is to follow.
+    fn take(&mut self, key: &Key) -> Option<Entry> {
+        let entry = self.entries.remove(key)?;
+        if let Some(host) = self.hosts.get_mut(&entry.host) {
+            host.entries -= 1;
+            if entry.is_ready {
+                host.remove(entry.priority, entry.ready_at, key);
+            } else {
+                self.timers.remove(&(entry.ready_at, key.clone()));
+            }
+        }
+        if let Some(namespace) = self.namespaces.get_mut(key.namespace()) {
+            namespace.entries -= 1;
+        }
+        Some(entry)
+    }
+
+    /// Forgets a host and a namespace that have nothing left.
+    fn release(&mut self, host: &str, namespace: &str) {
+        if self.hosts.get(host).is_some_and(|host| host.entries + host.running == 0) {
+            self.hosts.remove(host);
+        }
+        if self.namespaces.get(namespace).is_some_and(|known| known.entries + known.running == 0) {
+            self.namespaces.remove(namespace);
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn named(namespace: &str, name: &str) -> Named {
-        (namespace.to_owned(), name.to_owned())
-    }
-
-    fn next(line: &mut Line) -> Option<String> {
-        let first = line.next_lane(true)?;
-        let (namespace, name) = line.let_in(first, 1, Instant::now())?;
-        Some(format!("{namespace}/{name}"))
-    }
-
-    fn all(line: &mut Line) -> Vec<String> {
-        std::iter::from_fn(|| next(line)).collect()
-    }
-
-    #[test]
-    fn the_more_urgent_comes_first() {
-        let mut line = Line::default();
-        for (name, lane) in
-            [("resync", Lane::Resync), ("retry", Lane::Retry), ("edit", Lane::Change), ("block", Lane::Block)]
-        {
-            line.wait(&named("a", name), lane);
-        }
-        assert_eq!(all(&mut line), ["a/block", "a/edit", "a/retry", "a/resync"]);
-        assert!(line.is_empty());
-    }
-
-    #[test]
-    fn a_crowded_namespace_takes_turns_with_the_others() {
-        let mut line = Line::default();
-        for index in 0..1_000 {
-            line.wait(&named("crowd", &index.to_string()), Lane::Change);
-        }
-        line.wait(&named("small", "one"), Lane::Change);
-        assert_eq!([next(&mut line).unwrap(), next(&mut line).unwrap()], ["crowd/0", "small/one"]);
-    }
-
-    #[test]
-    fn no_lane_starves_and_nothing_is_lost() {
-        let mut line = Line::default();
-        for index in 0..100 {
-            line.wait(&named("a", &format!("block-{index}")), Lane::Block);
-        }
-        for (name, lane) in [("edit", Lane::Change), ("retry", Lane::Retry), ("resync", Lane::Resync)] {
-            line.wait(&named("a", name), lane);
-        }
-        let order = all(&mut line);
-        assert_eq!(order.len(), 103);
-        for name in ["a/edit", "a/retry", "a/resync"] {
-            assert!(order.iter().position(|who| who == name).unwrap() < 40, "{order:?}");
-        }
-        assert_eq!(order[..7].iter().filter(|who| who.contains("block")).count(), 7);
-    }
-
-    #[test]
-    fn a_retry_is_served_while_edits_and_resyncs_keep_coming() {
-        let mut line = Line::default();
-        line.wait(&named("a", "retry"), Lane::Retry);
-        let mut served = Vec::new();
-        for index in 0..40 {
-            line.wait(&named("a", &format!("edit-{index}")), Lane::Change);
-            line.wait(&named("a", &format!("resync-{index}")), Lane::Resync);
-            served.extend(next(&mut line));
-        }
-        assert!(served.contains(&"a/retry".to_owned()), "{served:?}");
-    }
-
-    #[test]
-    fn who_is_gone_holds_no_place() {
-        let (mut line, now) = (Line::default(), Instant::now());
-        for name in ["gone", "there"] {
-            line.wait(&named("a", name), Lane::Change);
-        }
-        assert_eq!(line.let_in(Lane::Change, 1, now), Some(named("a", "gone")));
-        line.wait(&named("a", "gone too"), Lane::Change);
-        line.retain(|(_, name)| name == "there");
-        assert_eq!((line.coming(now), all(&mut line)), (0, vec!["a/there".to_owned()]));
-    }
-
-    #[test]
-    fn a_better_lane_replaces_the_place_and_a_worse_one_does_not() {
-        let mut line = Line::default();
-        line.wait(&named("a", "first"), Lane::Change);
-        line.wait(&named("a", "second"), Lane::Resync);
-        line.wait(&named("a", "second"), Lane::Block);
-        line.wait(&named("a", "second"), Lane::Retry);
-        assert_eq!(all(&mut line), ["a/second", "a/first"]);
-        assert_eq!([(); 2].map(|()| line.enter(&named("a", "second"))), [Some(1), None]);
-    }
-
-    #[test]
-    fn who_left_is_not_let_in_and_who_does_not_come_is_not_waited_for() {
-        let mut line = Line::default();
-        let now = Instant::now();
-        line.wait(&named("a", "one"), Lane::Change);
-        line.leave(&named("a", "one"));
-        assert_eq!(line.next_lane(true), None);
-        line.wait(&named("a", "two"), Lane::Resync);
-        assert_eq!(line.next_lane(false), None);
-        assert_eq!(line.let_in(Lane::Resync, 1, now), Some(named("a", "two")));
-        assert_eq!((line.coming(now), line.coming(now + LET_IN)), (1, 0));
-    }
-}
+mod tests;

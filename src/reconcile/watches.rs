@@ -3,11 +3,10 @@
 use crate::api::{Auth0Tenant, Auth0UserUpdate};
 use crate::cluster::guarded::Guarded;
 use crate::cluster::watch::{WatchResult, objects};
-use crate::ownership::Claims;
-use crate::queue::dispatch::Admission;
-use crate::reconcile::Shared;
+use crate::queue::Kind;
 use crate::reconcile::object::remembered::Remembered;
-use crate::reconcile::resource::{Agenda, kubectl_migration};
+use crate::reconcile::pass::Updates;
+use crate::reconcile::resource::kubectl_migration;
 use crate::reconcile::tenant::clients::Clients;
 use futures::{Stream, StreamExt as _};
 use kube::ResourceExt as _;
@@ -17,30 +16,57 @@ use kube_runtime::reflector::store::Writer;
 use kube_runtime::watcher::{self, Event};
 use std::collections::HashSet;
 use std::hash::Hash;
+use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
-/// What is watched of `Auth0UserUpdate`s of a namespace, or of all: claims and agendas know of it before the store.
-pub fn watched_updates(
-    shared: &Shared,
-    namespace: Option<&str>,
-    agendas: Arc<Remembered<Agenda>>,
-) -> impl Stream<Item = WatchResult<Auth0UserUpdate>> + Send + use<> {
-    let mut agendas = keeping(agendas);
-    let admission = Arc::clone(&shared.admission);
-    let mut line = lining_up(admission, namespace.map(str::to_owned));
-    let mut claims = claiming(Arc::clone(&shared.rivals.claims), namespace.map(str::to_owned));
+/// Watches the `Auth0UserUpdate`s of a namespace, or of all: ownership knows of each before its pass can begin.
+pub async fn updates(updates: &Updates, namespace: Option<&str>, missing: &watch::Sender<usize>) {
     let forget = |object: &mut Auth0UserUpdate| {
         kubectl_migration::forget(object);
     };
-    objects::<Auth0UserUpdate>(shared.client.clone(), &shared.probes, namespace, forget).inspect(
-        move |event| {
-            agendas(event);
-            claims(event);
-            line(event);
-        },
-    )
+    let mut events =
+        pin!(objects::<Auth0UserUpdate>(updates.client.clone(), &updates.probes, namespace, forget));
+    let mut count = first_list(missing);
+    let (mut listed, mut uids) = (HashSet::new(), HashSet::new());
+    while let Some(event) = events.next().await {
+        count(&event);
+        match event {
+            Ok(Event::Init) => (listed, uids) = (HashSet::new(), HashSet::new()),
+            Ok(Event::InitApply(object)) => {
+                if let Ok(readable) = &object.0 {
+                    updates.conflicts.ownership.list(readable);
+                }
+                uids.insert(object.uid().unwrap_or_default());
+                listed.insert(updates.resources.see(&object, true));
+            }
+            Ok(Event::InitDone) => {
+                updates.conflicts.ownership.retain(namespace, &std::mem::take(&mut uids));
+                updates.resources.retain(namespace, &listed);
+                updates.queue.retain(Kind::Update, namespace, &listed);
+                for key in listed.drain() {
+                    updates.consider(&key);
+                }
+            }
+            Ok(Event::Apply(object)) => {
+                // One that no longer decodes keeps the claims that it had.
+                if let Ok(readable) = &object.0 {
+                    updates.conflicts.ownership.update(readable);
+                }
+                let key = updates.resources.see(&object, false);
+                updates.consider(&key);
+            }
+            Ok(Event::Delete(object)) => {
+                updates.conflicts.ownership.remove(&object.uid().unwrap_or_default());
+                let key = updates.resources.key(&object.namespace().unwrap_or_default(), &object.name_any());
+                updates.resources.forget(&key);
+                updates.queue.remove(&key);
+            }
+            // Told where it arises.
+            Err(_) => {}
+        }
+    }
 }
 
 /// Feeds the store, and answers with the objects that changed. What was listed is woken from the store once that holds
@@ -118,40 +144,6 @@ pub fn keeping<K: kube::Resource, T: Clone + Default>(
 pub fn calling(clients: Arc<Clients>, namespace: Option<String>) -> impl FnMut(&WatchResult<Auth0Tenant>) {
     let kept = Arc::clone(&clients);
     gone(uid, move |uid| clients.forget(uid), move |listed| kept.retain(namespace.as_deref(), listed))
-}
-
-/// Lets what is gone leave the lines.
-pub fn lining_up(
-    admission: Arc<Admission>,
-    namespace: Option<String>,
-) -> impl FnMut(&WatchResult<Auth0UserUpdate>) {
-    let kept = Arc::clone(&admission);
-    gone(
-        |object| (object.namespace().unwrap_or_default(), object.name_any()),
-        move |who| admission.leave(who),
-        move |listed| kept.retain(namespace.as_deref(), listed),
-    )
-}
-
-/// Feeds the claims, before the store, so that no pass knows a resource whose claims are not known. One that
-/// no longer decodes keeps the claims that it had.
-pub fn claiming(claims: Arc<Claims>, namespace: Option<String>) -> impl FnMut(&WatchResult<Auth0UserUpdate>) {
-    let (owners, kept) = (Arc::clone(&claims), Arc::clone(&claims));
-    let mut gone =
-        gone(uid, move |uid| owners.remove(uid), move |listed| kept.retain(namespace.as_deref(), listed));
-    move |event| {
-        if let Ok(Event::InitApply(object)) = event
-            && let Ok(readable) = &object.0
-        {
-            claims.list(readable);
-        }
-        if let Ok(Event::Apply(object)) = event
-            && let Ok(readable) = &object.0
-        {
-            claims.update(readable);
-        }
-        gone(event);
-    }
 }
 
 #[cfg(test)]

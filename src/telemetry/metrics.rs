@@ -16,6 +16,9 @@ const PREFIX: &str = "auth0_user_operator";
 /// What there are passes and watches of.
 const KINDS: [&str; 2] = ["Auth0UserUpdate", "Auth0Tenant"];
 
+/// Why a pass began that came to no end of its own.
+pub const PANICKED: &str = "unknown";
+
 /// All metrics; each is described where it is registered.
 pub struct Metrics {
     registry: Registry,
@@ -37,6 +40,7 @@ struct PassLabels {
     kind: &'static str,
     outcome: &'static str,
     reason: &'static str,
+    why: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -161,8 +165,8 @@ impl Metrics {
     /// Alerts look for an increase, and a counter that appears with 1 has had none.
     fn begin_at_zero(&self) {
         for kind in KINDS {
-            let (outcome, reason) = ("failed", Reason::InternalError.as_str());
-            drop(self.passes.get_or_create(&PassLabels { kind, outcome, reason }));
+            let (outcome, reason, why) = ("failed", Reason::InternalError.as_str(), PANICKED);
+            drop(self.passes.get_or_create(&PassLabels { kind, outcome, reason, why }));
             drop(self.watch_errors.get_or_create(&KindLabels { kind: kind.to_owned() }));
         }
         for method in ["GET", "PATCH", "POST"].map(str::to_owned) {
@@ -173,9 +177,16 @@ impl Metrics {
         }
     }
 
-    /// A pass ended; `reason` is a word of the closed list of reasons.
-    pub fn pass(&self, kind: &'static str, outcome: &'static str, reason: &'static str, elapsed: Duration) {
-        self.passes.get_or_create(&PassLabels { kind, outcome, reason }).inc();
+    /// A pass ended; `reason` is a word of the closed list of reasons, and `why` what it began for.
+    pub fn pass(
+        &self,
+        kind: &'static str,
+        outcome: &'static str,
+        reason: &'static str,
+        why: &'static str,
+        elapsed: Duration,
+    ) {
+        self.passes.get_or_create(&PassLabels { kind, outcome, reason, why }).inc();
         let labels = KindLabels { kind: kind.to_owned() };
         self.pass_seconds.get_or_create(&labels).observe(elapsed.as_secs_f64());
     }
@@ -269,13 +280,13 @@ mod tests {
     #[test]
     fn the_text_is_what_every_scraper_reads() {
         let metrics = Metrics::default();
-        metrics.pass(KINDS[0], "updated", "Applied", Duration::from_millis(30));
+        metrics.pass(KINDS[0], "updated", "Applied", "edited", Duration::from_millis(30));
         let text = metrics.encode().unwrap();
         for lines in [
             "# HELP auth0_user_operator_passes_total Passes, by what came of them.\n# TYPE auth0_user_operator_passes_total counter\nauth0_user_operator_passes_total{",
             "# TYPE auth0_user_operator_pass_seconds histogram\nauth0_user_operator_pass_seconds_sum{kind=\"Auth0UserUpdate\"} 0.03\n",
             "# TYPE auth0_user_operator_build_info gauge\nauth0_user_operator_build_info{version=\"",
-            "auth0_user_operator_passes_total{kind=\"Auth0Tenant\",outcome=\"failed\",reason=\"InternalError\"} 0\n",
+            "auth0_user_operator_passes_total{kind=\"Auth0Tenant\",outcome=\"failed\",reason=\"InternalError\",why=\"unknown\"} 0\n",
         ] {
             assert!(text.contains(lines), "{lines}: {text}");
         }

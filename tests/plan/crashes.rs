@@ -120,6 +120,26 @@ proptest! {
     }
 }
 
+#[test]
+fn once_a_deletion_is_known_no_further_request_begins() {
+    let mut card = orders();
+    card.as_object_mut()
+        .unwrap()
+        .extend(json!({"username": "new", "name": "New"}).as_object().unwrap().clone());
+    let scene = Scene { card, ..plain_scene() };
+    let requests = |fault| {
+        let (mut auth0, mut operator) =
+            (scene.auth0(), Operator { secret: scene.secret.clone(), ..Operator::new(&scene.card) });
+        operator.pass(&mut auth0, fault);
+        auth0.log.len()
+    };
+    let all = requests(Fault::None);
+    assert!(all >= 3, "{all}");
+    let sent: Vec<usize> = (0..20).map(|action| requests(Fault::Deleted(action))).collect();
+    assert_eq!(sent[0], 0);
+    assert!(sent.is_sorted() && (0..=all).all(|count| sent.contains(&count)), "{sent:?}");
+}
+
 /// Everything that acts once, in one spec.
 fn orders() -> Value {
     json!({"passwordSecretRef": {"name": "s", "key": "k"}, "email": "new@example.com", "verifyEmail": true,

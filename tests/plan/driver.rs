@@ -52,6 +52,8 @@ pub enum Fault {
     Conflict(usize),
     /// This action, if it is a write before a request, is written, and its answer never comes.
     Unconfirmed(usize),
+    /// From this action on the watch has told that the resource is deleted.
+    Deleted(usize),
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -335,6 +337,11 @@ impl Status for Port<'_, '_> {
         let mut world = self.0.lock().unwrap();
         *world.durable = entries.onto(world.durable);
         if world.fault == Fault::Conflict(action) { Err(Unwritten::Changed) } else { Ok(()) }
+    }
+
+    fn is_wanted(&self) -> bool {
+        let world = self.0.lock().unwrap();
+        !matches!(world.fault, Fault::Deleted(action) if action <= world.actions)
     }
 
     async fn confirm(&mut self) -> Result<(), Unwritten> {

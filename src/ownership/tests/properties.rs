@@ -1,144 +1,334 @@
-//! The index against a judge that compares everybody with everybody.
+//! The index against a judge that keeps whole values and compares everybody with everybody.
 
 use crate::api::JsonMap;
 use crate::ownership::tests::*;
+use crate::plan::same_json;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-const FIELDS: [&str; 4] = ["email", "name", "userMetadata.a", "userMetadata.b"];
+const FIELDS: [&str; 6] =
+    ["email", "name", "userMetadata.a", "userMetadata.b", "passwordSecretRef", "verifyEmail"];
 
-/// A card of few fields and fewer values, so that resources often meet, and whether kubectl dropped a null
-/// under the key `b`.
-fn card() -> impl Strategy<Value = (Value, bool)> {
-    let value = prop_oneof![Just(json!(1)), Just(json!(2)), Just(Value::Null)];
-    let keys = proptest::collection::btree_map("[ab]", value, 0..3);
-    let connection = prop_oneof![Just(None), Just(Some("People")), Just(Some("Staff"))];
-    let text = || proptest::option::of("[xy]");
-    (text(), text(), connection, proptest::option::of(keys), any::<bool>(), any::<bool>()).prop_map(
-        |(name, email, connection, keys, whole, drops)| {
+/// What a resource is made of: few fields and fewer values, so that resources often meet.
+#[derive(Clone, Debug)]
+struct Card {
+    spec: Value,
+    /// Whether kubectl dropped a null under the key `b`.
+    drops: bool,
+    /// The digest of its password that status remembers.
+    digest: Option<String>,
+}
+
+fn card() -> impl Strategy<Value = Card> {
+    let value = prop_oneof![
+        Just(json!(1)),
+        Just(json!(1.0)),
+        Just(json!({"x": [1, null], "y": "z"})),
+        Just(json!({"y": "z", "x": [1.0, null]})),
+        Just(json!({"x": [1], "y": "z"})),
+        Just(Value::Null)
+    ];
+    let keys = proptest::option::of(proptest::collection::btree_map("[ab]", value, 0..3));
+    let connection = proptest::option::of(prop_oneof![Just("People"), Just("Staff")]);
+    let text = || proptest::option::of("[xyX]");
+    let tenant = prop_oneof![4 => Just("t"), 2 => Just("twin"), 1 => Just("other")];
+    let mode = prop_oneof![9 => Just(None), 1 => Just(Some("Observe"))];
+    let texts = (text(), text(), text(), proptest::option::of(text()));
+    (texts, connection, keys, any::<[bool; 2]>(), tenant, mode, proptest::option::of(any::<bool>())).prop_map(
+        |((name, email, secret, digest), connection, keys, [whole, drops], tenant, mode, verify)| {
             let given = [
                 ("name", name.map(Value::from)),
                 ("email", email.map(|name| json!(format!("{name}@example.com")))),
+                ("passwordSecretRef", secret.map(|name| json!({"name": name, "key": "password"}))),
+                ("verifyEmail", verify.map(Value::from)),
                 ("connection", connection.map(Value::from)),
                 ("userMetadata", keys.map(|keys| json!(keys))),
                 ("clear", whole.then(|| json!(["userMetadata"]))),
+                ("tenantRef", Some(json!({"name": tenant}))),
+                ("mode", mode.map(Value::from)),
             ];
-            let given: BTreeMap<_, _> =
-                given.into_iter().filter_map(|(field, value)| Some((field, value?))).collect();
-            (json!(given), drops)
+            let given = given.into_iter().filter_map(|(field, value)| Some((field, value?)));
+            let spec = json!(given.collect::<BTreeMap<_, _>>());
+            Card { spec, drops, digest: digest.flatten() }
         },
     )
 }
 
-fn made(name: &str, created: u32, (card, drops): &(Value, bool)) -> Auth0UserUpdate {
-    let object = resource(name, created, card);
+/// `t` and `twin` are tenants of one host.
+fn host_of_twins((_, tenant): &Named, _: &str) -> Option<String> {
+    Some(if tenant == "other" { "other" } else { "one" }.to_owned())
+}
+
+fn made(name: &str, uid: &str, created: u32, card: &Card) -> Auth0UserUpdate {
+    let object = resource(name, created, &card.spec);
     let map = object.spec.user_metadata.as_ref();
-    if *drops && map.is_some_and(|map| !map.contains_key("b")) {
+    let object = if card.drops && map.is_some_and(|map| !map.contains_key("b")) {
         with_dropped_null(object, "b")
     } else {
         object
+    };
+    let mut object =
+        with_memory(object, card.digest.clone().map(|digest| ("passwordSecretRef", "Sent", digest)));
+    object.metadata.uid = Some(uid.to_owned());
+    object
+}
+
+/// A whole resource, and when it came and left.
+#[derive(Clone, Debug)]
+struct Known {
+    object: Auth0UserUpdate,
+    arrival: usize,
+    /// Once it is a thing of the past: how many had come by then, and when it is forgotten.
+    left: Option<(usize, Duration)>,
+}
+
+impl Known {
+    fn connection(&self) -> Option<&str> {
+        self.object.spec.connection.value().map(String::as_str)
+    }
+
+    fn name(&self) -> &str {
+        self.object.metadata.name.as_deref().unwrap()
+    }
+
+    fn uid(&self) -> &str {
+        self.object.metadata.uid.as_deref().unwrap()
+    }
+
+    fn host(&self) -> Option<String> {
+        host_of_twins(&("n".to_owned(), self.object.spec.tenant_ref.name.clone()), "n")
+    }
+
+    fn digest(&self) -> Option<&str> {
+        let entry = self.object.status.as_ref()?.triggers.first()?;
+        Some(entry.digest.as_str())
+    }
+
+    /// What it wants of a field: `None` where it does not care.
+    fn wants(&self, field: &str) -> Option<Value> {
+        let spec = &self.object.spec;
+        if spec.mode == Some(crate::api::Mode::Observe) {
+            return None;
+        }
+        let key = match field {
+            "name" => return spec.name.value().map(|name| json!(name)),
+            "email" => return spec.email.value().map(|email| json!(email.to_lowercase())),
+            "verifyEmail" => return spec.verify_email.value().map(|flag| json!(flag)),
+            "passwordSecretRef" => {
+                return spec.password_secret_ref.value().map(|secret| json!(secret.name));
+            }
+            key => key.strip_prefix("userMetadata.").unwrap(),
+        };
+        let drops = self.object.metadata.annotations.is_some();
+        let (map, is_ordered) = (spec.user_metadata.clone(), !spec.clear.is_empty());
+        let is_blank = map.as_ref().is_some_and(JsonMap::is_empty) && !drops;
+        let map = map.unwrap_or_default();
+        let replaces = is_ordered && map.values().any(|value| !value.is_null());
+        let is_held = drops && replaces && key == "b";
+        let wiped = ((is_ordered || is_blank) && !is_held).then_some(Value::Null);
+        map.get(key).cloned().or(wiped)
+    }
+
+    fn agrees(&self, other: &Self, field: &str) -> bool {
+        let (own, theirs) = (self.wants(field).unwrap(), other.wants(field).unwrap());
+        let is_same =
+            field == "passwordSecretRef" && (self.digest().is_none() || self.digest() == other.digest());
+        is_same || same_json(&own, &theirs)
     }
 }
 
-/// What a resource wants of each field that anybody could mean: `None` where it does not care.
-fn wants(object: &Auth0UserUpdate, field: &str) -> Option<Value> {
-    let spec = &object.spec;
-    let key = match field {
-        "name" => return spec.name.value().map(|name| json!(name)),
-        "email" => return spec.email.value().map(|email| json!(email)),
-        key => key.strip_prefix("userMetadata.").unwrap(),
-    };
-    let drops = object.metadata.annotations.is_some();
-    let (map, is_ordered) = (spec.user_metadata.clone(), !spec.clear.is_empty());
-    let is_blank = map.as_ref().is_some_and(JsonMap::is_empty) && !drops;
-    let map = map.unwrap_or_default();
-    let replaces = is_ordered && map.values().any(|value| !value.is_null());
-    let is_held = drops && replaces && key == "b";
-    let wiped = ((is_ordered || is_blank) && !is_held).then_some(Value::Null);
-    map.get(key).cloned().or(wiped)
+/// Which connections name one identity: the primary one has no name but in the first case.
+type Identities = fn(Option<&str>) -> &str;
+const IDENTITIES: [Identities; 3] = [
+    |connection| connection.unwrap_or("People"),
+    |connection| connection.unwrap_or_default(),
+    |_| "the only one",
+];
+
+/// Everything that ever was, whole.
+#[derive(Default)]
+struct Model {
+    known: Vec<Known>,
+    arrivals: usize,
+    now: Duration,
 }
 
-/// The identity that a resource acts on: the primary one unless it names another.
-fn identity(connection: Option<&str>) -> &str {
-    connection.unwrap_or("People")
-}
+impl Model {
+    fn living(&self) -> impl Iterator<Item = &Known> {
+        self.known.iter().filter(|known| known.left.is_none())
+    }
 
-/// Fields of which somebody older wants something else than this resource, and whom it is told of.
-fn judged(objects: &[Auth0UserUpdate], own: &Auth0UserUpdate) -> Vec<(String, String)> {
-    let connection = |object: &Auth0UserUpdate| object.spec.connection.value().cloned();
-    let rank = |object: &&Auth0UserUpdate| {
-        (object.metadata.creation_timestamp.clone().unwrap().0, object.metadata.name.clone())
-    };
-    let conflict = |field: &&str| {
-        let meets = |other: &&Auth0UserUpdate| {
-            *field != "email"
-                || identity(connection(other).as_deref()) == identity(connection(own).as_deref())
+    fn leave(&mut self, uid: &str) -> Option<Known> {
+        let index = self.known.iter().position(|known| known.left.is_none() && known.uid() == uid)?;
+        let mut old = self.known.remove(index);
+        let before = old.clone();
+        old.left = Some((self.arrivals, self.now + TAKEOVER));
+        self.known.push(old);
+        Some(before)
+    }
+
+    fn update(&mut self, object: Auth0UserUpdate) {
+        let claims = object.spec.mode.is_none();
+        let before = self.leave(object.metadata.uid.as_deref().unwrap());
+        let arrival = before.filter(|before| before.object.spec.mode.is_none()).map(|before| before.arrival);
+        let known = Known { object, arrival: arrival.unwrap_or(self.arrivals), left: None };
+        self.arrivals += usize::from(claims && arrival.is_none());
+        self.known.push(known);
+    }
+
+    /// Fields of which an older one wants something else than this resource, and whom it is told of.
+    fn judged(&self, own: &Known, identity: Identities) -> Vec<(String, String)> {
+        let concerns = |other: &&Known| match other.left {
+            None => true,
+            Some((arrivals, until)) => {
+                until > self.now && own.arrival < arrivals && other.name() != own.name()
+            }
         };
-        let claimants = objects.iter().filter(|object| wants(object, field).is_some()).filter(meets);
-        let owner = claimants.min_by_key(rank)?;
-        let differs = wants(own, field).is_some() && wants(owner, field) != wants(own, field);
-        differs.then(|| pair(field, owner.metadata.name.as_deref().unwrap()))
+        let conflict = |field: &&str| {
+            own.wants(field)?;
+            let meets = |other: &&Known| {
+                let is_scoped = !field.starts_with("userMetadata") && *field != "name";
+                other.host().as_deref() == Some("one")
+                    && (!is_scoped || identity(other.connection()) == identity(own.connection()))
+            };
+            // Of one resource, what it is now goes before what it was, and that before what it was earlier.
+            let rank = |(index, other): &(usize, &Known)| {
+                let created = other.object.metadata.creation_timestamp.clone().unwrap().0;
+                (created, other.name().to_owned(), other.left.is_some(), usize::MAX - index)
+            };
+            let all = self.known.iter().enumerate();
+            let claimants =
+                all.filter(|(_, other)| other.wants(field).is_some() && concerns(other) && meets(other));
+            let older = claimants.filter(|claimant| {
+                let ((created, name, ..), (own_created, own_name, ..)) = (rank(claimant), rank(&(0, own)));
+                (created, name) < (own_created, own_name)
+            });
+            let (_, owner) = older.min_by_key(rank)?;
+            (!own.agrees(owner, field)).then(|| pair(field, owner.name()))
+        };
+        let mut judged: Vec<_> = FIELDS.iter().filter_map(conflict).collect();
+        judged.sort();
+        judged
+    }
+}
+
+fn told(ownership: &Ownership, own: &Known, identity: Identities) -> Vec<(String, String)> {
+    let same = |other: Option<&str>| identity(other) == identity(own.connection());
+    named(ownership.conflicts(&own.object, "one", &host_of_twins, own.digest(), &same))
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Edits one of the resources there are.
+    Edit(usize, Card),
+    Remove(usize),
+    /// Makes a new resource, perhaps with a name that there was already.
+    Create(usize, u32, Card),
+    Wait(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0_usize..6, card()).prop_map(|(which, card)| Step::Edit(which, card)),
+        2 => (0_usize..6).prop_map(Step::Remove),
+        2 => (0_usize..6, 0_u32..3, card()).prop_map(|(name, created, card)| Step::Create(name, created, card)),
+        2 => (1_u64..7).prop_map(Step::Wait),
+    ]
+}
+
+/// Carries out a step in both; answers with the uid of the resource that it was about.
+fn apply(
+    step: Step,
+    number: usize,
+    model: &mut Model,
+    index: &mut Index,
+    begun: Instant,
+) -> (String, Affected) {
+    let nth = |which: usize| {
+        let living: Vec<_> = model.living().collect();
+        living.get(which % living.len().max(1)).map(|known| known.object.clone())
     };
-    FIELDS.iter().filter_map(conflict).collect()
+    let now = begun + model.now;
+    let updated = |object: Auth0UserUpdate, model: &mut Model, index: &mut Index| {
+        let uid = object.metadata.uid.clone().unwrap();
+        let affected = index.update(&object, now);
+        model.update(object);
+        (uid, affected)
+    };
+    match step {
+        Step::Edit(which, card) => {
+            let Some(old) = nth(which) else { return (String::new(), Affected::new()) };
+            let (name, uid) = (old.metadata.name.as_deref().unwrap(), old.metadata.uid.as_deref().unwrap());
+            let mut object = made(name, uid, 0, &card);
+            object.metadata.creation_timestamp = old.metadata.creation_timestamp.clone();
+            updated(object, model, index)
+        }
+        Step::Remove(which) => {
+            let Some(old) = nth(which) else { return (String::new(), Affected::new()) };
+            let uid = old.metadata.uid.unwrap();
+            model.leave(&uid);
+            let affected = index.remove(&uid, now);
+            (uid, affected)
+        }
+        Step::Create(name, created, card) => {
+            let name = format!("r{name}");
+            if model.living().any(|known| known.name() == name) {
+                return (String::new(), Affected::new());
+            }
+            updated(made(&name, &format!("{name}-{number}"), created, &card), model, index)
+        }
+        Step::Wait(seconds) => {
+            model.now += Duration::from_secs(seconds);
+            (String::new(), index.take_over(begun + model.now))
+        }
+    }
 }
 
-fn told(claims: &Claims, own: &Auth0UserUpdate) -> Vec<(String, String)> {
-    let connection = own.spec.connection.value().map(String::as_str);
-    let same = |other: Option<&str>| identity(other) == identity(connection);
-    let found = from(own, &same, |standpoint| claims.conflicts(standpoint));
-    found.into_iter().map(|conflict| (conflict.field, conflict.owner)).collect()
-}
+type Views = BTreeMap<String, ([Vec<(String, String)>; 3], Contest)>;
 
-fn mark(claims: &Claims, own: &Auth0UserUpdate) -> Vec<Rival> {
-    from(own, &|_| true, |standpoint| claims.rivals(standpoint))
+fn views(ownership: &Ownership, model: &Model) -> Views {
+    let view = |own: &Known| {
+        let contest = ownership.contest(own.uid(), "one", &host_of_twins);
+        (own.uid().to_owned(), (IDENTITIES.map(|identity| told(ownership, own, identity)), contest))
+    };
+    // Those that claim for another host are judged there.
+    model.living().filter(|own| own.host().as_deref() == Some("one")).map(view).collect()
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 1024, ..ProptestConfig::default() })]
 
-    /// After every edit each resource is told what a comparison with all others says; and whoever is told
-    /// something new by somebody else's edit was woken, and finds its mark moved.
+    /// After every step each resource is told what a comparison of whole values says; and one that is told something
+    /// new by a step of another was woken, and finds its fingerprint moved.
     #[test]
-    fn the_index_agrees_with_comparing_everybody_with_everybody(
-        cards in proptest::collection::vec((card(), 0_u32..3), 1..6),
-        edits in proptest::collection::vec((0_usize..6, proptest::option::of(card())), 0..6),
+    fn the_index_agrees_with_comparing_whole_values(
+        steps in proptest::collection::vec(step(), 1..20),
+        first in proptest::collection::vec((card(), 0_u32..3), 1..6),
     ) {
-        let mut objects: Vec<Auth0UserUpdate> = cards
-            .iter()
-            .enumerate()
-            .map(|(number, (card, created))| made(&format!("r{number}"), *created, card))
-            .collect();
-        let claims = claims_of(&objects);
-        let mut woken = claims.subscribe();
-        for (number, edit) in edits {
-            let Some(object) = objects.get(number) else { continue };
-            let (name, created) =
-                (object.metadata.uid.clone().unwrap(), object.metadata.creation_timestamp.clone());
-            let before: BTreeMap<String, _> = objects
-                .iter()
-                .map(|own| (own.metadata.name.clone().unwrap(), (told(&claims, own), mark(&claims, own))))
-                .collect();
-            if let Some(card) = edit {
-                let mut edited = made(&name, 0, &card);
-                edited.metadata.creation_timestamp = created;
-                claims.update(&edited);
-                objects[number] = edited;
-            } else {
-                claims.remove(&name);
-                objects.remove(number);
-            }
-            let woken: HashSet<String> = std::iter::from_fn(|| woken.try_recv().ok()).map(|(_, name)| name).collect();
-            for own in objects.iter().filter(|own| own.metadata.name.as_ref() != Some(&name)) {
-                let (own_name, now) = (own.metadata.name.as_ref().unwrap(), told(&claims, own));
-                let (told_before, mark_before) = &before[own_name];
-                if *told_before != now {
-                    prop_assert!(woken.contains(own_name), "{} was not woken", own_name);
-                    prop_assert!(*mark_before != mark(&claims, own), "the mark of {} stayed", own_name);
+        let (ownership, begun) = (Ownership::default(), Instant::now());
+        let mut model = Model::default();
+        let created = first.into_iter().enumerate();
+        let created = created.map(|(name, (card, created))| Step::Create(name, created, card));
+        let mut before = Views::new();
+        for (number, step) in created.chain(steps).enumerate() {
+            let (own, affected) =
+                ownership.with(|state| apply(step.clone(), number, &mut model, &mut state.index, begun));
+            let now = views(&ownership, &model);
+            for known in model.living() {
+                let uid = known.uid();
+                let Some((told, contest)) = now.get(uid) else { continue };
+                let judged = IDENTITIES.map(|identity| model.judged(known, identity));
+                prop_assert_eq!(told, &judged, "{} after {:?}", uid, step);
+                let by_name = model.judged(known, IDENTITIES[1]);
+                prop_assert_eq!(contest.contested, !by_name.is_empty(), "{} after {:?}", uid, step);
+                let Some((told_before, contest_before)) = before.get(uid).filter(|_| own != uid) else { continue };
+                if told_before != told {
+                    let is_woken = affected.iter().any(|(_, name)| name == known.name());
+                    prop_assert!(is_woken, "{} was not woken by {:?}", uid, step);
+                    prop_assert!(contest_before.fingerprint != contest.fingerprint, "{}'s stayed after {:?}", uid, step);
                 }
             }
-        }
-        for own in &objects {
-            prop_assert_eq!(told(&claims, own), judged(&objects, own));
+            before = now;
         }
     }
 }

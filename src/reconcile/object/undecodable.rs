@@ -27,6 +27,14 @@ pub struct Told {
     unpublished: u32,
 }
 
+impl Told {
+    /// Whether this generation was told.
+    #[must_use]
+    pub fn is_of(&self, object: &Undecodable) -> bool {
+        self.generation == Some(object.metadata.generation.unwrap_or_default())
+    }
+}
+
 /// Writes the conditions of a resource that does not decode; where the API server does not take them, an event. Logs it
 /// once for each generation. Answers when to try again; else only a change brings it back.
 pub async fn report<K>(client: &Client, told: &mut Told, object: &Undecodable) -> Option<Duration>

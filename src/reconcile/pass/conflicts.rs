@@ -2,43 +2,36 @@
 
 use crate::api::reason::{Failure, Reason};
 use crate::api::{Auth0UserUpdate, Trigger};
-use crate::ownership::{Claimant, Claims, Conflict, Named, Rival, Standpoint};
-use crate::reconcile::resource::references::Contest;
+use crate::ownership::{Contest, Field, Named, Ownership};
 use crate::reconcile::tenant::directory::Directory;
-use crate::user::{Target, User};
+use crate::user::{Target, User, maps};
+use serde_json::Map;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::sync::OwnedMutexGuard;
 
 /// More fields than these make a message no clearer.
 const MOST_FIELDS: usize = 10;
 
-/// The claims of all resources, and the tenants that they are about.
+/// Which resource manages which field, and the tenants that this is about.
 #[derive(Clone)]
-pub struct Rivals {
-    /// Who claims what.
-    pub claims: Arc<Claims>,
+pub struct Conflicts {
+    /// All resources.
+    pub ownership: Arc<Ownership>,
     /// Where the host of a tenant is found.
     pub tenants: Directory,
 }
 
-impl Rivals {
-    /// Compares a resource with its rivals by what is declared.
+impl Conflicts {
+    /// Where a resource stands by what is declared.
     #[must_use]
-    pub fn standing(&self, object: &Auth0UserUpdate, host: &str) -> Contest {
-        let Some(own) = Claimant::of(object) else { return Contest::default() };
-        let connection = object.spec.connection.value().map(String::as_str).filter(|name| !name.is_empty());
-        let certain = self.conflicts(&own, host, &|other| other == connection);
-        // A password that nobody has read and an identity that nobody has looked up may be anything.
-        let own = own.with_password(Some(String::new()));
-        let possible = self.from(&own, host, &|_| true, |standpoint| {
-            self.claims.rivals(standpoint).iter().map(line).collect()
-        });
-        Contest { mark: possible, contested: !certain.is_empty() }
+    pub fn contest(&self, uid: &str, host: &str) -> Contest {
+        self.ownership.contest(uid, host, &|tenant, namespace| self.host_of(tenant, namespace))
     }
 
     /// Waits for a resource's turn among those of its user, where that matters.
-    pub async fn turn(&self, object: &Auth0UserUpdate, host: &str) -> Option<OwnedMutexGuard<()>> {
-        self.claims.turn(&Claimant::of(object)?, host).await
+    pub async fn turn(&self, uid: &str, host: &str) -> Option<OwnedMutexGuard<()>> {
+        self.ownership.turn(uid, host).await
     }
 
     /// Judges a resource by the user as observed. `password` is the digest of the declared password.
@@ -51,58 +44,52 @@ impl Rivals {
         host: &str,
         user: &User,
         target: &Target,
-        password: Option<String>,
+        password: Option<&str>,
     ) -> Result<(), Failure> {
-        let Some(own) = Claimant::of(object) else { return Ok(()) };
         let same_identity = |connection: Option<&str>| {
             user.target(connection).is_ok_and(|other| other.identity == target.identity)
         };
-        let conflicts = self.conflicts(&own.with_password(password), host, &same_identity);
-        let Some(first) = conflicts.first() else { return Ok(()) };
-        let (theirs, others): (Vec<_>, Vec<_>) =
-            conflicts.iter().partition(|conflict| conflict.owner == first.owner);
-        let fields: Vec<&str> =
-            theirs.iter().take(MOST_FIELDS).map(|conflict| conflict.field.as_str()).collect();
+        let host_of = |tenant: &Named, namespace: &str| self.host_of(tenant, namespace);
+        let conflicts = self.ownership.conflicts(object, host, &host_of, password, &same_identity);
+        if conflicts.is_empty() {
+            return Ok(());
+        }
+        let keys = known_keys(object, user);
+        let conflicts: BTreeSet<(String, String)> =
+            conflicts.into_iter().map(|conflict| (conflict.field.name(&keys), conflict.owner)).collect();
+        let Some((_, first)) = conflicts.first() else { return Ok(()) };
+        let (theirs, others): (Vec<_>, Vec<_>) = conflicts.iter().partition(|(_, owner)| owner == first);
+        let fields: Vec<&str> = theirs.iter().take(MOST_FIELDS).map(|(field, _)| field.as_str()).collect();
         let more = if theirs.len() > MOST_FIELDS || !others.is_empty() { " and more" } else { "" };
         Err(Failure::new(
             Reason::ManagementConflict,
             format!(
-                "{} is older and manages {}{more} of this user, so nothing of this resource is sent: remove the fields from one of the two",
-                first.owner,
+                "{first} is older and manages {}{more} of this user, so nothing of this resource is sent: remove the fields from one of the two",
                 fields.join(", ")
             ),
         ))
     }
 
-    /// The memory of orders that other resources of the same user hold.
+    /// What other resources of the same user remember of one-time actions.
     #[must_use]
-    pub fn twins(&self, object: &Auth0UserUpdate, host: &str) -> Vec<Trigger> {
-        let Some(own) = Claimant::of(object) else { return Vec::new() };
-        self.from(&own, host, &|_| true, |standpoint| self.claims.memory_of_twins(standpoint))
+    pub fn siblings(&self, uid: &str, host: &str) -> Vec<Trigger> {
+        self.ownership.siblings(uid, host, &|tenant, namespace| self.host_of(tenant, namespace))
     }
 
-    fn conflicts(
-        &self,
-        own: &Claimant,
-        host: &str,
-        same_identity: &dyn Fn(Option<&str>) -> bool,
-    ) -> Vec<Conflict> {
-        self.from(own, host, same_identity, |standpoint| self.claims.conflicts(standpoint))
-    }
-
-    fn from<T>(
-        &self,
-        own: &Claimant,
-        host: &str,
-        same_identity: &dyn Fn(Option<&str>) -> bool,
-        view: impl FnOnce(&Standpoint<'_>) -> T,
-    ) -> T {
-        let host_of = |tenant: &Named, namespace: &str| self.tenants.host(tenant, namespace);
-        view(&Standpoint { own, host, host_of: &host_of, same_identity })
+    fn host_of(&self, tenant: &Named, namespace: &str) -> Option<String> {
+        self.tenants.host(tenant, namespace)
     }
 }
 
-fn line(rival: &Rival) -> String {
-    let Rival { field, name, connection, digest, agrees } = rival;
-    format!("{field} {name} {connection:?} {digest:?} {agrees}\n")
+/// The keys of metadata that a conflict can be about: those that the resource declares, and of maps that it claims
+/// whole those that the user has.
+fn known_keys<'a>(object: &'a Auth0UserUpdate, user: &'a User) -> HashMap<Field, &'a str> {
+    let maps = maps(&object.spec).into_iter();
+    let keys = maps.flat_map(|(map, declared)| {
+        let cleared = object.spec.clear.iter();
+        let cleared = cleared.filter_map(move |entry| entry.strip_prefix(map.spec_name())?.strip_prefix('.'));
+        let keys = [declared, user.metadata(map.auth0_name())].into_iter().flatten().flat_map(Map::keys);
+        keys.map(String::as_str).chain(cleared).map(move |key| (Field::key(map, key), key))
+    });
+    keys.collect()
 }

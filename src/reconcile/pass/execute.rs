@@ -41,6 +41,8 @@ pub trait Status {
     fn write(&mut self, entries: &Entries) -> impl Future<Output = Result<(), Unwritten>> + Send;
     /// Writes the memory of orders after a request, onto a changed object too, which is then `Changed`.
     fn insist(&mut self, entries: &Entries) -> impl Future<Output = Result<(), Unwritten>> + Send;
+    /// Whether the resource still asks for anything, as far as the watch has told.
+    fn is_wanted(&self) -> bool;
     /// Reads the object again: `Changed` where it does not ask for the same as before, or where its status is another.
     fn confirm(&mut self) -> impl Future<Output = Result<(), Unwritten>> + Send;
 }
@@ -237,6 +239,9 @@ impl Execution {
                 self.progress.sent.clear();
                 was_read_again = true;
                 continue;
+            }
+            if !status.is_wanted() {
+                return Err(self.ended_by(Unwritten::Gone));
             }
             match self.perform(&step, auth0, status).await {
                 Ok(rejected) => rejection = rejected.or(rejection),

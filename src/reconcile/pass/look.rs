@@ -5,16 +5,18 @@ use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode, conditions};
 use crate::auth0::{self, Effect};
 use crate::plan::intents::{Entries, Unsent};
 use crate::plan::{Desired, Memory, Progress, Step};
-use crate::queue::dispatch::Entry;
+use crate::queue::dispatch::Permit;
+use crate::reconcile::object::fingerprint::Fingerprint;
 use crate::reconcile::object::schedule;
 use crate::reconcile::pass::execute::{
     Auth0, End, Execution, Pass, Status as _, Unwritten, execute, preview,
 };
 use crate::reconcile::pass::status_writer::Ledger;
-use crate::reconcile::pass::{ANEW, RECHECK, Updates, password};
-use crate::reconcile::resource::references::Circumstances;
-use crate::reconcile::resource::why::{self, Wake};
-use crate::reconcile::resource::{Agenda, kubectl_migration};
+use crate::reconcile::pass::{ANEW, Updates, password};
+use crate::reconcile::resource::Agenda;
+use crate::reconcile::resource::record::Record;
+use crate::reconcile::resource::references::References;
+use crate::reconcile::resource::why::{self, Why};
 use crate::reconcile::status::conclude::problem;
 use crate::reconcile::status::outcome::{Extent, Outcome};
 use crate::reconcile::tenant::directory::Tenant;
@@ -27,29 +29,24 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 impl Updates {
-    /// One look at Auth0, from a fresh read of the object to its published status. Answers with a delay
-    /// where the pass has to begin anew.
+    /// One look at Auth0, to its published status. Answers with a delay where the pass has to begin anew.
     pub async fn look(
         &self,
-        object: &Auth0UserUpdate,
-        around: &Circumstances,
+        ledger: &mut Ledger,
+        references: &References,
         forgives: bool,
         agenda: &mut Agenda,
-        entry: &Entry<'_>,
+        permit: &Permit,
     ) -> Option<Duration> {
-        let _turn = match &around.tenant {
-            Ok(tenant) => self.rivals.turn(object, &tenant.host).await,
+        let generation = ledger.object().metadata.generation;
+        let uid = ledger.object().uid().unwrap_or_default();
+        let turn = match &references.tenant {
+            Ok(tenant) => self.conflicts.turn(&uid, &tenant.host).await,
             Err(_) => None,
         };
-        let mut ledger = self.ledger(object);
-        match ledger.reload().await {
-            Ok(()) => {}
-            // Nothing to look at, and nothing to come back to; the watch will say so.
-            Err(Unwritten::Gone) => return Some(RECHECK),
-            Err(Unwritten::Changed | Unwritten::Failed(_)) => {
-                agenda.failures = agenda.failures.saturating_add(1);
-                return Some(schedule::backoff(agenda.failures, None));
-            }
+        // Others may have carried out meanwhile what this resource asks for.
+        if turn.is_some() && ledger.reload().await.is_err() {
+            return Some(ANEW);
         }
         let remembered = match ledger.object().mode() {
             Mode::Apply => ledger.remember_nulls().await,
@@ -57,20 +54,19 @@ impl Updates {
             Mode::Observe => Ok(()),
         };
         let mut fresh = ledger.object().clone();
-        if fresh.metadata.generation != object.metadata.generation || fresh.is_paused() {
+        if fresh.metadata.generation != generation || fresh.is_paused() {
             return Some(ANEW);
         }
         fresh.status.get_or_insert_default().explicit_nulls = ledger.known_nulls();
         if let Some(wait) = agenda.wait_for_kubectl(&mut fresh, Instant::now()) {
             return Some(wait);
         }
-        // The cache was behind: somebody, perhaps this process, has looked already.
-        if why::decide(&fresh, around, agenda, Instant::now()) == Wake::Sleep {
-            return None;
-        }
+        let record = Record::of(&fresh);
+        let why = why::why(&record, references, agenda, Instant::now());
+        let first = why.first().copied()?;
         if let Some(known) = agenda.unwritten_onto(&ledger.status().triggers) {
             match ledger.write(&known).await {
-                Ok(()) => agenda.unwritten = Entries::default(),
+                Ok(()) => agenda.unfinished().unwritten = Entries::default(),
                 Err(Unwritten::Failed(failure)) => {
                     self.unpublished(&fresh, &failure, agenda).await;
                     return None;
@@ -84,8 +80,8 @@ impl Updates {
         }
         if forgives {
             agenda.failures = 0;
-            agenda.refusals.clear();
-            agenda.doubt.clear();
+            agenda.unfinished().refusals.clear();
+            agenda.unfinished().doubt.clear();
         }
         let outcome = Outcome {
             generation: fresh.metadata.generation.unwrap_or_default(),
@@ -93,7 +89,7 @@ impl Updates {
             request: fresh.unhandled_request().cloned(),
             mode: fresh.mode(),
             forgives,
-            password_pending: why::password_changed(&fresh, &around.secret, agenda),
+            password_pending: why::password_changed(&record, &references.secret, agenda),
             ..Outcome::default()
         };
         let started = Instant::now();
@@ -102,12 +98,12 @@ impl Updates {
                 Looked::refused(outcome, failure)
             }
             Ok(()) | Err(_) => {
-                self.observe_and_execute(&fresh, around, outcome, agenda, &mut ledger, entry).await
+                self.observe_and_execute(&fresh, references, outcome, agenda, ledger, permit).await
             }
         };
-        report(&fresh, &before, &looked.outcome, started.elapsed(), &self.probes.metrics);
+        report(&fresh, first, &before, &looked.outcome, started.elapsed(), &self.probes.metrics);
         if looked.anew {
-            self.note(&ledger);
+            self.note(ledger);
             return Some(ANEW);
         }
         agenda.own(&looked.outcome.entries);
@@ -119,10 +115,10 @@ impl Updates {
         if extent != Extent::Whole {
             agenda.due = Some(Instant::now() + ANEW);
         }
-        let published = self.publish(&mut ledger, Some(&looked.outcome)).await;
+        let published = self.publish(ledger, Some(&looked.outcome)).await;
         agenda.keep_unwritten(&published, &looked.outcome.entries);
         // Before the turn ends, so that the next one knows.
-        self.note(&ledger);
+        self.note(ledger);
         if extent == Extent::Interrupted {
             // The next look judges the rest, so nothing is noted as judged.
             return None;
@@ -133,51 +129,40 @@ impl Updates {
         }
         agenda.unpublished = 0;
         agenda.told_unwritable = false;
-        agenda.take_note(&fresh, around, looked.rivals.unwrap_or_else(|| around.rivals.mark.clone()));
+        agenda.take_note(&fresh, references, looked.rivals.unwrap_or(references.contest.fingerprint));
         agenda.try_again(&ledger.status(), &looked.outcome, resync);
         None
-    }
-
-    /// Lets the claims know what was written.
-    fn note(&self, ledger: &Ledger) {
-        let object = ledger.object();
-        if kubectl_migration::is_there(object) {
-            let mut object = object.clone();
-            kubectl_migration::forget(&mut object);
-            self.rivals.claims.note(&object);
-        } else {
-            self.rivals.claims.note(object);
-        }
     }
 
     async fn observe_and_execute(
         &self,
         object: &Auth0UserUpdate,
-        around: &Circumstances,
+        references: &References,
         mut outcome: Outcome,
         agenda: &mut Agenda,
         ledger: &mut Ledger,
-        entry: &Entry<'_>,
+        permit: &Permit,
     ) -> Looked {
-        let (desired, tenant, auth0) = match self.dependencies(object, around).await {
+        let (desired, tenant, auth0) = match self.dependencies(object, references).await {
             Ok(dependencies) => dependencies,
             Err(failure) => return Looked::refused(outcome, failure),
         };
         outcome.ignored = Some(desired.ignored.clone());
-        let correlation_id = format!("{}/{}", object.uid().unwrap_or_default(), outcome.generation);
+        let uid = object.uid().unwrap_or_default();
+        let correlation_id = format!("{uid}/{}", outcome.generation);
         let host = Permitted {
             client: &auth0,
-            entry,
+            permit,
             user_id: &object.spec.user_id,
             correlation_id: &correlation_id,
         };
-        entry.begin();
-        let mut progress = Progress { doubt: agenda.doubt.clone(), ..Progress::default() };
+        permit.begin();
+        let mut progress = Progress { doubt: agenda.unfinished().doubt.clone(), ..Progress::default() };
         let user = match auth0.user(&object.spec.user_id).await {
             Ok(user) => user,
             Err(error)
                 if may_block_unread(object, &desired, &error)
-                    && !self.rivals.standing(object, &tenant.host).contested =>
+                    && !self.conflicts.contest(&uid, &tenant.host).contested =>
             {
                 match block_unread(&host, ledger, error).await {
                     Ok((user, sent)) => {
@@ -194,28 +179,35 @@ impl Updates {
             }
             Err(error) => return Looked::failed(outcome, error),
         };
-        let undone =
-            Unsent::undo(&agenda.unsent, &ledger.status().triggers, user.text("last_password_reset"));
+        let undone = Unsent::undo(
+            &agenda.unfinished().unsent,
+            &ledger.status().triggers,
+            user.text("last_password_reset"),
+        );
         if !undone.is_empty()
             && let Err(unwritten) = ledger.write(&undone).await
         {
             return Looked::unwritten(outcome, unwritten);
         }
         let target = user.target(desired.connection.as_deref()).ok();
-        agenda.identity = target.as_ref().map(|target| target.identity.clone());
+        agenda.identity = target
+            .as_ref()
+            .filter(|_| desired.password.is_some())
+            .map(|target| target.identity.as_str().into());
         let memory = Memory {
-            twins: self.rivals.twins(object, &tenant.host),
+            twins: self.conflicts.siblings(&uid, &tenant.host),
             ..recall(ledger, object, &outcome, agenda)
         };
         let password =
-            password::observe(object, &desired, &around.secret, &memory, &user, &self.secrets, &self.key)
+            password::observe(object, &desired, &references.secret, &memory, &user, &self.secrets, &self.key)
                 .await;
         // Taken with the judgement: what comes and goes before it must not be noted as judged.
-        let rivals = Some(self.rivals.standing(object, &tenant.host).mark);
+        let rivals = Some(self.conflicts.contest(&uid, &tenant.host).fingerprint);
         if let Some(target) = &target {
             let digest =
                 password::digest(&password, &memory, &self.key, &tenant.host, &object.spec.user_id, target);
-            if let Err(failure) = self.rivals.judge(object, &tenant.host, &user, target, digest) {
+            if let Err(failure) = self.conflicts.judge(object, &tenant.host, &user, target, digest.as_deref())
+            {
                 let refused = Looked::refused(Outcome { user: Some(user), ..outcome }, failure);
                 return Looked { rivals, ..refused };
             }
@@ -233,8 +225,8 @@ impl Updates {
             execution
         } else {
             let mut execution = execute(&pass, &host, ledger, user, memory, progress).await;
-            agenda.unsent = std::mem::take(&mut execution.unsent);
-            agenda.doubt = std::mem::take(&mut execution.progress.doubt);
+            agenda.unfinished().unsent = std::mem::take(&mut execution.unsent);
+            agenda.unfinished().doubt = std::mem::take(&mut execution.progress.doubt);
             execution
         };
         outcome.password_pending &= !execution.password_is_settled();
@@ -246,13 +238,13 @@ impl Updates {
     async fn dependencies<'a>(
         &self,
         object: &Auth0UserUpdate,
-        around: &'a Circumstances,
+        references: &'a References,
     ) -> Result<(Desired, &'a Tenant, Arc<auth0::Client>), Failure> {
         schedule::resync_interval(object.spec.resync_interval.value().map(String::as_str))
             .map_err(|message| Failure::new(Reason::InvalidRequest, message))?;
         let desired =
             Desired::read(&object.spec, object.last_applied_nulls().as_ref(), object.remembered_nulls())?;
-        let tenant = around.tenant.as_ref().map_err(Clone::clone)?;
+        let tenant = references.tenant.as_ref().map_err(Clone::clone)?;
         let resource = tenant.object.0.as_ref().map_err(|_| {
             Failure::new(Reason::TenantNotReady, "the tenant cannot be read by this version of the operator")
         })?;
@@ -264,7 +256,7 @@ impl Updates {
 /// A user of a tenant, with the right to call its host.
 struct Permitted<'a> {
     client: &'a auth0::Client,
-    entry: &'a Entry<'a>,
+    permit: &'a Permit,
     user_id: &'a str,
     /// Leads back from the tenant's log to the resource and its generation.
     correlation_id: &'a str,
@@ -272,7 +264,7 @@ struct Permitted<'a> {
 
 impl Auth0 for Permitted<'_> {
     async fn turn(&self) -> Result<(), auth0::Error> {
-        self.entry.turn(self.client.pace()).await?;
+        self.permit.turn(self.client.pace()).await?;
         self.client.pace().clear().await
     }
 
@@ -294,8 +286,8 @@ struct Looked {
     outcome: Outcome,
     retry_after: Option<Duration>,
     anew: bool,
-    /// The mark of the rivals that it was judged by.
-    rivals: Option<String>,
+    /// The fingerprint of the rivals that it was judged by.
+    rivals: Option<Fingerprint>,
 }
 
 impl Looked {
@@ -377,15 +369,15 @@ fn fills_profile(desired: &Desired) -> bool {
 
 /// An unknown connection is easier to mend where the known ones are named.
 fn with_choices(failure: Failure, tenant: &Tenant) -> Failure {
-    if failure.reason != Reason::UnknownConnection || tenant.choices.is_empty() {
+    if failure.reason != Reason::UnknownConnection || tenant.choices().is_empty() {
         return failure;
     }
-    let names: Vec<&str> = tenant.choices.iter().take(10).map(|choice| choice.name.as_str()).collect();
+    let names: Vec<&str> = tenant.choices().iter().take(10).map(|choice| choice.name.as_str()).collect();
     Failure::new(failure.reason, format!("{}; the tenant has: {}", failure.message, names.join(", ")))
 }
 
 /// What earlier passes left in status.
-fn recall(ledger: &Ledger, object: &Auth0UserUpdate, outcome: &Outcome, agenda: &Agenda) -> Memory {
+fn recall(ledger: &Ledger, object: &Auth0UserUpdate, outcome: &Outcome, agenda: &mut Agenda) -> Memory {
     let status = ledger.status();
     let now = Instant::now();
     Memory {
@@ -400,6 +392,7 @@ fn recall(ledger: &Ledger, object: &Auth0UserUpdate, outcome: &Outcome, agenda: 
             status.refused_fields
         },
         retry: agenda
+            .unfinished()
             .refusals
             .iter()
             .filter(|(_, due)| **due <= now)
@@ -415,13 +408,14 @@ fn recall(ledger: &Ledger, object: &Auth0UserUpdate, outcome: &Outcome, agenda: 
 /// Tells log and metrics what a look came to; of what the resource shows already, only whoever asks for it.
 fn report(
     object: &Auth0UserUpdate,
+    why: Why,
     before: &Auth0UserUpdateStatus,
     outcome: &Outcome,
     elapsed: Duration,
     metrics: &Metrics,
 ) {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-    let (generation, requests) = (outcome.generation, outcome.requests);
+    let (generation, requests, why) = (outcome.generation, outcome.requests, why.as_str());
     let problem = problem(before, outcome, Timestamp::now()).map(|failure| failure.reason);
     let (came_to, done) = match (outcome.changed_auth0(), outcome.mode) {
         (true, _) => ("updated", Reason::Applied),
@@ -429,14 +423,14 @@ fn report(
         (false, Mode::Apply) => ("unchanged", Reason::Applied),
     };
     let came_to = if problem.is_some() { "failed" } else { came_to };
-    metrics.pass("Auth0UserUpdate", came_to, problem.unwrap_or(done).as_str(), elapsed);
+    metrics.pass("Auth0UserUpdate", came_to, problem.unwrap_or(done).as_str(), why, elapsed);
     if let Some(reason) = problem.filter(|reason| !is_shown(before, generation, *reason)) {
-        tracing::warn!(namespace, name, generation, requests, %reason, ?elapsed, "not all was done");
+        tracing::warn!(namespace, name, generation, why, requests, %reason, ?elapsed, "not all was done");
     } else if outcome.changed_auth0() {
-        tracing::info!(namespace, name, generation, requests, ?elapsed, "updated");
+        tracing::info!(namespace, name, generation, why, requests, ?elapsed, "updated");
     } else {
         let reason = problem.map(tracing::field::display);
-        tracing::debug!(namespace, name, generation, requests, reason, ?elapsed, "looked");
+        tracing::debug!(namespace, name, generation, why, requests, reason, ?elapsed, "looked");
     }
 }
 

@@ -4,357 +4,320 @@ pub mod conflicts;
 pub mod execute;
 mod look;
 mod password;
+mod publish;
 mod status_writer;
 
+use crate::api::Auth0UserUpdate;
 use crate::api::reason::{Failure, Reason};
-use crate::api::{Auth0UserUpdate, Field};
-use crate::cluster;
-use crate::cluster::guarded::Guarded;
-use crate::cluster::secrets::Secrets;
-use crate::cluster::synced::Listed;
-use crate::ownership::Named;
+use crate::cluster::guarded::{Guarded, Undecodable};
+use crate::cluster::secrets::{Known, Secrets};
+use crate::cluster::synced::Synced;
+use crate::ownership::Contest;
 use crate::plan::TriggerKey;
-use crate::queue::dispatch::{Admission, Entry};
-use crate::reconcile::object::remembered::Remembered;
+use crate::queue::Key;
+use crate::queue::dispatch::{Dispatcher, Permit};
+use crate::reconcile::object::fingerprint::of_version;
 use crate::reconcile::object::{schedule, undecodable};
-use crate::reconcile::resource::Agenda;
-use crate::reconcile::resource::references::Contest;
-use crate::reconcile::resource::references::{Circumstances, SecretState};
-use crate::reconcile::resource::why::{self, Wake};
-use crate::reconcile::status::conclude::conclude;
-use crate::reconcile::status::outcome::Outcome;
-use crate::reconcile::status::{dropped, events};
+use crate::reconcile::resource::next::{Next, next};
+use crate::reconcile::resource::record::Record;
+use crate::reconcile::resource::references::{References, SecretState};
+use crate::reconcile::resource::resources::{Resource, Resources, Stored};
+use crate::reconcile::resource::why::{self, Decision};
+use crate::reconcile::resource::{Agenda, kubectl_migration};
+use crate::reconcile::status::dropped::Nulls;
 use crate::reconcile::tenant::clients::Clients;
-use crate::reconcile::tenant::directory::{self, Tenant};
+use crate::reconcile::tenant::directory;
 use crate::telemetry::health::Probes;
-use conflicts::Rivals;
+use crate::telemetry::metrics::PANICKED;
+use conflicts::Conflicts;
 use execute::Unwritten;
 use futures::FutureExt as _;
-use k8s_openapi::jiff::Timestamp;
+use kube::Client;
 use kube::api::Api;
-use kube::{Client, Resource as _, ResourceExt as _};
-use kube_runtime::controller::Action;
 use password::Rewritten;
 use status_writer::Ledger;
-use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Pause before a pass that lost a race begins anew.
 pub const ANEW: Duration = Duration::from_secs(1);
-/// How often what no watch tells is tried again.
+/// How often what no watch tells is asked for.
 pub const RECHECK: Duration = Duration::from_mins(1);
-/// An API server that refuses an outcome at once is asked again within this time.
-const PERSISTENCE: Duration = Duration::from_secs(2);
-/// How often an outcome is written onto a changed object.
-const PUBLISH_ATTEMPTS: u32 = 5;
 
 /// What a pass works with.
 pub struct Updates {
     /// Kubernetes.
     pub client: Client,
-    /// Whether everything that is watched was listed once.
-    pub listed: Listed,
+    /// All resources.
+    pub resources: Arc<Resources>,
     /// Other resources of the same users, and the tenants.
-    pub rivals: Rivals,
+    pub conflicts: Conflicts,
     /// Auth0.
     pub clients: Arc<Clients>,
     /// Secrets.
     pub secrets: Arc<Secrets>,
-    /// When a look may begin.
-    pub admission: Arc<Admission>,
+    /// Who goes next, and when.
+    pub queue: Arc<Dispatcher>,
     /// What is counted and watched.
     pub probes: Arc<Probes>,
     /// The operator's key.
     pub key: Arc<TriggerKey>,
-    /// What is remembered between passes.
-    pub agendas: Arc<Remembered<Agenda>>,
-}
-
-/// One pass. Never fails and never panics: the answer is when to come back.
-///
-/// # Errors
-/// None.
-pub async fn reconcile(
-    object: Arc<Guarded<Auth0UserUpdate>>,
-    updates: Arc<Updates>,
-) -> Result<Action, Infallible> {
-    let pass = Box::pin(AssertUnwindSafe(updates.serve(&object)).catch_unwind());
-    let next = updates.probes.pass(pass).await.unwrap_or(Some(RECHECK));
-    Ok(next.map_or_else(Action::await_change, Action::requeue))
+    /// Where passes may begin.
+    pub synced: Synced,
 }
 
 impl Updates {
-    async fn serve(&self, object: &Guarded<Auth0UserUpdate>) -> Option<Duration> {
+    /// One pass, from what is known of the resource to its place in the queue for the next one. Never fails and never
+    /// panics.
+    pub async fn pass(&self, key: &Key, permit: Permit) {
+        let Some(known) = self.resources.begin(key) else { return };
         let started = Instant::now();
-        match &object.0 {
-            Ok(readable) => match AssertUnwindSafe(self.visit(readable)).catch_unwind().await {
-                Ok(next) => next,
-                Err(_) => self.panicked(readable, started).await,
-            },
-            Err(undecodable) => {
-                self.admission.leave(&(object.namespace().unwrap_or_default(), object.name_any()));
-                let uid = object.uid().unwrap_or_default();
-                let mut agenda = self.agendas.of(&uid);
-                let told = &mut agenda.undecodable;
-                let next = undecodable::report::<Auth0UserUpdate>(&self.client, told, undecodable).await;
-                self.agendas.keep(&uid, agenda);
-                next
+        let (uid, mut agenda) = (known.uid().to_owned(), known.agenda);
+        let pass = async {
+            match &known.stored {
+                Stored::Unreadable(undecodable) => self.report(undecodable, &mut agenda).await,
+                Stored::Readable(record) => self.visit(key, record, &mut agenda, &permit).await,
             }
+        };
+        let pass = Box::pin(AssertUnwindSafe(pass).catch_unwind());
+        let wait = if let Ok(wait) = self.probes.pass(pass).await {
+            wait
+        } else {
+            agenda = self.resources.remembered(key);
+            self.panicked(key, &uid, &mut agenda, started).await
+        };
+        agenda.not_before = wait.map(|wait| Instant::now() + wait);
+        drop(permit);
+        if let Some((known, is_quiet)) = self.resources.end(key, &uid, agenda) {
+            self.enqueue(key, known, is_quiet);
         }
     }
 
-    /// Decides whether to look, looks, and keeps the agenda. Answers when to come back by itself.
-    async fn visit(&self, object: &Auth0UserUpdate) -> Option<Duration> {
-        if self.listed.wait().await.is_err() {
-            return Some(RECHECK);
+    /// Something has happened that a resource may have to do with: gives it its place in the queue.
+    pub fn consider(&self, key: &Key) {
+        if let Some(known) = self.resources.wake(key) {
+            self.enqueue(key, known, false);
         }
-        let uid = object.uid().unwrap_or_default();
-        let who = (object.namespace().unwrap_or_default(), object.name_any());
-        if object.metadata.deletion_timestamp.is_some() {
-            self.admission.leave(&who);
-            return None;
+    }
+
+    /// `after_pass`: nothing but a pass of it has happened.
+    fn enqueue(&self, key: &Key, mut known: Resource, after_pass: bool) {
+        if !self.synced.has(key.namespace()) {
+            return;
         }
-        let mut agenda = self.agendas.of(&uid);
-        if object.is_paused() {
-            self.admission.leave(&who);
-            agenda.scheduled = false;
-            self.agendas.keep(&uid, agenda);
-            let failure = Failure::new(Reason::Paused, "paused by annotation; nothing is sent");
-            return self.publish_failure(object, failure, 0).await;
-        }
-        let around = self.circumstances(object).await;
         let now = Instant::now();
-        why::begin(object, &around, &mut agenda, now);
-        let mut wake = why::decide(object, &around, &agenda, now);
-        // Whatever else it waits for.
-        let tells = why::password_changed(object, &around.secret, &agenda) && object.seems_done();
-        if tells || wake == Wake::LookIfPasswordChanged {
-            let rewritten = self.compare_password(object, &around, &mut agenda).await;
-            if tells && rewritten == Rewritten::Another {
-                self.announce_password(object, &agenda).await;
+        let (next, host) = match &known.stored {
+            Stored::Unreadable(undecodable) => {
+                let at = known.agenda.not_before.filter(|_| after_pass);
+                let is_told = known.agenda.undecodable.is_of(undecodable);
+                (at.or((!is_told).then_some(now)).map(Next::telling), None)
             }
-            wake = why::decide(object, &around, &agenda, now);
-            if wake == Wake::LookIfPasswordChanged {
-                wake = Wake::Look { forgives: true };
+            Stored::Readable(record) => {
+                let references = self.known_references(key, record);
+                if !known.agenda.scheduled && !record.is_paused {
+                    why::begin(record, &references, &mut known.agenda, now);
+                    self.resources.keep(key, known.agenda.clone());
+                }
+                let host = references.tenant.as_ref().ok().map(|tenant| tenant.host.clone());
+                (next(record, &references, &known, after_pass, now), host)
             }
+        };
+        let Some(Next { calls, priority, at }) = next else { return self.queue.remove(key) };
+        if at > now {
+            // What it waited for before may be later, or earlier, now.
+            self.queue.remove(key);
         }
-        let next = match wake {
-            Wake::Look { forgives } => {
-                if let Some(entry) = self.enter(&who, object, &around, &agenda) {
-                    let anew = Box::pin(self.look(object, &around, forgives, &mut agenda, &entry)).await;
-                    anew.or_else(|| agenda.rest(Instant::now()))
-                } else {
-                    let mut ledger = self.ledger(object);
-                    if ledger.explicit_nulls() != object.remembered_nulls() {
-                        // Where it is not written, this process knows all the same.
-                        let _ = ledger.remember_nulls().await;
-                    }
-                    None
-                }
-            }
-            Wake::LookIfPasswordChanged | Wake::Sleep => {
-                self.admission.leave(&who);
-                agenda.secret_unavailable = matches!(around.secret, SecretState::Unavailable(_));
-                let sooner = self.sleep(object, &around).await;
-                let mut ledger = self.ledger(object);
-                if !dropped::is_told(object) || ledger.explicit_nulls() != object.remembered_nulls() {
-                    // Not written: the next wake-up finds it so again.
-                    let _ = self.publish(&mut ledger, None).await;
-                }
-                sooner.into_iter().chain(agenda.rest(Instant::now())).min()
-            }
-        };
-        self.agendas.keep(&uid, agenda);
-        next
+        self.queue.add(key.clone(), host.as_deref().filter(|_| calls), priority, at);
     }
 
-    /// Whether a look may begin. Without a tenant it calls nobody, so nobody is to wait for it in a line. Else the
-    /// resource is woken in its turn.
-    fn enter(
-        &self,
-        who: &Named,
-        object: &Auth0UserUpdate,
-        around: &Circumstances,
-        agenda: &Agenda,
-    ) -> Option<Entry<'_>> {
-        let Ok(Tenant { host, .. }) = &around.tenant else {
-            self.admission.leave(who);
-            return Some(Entry::to_nobody());
-        };
-        let pace = self.clients.pace(host);
-        pace.set_rate(self.rivals.tenants.rate(host));
-        self.admission.ask(host, &pace, who, why::lane(object, around, agenda))
+    /// What a resource refers to, as far as it is known without a call.
+    fn known_references(&self, key: &Key, record: &Record) -> References {
+        let secret = record.secret.as_deref().map_or(SecretState::Undeclared, |name| {
+            match self.secrets.known(key.namespace(), name) {
+                Known::At(Some(version)) => SecretState::At(version),
+                Known::At(None) => SecretState::Unavailable(password::missing(name)),
+                Known::Pending => SecretState::Pending,
+                Known::Unwatched => SecretState::Unwatched,
+            }
+        });
+        self.references(record, secret)
     }
 
-    async fn circumstances(&self, object: &Auth0UserUpdate) -> Circumstances {
-        let namespace = object.namespace().unwrap_or_default();
-        let tenant = directory::resolve(&self.rivals.tenants, &namespace, &object.spec.tenant_ref);
-        let host = tenant.as_ref().map(|tenant| tenant.host.as_str());
-        let rivals = host.map_or_else(|_| Contest::default(), |host| self.rivals.standing(object, host));
-        let secret = match &object.spec.password_secret_ref {
-            Field::Absent | Field::Null => SecretState::Undeclared,
-            Field::Value(reference) => match self.secrets.version(&namespace, &reference.name).await {
+    /// The same, the Secret being asked for where no watch tells.
+    async fn found_references(&self, key: &Key, record: &Record) -> References {
+        let secret = match record.secret.as_deref() {
+            None => SecretState::Undeclared,
+            Some(name) => match self.secrets.version(key.namespace(), name).await {
                 Ok(Some(version)) => SecretState::At(version),
-                Ok(None) => SecretState::Unavailable(password::missing(&reference.name)),
+                Ok(None) => SecretState::Unavailable(password::missing(name)),
                 Err(failure) => SecretState::Unavailable(failure),
             },
         };
-        Circumstances { tenant, secret, rivals }
+        self.references(record, secret)
+    }
+
+    fn references(&self, record: &Record, secret: SecretState) -> References {
+        let tenant = directory::resolve(&self.conflicts.tenants, &record.namespace, &record.tenant);
+        let host = tenant.as_ref().map(|tenant| tenant.host.as_str());
+        let contest =
+            host.map_or_else(|_| Contest::default(), |host| self.conflicts.contest(&record.uid, host));
+        References { tenant, secret, contest }
+    }
+
+    /// Tells a resource that cannot be read so.
+    async fn report(&self, object: &Undecodable, agenda: &mut Agenda) -> Option<Duration> {
+        undecodable::report::<Auth0UserUpdate>(&self.client, &mut agenda.undecodable, object).await
+    }
+
+    /// Decides again by what there is now, and looks at Auth0 or tells what has to be told. Answers when to come back,
+    /// where that is sooner than the agenda says.
+    async fn visit(
+        &self,
+        key: &Key,
+        known: &Record,
+        agenda: &mut Agenda,
+        permit: &Permit,
+    ) -> Option<Duration> {
+        agenda.not_before = None;
+        let nulls = Arc::clone(agenda.nulls.get_or_insert_default());
+        let mut ledger = match self.read(key, &known.uid, nulls).await {
+            Ok(ledger) => ledger,
+            // The watch will say so.
+            Err(Unwritten::Gone) => return None,
+            Err(Unwritten::Changed | Unwritten::Failed(_)) => {
+                agenda.failures = agenda.failures.saturating_add(1);
+                return Some(schedule::backoff(agenda.failures, None));
+            }
+        };
+        let (object, record) = (ledger.object().clone(), Record::of(ledger.object()));
+        if record.is_deleted {
+            return None;
+        }
+        if record.is_paused {
+            agenda.scheduled = false;
+            let failure = Failure::new(Reason::Paused, "paused by annotation; nothing is sent");
+            return self.publish_failure(&mut ledger, failure, 0).await;
+        }
+        let references = self.found_references(key, &record).await;
+        why::begin(&record, &references, agenda, Instant::now());
+        let mut decision = why::decide(&why::why(&record, &references, agenda, Instant::now()));
+        let announces = record.seems_done && why::password_changed(&record, &references.secret, agenda);
+        if announces || decision == Decision::ComparePassword {
+            let rewritten = self.compare_password(&object, &references, agenda).await;
+            if announces && rewritten == Rewritten::Another {
+                self.announce_password(&mut ledger, agenda).await;
+            }
+            decision = why::decide(&why::why(&record, &references, agenda, Instant::now()));
+        }
+        let forgives = match decision {
+            Decision::Pass { forgives } => forgives,
+            Decision::ComparePassword => true,
+            Decision::Sleep => return self.tell(&mut ledger, &record, &references, agenda).await,
+        };
+        let host = references.tenant.as_ref().ok().map(|tenant| tenant.host.as_str());
+        if permit.host() != host {
+            // It has its turn at that host still to wait for, and the nulls are known when that comes.
+            let _ = ledger.remember_nulls().await;
+            return None;
+        }
+        Box::pin(self.look(&mut ledger, &references, forgives, agenda, permit)).await
+    }
+
+    /// Nothing to look at; but what is lost on the way is told, and that the Secret is gone.
+    async fn tell(
+        &self,
+        ledger: &mut Ledger,
+        record: &Record,
+        references: &References,
+        agenda: &mut Agenda,
+    ) -> Option<Duration> {
+        let missing =
+            if let SecretState::Unavailable(failure) = &references.secret { Some(failure) } else { None };
+        agenda.secret_unavailable = missing.is_some();
+        if let Some(failure) = missing.filter(|_| record.is_applied) {
+            self.publish_failure(ledger, failure.clone(), 0).await;
+        }
+        if !record.tells_nulls || ledger.explicit_nulls() != ledger.object().remembered_nulls() {
+            // Not written: the next wake-up finds it so again.
+            let _ = self.publish(ledger, None).await;
+            self.note(ledger);
+        }
+        missing.map(|_| RECHECK)
     }
 
     /// Reads a Secret that was written again and compares its content with the one that Auth0 was given.
     async fn compare_password(
         &self,
         object: &Auth0UserUpdate,
-        around: &Circumstances,
+        references: &References,
         agenda: &mut Agenda,
     ) -> Rewritten {
-        let Ok(tenant) = &around.tenant else { return Rewritten::Unclear };
+        let Ok(tenant) = &references.tenant else { return Rewritten::Unclear };
         // Before the first look, the primary identity is the likely one.
         let identity = agenda.identity.as_deref().unwrap_or(&object.spec.user_id);
         let found = password::compare(object, &self.secrets, &self.key, &tenant.host, identity).await;
-        match (found, &around.secret) {
-            (Rewritten::Judged, SecretState::At(version)) => agenda.judged_secret = Some(version.clone()),
-            // Made for another identity, the digest of the same password differs.
-            (Rewritten::Another, _)
-                if agenda.identity.is_none() && object.spec.connection.value().is_some() =>
-            {
-                return Rewritten::Unclear;
-            }
-            _ => {}
+        let SecretState::At(version) = &references.secret else { return found };
+        if found == Rewritten::Judged {
+            agenda.judged_secret = Some(of_version(version));
+            return found;
+        }
+        agenda.compared_secret = Some(of_version(version));
+        // Made for another identity, the digest of the same password differs.
+        if agenda.identity.is_none() && object.spec.connection.value().is_some() {
+            return Rewritten::Unclear;
         }
         found
     }
 
     /// Says that the Secret holds a new password, before anything else: until its turn comes and Auth0 has answered,
     /// the resource must not be taken for done.
-    async fn announce_password(&self, object: &Auth0UserUpdate, agenda: &Agenda) {
+    async fn announce_password(&self, ledger: &mut Ledger, agenda: &Agenda) {
         let failure = Failure::new(
             Reason::PasswordPending,
             "the Secret of spec.passwordSecretRef holds a new password that is not set in Auth0 yet; the operator sends it as soon as the tenant's rate limit allows",
         );
         // Where it cannot be written, the password is sent all the same.
-        self.publish_failure(object, failure, agenda.failures).await;
+        self.publish_failure(ledger, failure, agenda.failures).await;
     }
 
-    /// Nothing to look at; but a Secret that is gone from an applied resource is told.
-    async fn sleep(&self, object: &Auth0UserUpdate, around: &Circumstances) -> Option<Duration> {
-        let SecretState::Unavailable(failure) = &around.secret else { return None };
-        if object.is_applied() {
-            self.publish_failure(object, failure.clone(), 0).await;
-        }
-        Some(RECHECK)
-    }
-
-    /// Publishes a failure that was found without a look, the `failures`-th in a row. Answers when to try
-    /// that again.
-    async fn publish_failure(
+    async fn panicked(
         &self,
-        object: &Auth0UserUpdate,
-        failure: Failure,
-        failures: u32,
+        key: &Key,
+        uid: &str,
+        agenda: &mut Agenda,
+        started: Instant,
     ) -> Option<Duration> {
-        let mut ledger = self.ledger(object);
-        let generation = object.metadata.generation.unwrap_or_default();
-        let mode = object.mode();
-        let password_pending = failure.reason == Reason::PasswordPending;
-        let failure = Some(failure);
-        let outcome = Outcome { generation, failure, failures, password_pending, mode, ..Outcome::default() };
-        self.publish(&mut ledger, Some(&outcome)).await.is_err().then_some(RECHECK)
-    }
-
-    fn ledger(&self, object: &Auth0UserUpdate) -> Ledger {
-        let nulls = self.agendas.of(&object.uid().unwrap_or_default()).nulls;
-        Ledger::new(self.api(object), object.clone(), nulls)
-    }
-
-    fn api(&self, object: &Auth0UserUpdate) -> Api<Auth0UserUpdate> {
-        Api::namespaced(self.client.clone(), &object.namespace().unwrap_or_default())
-    }
-
-    /// Writes the status that the outcome asks for, onto a changed object too. Without an outcome, only what
-    /// is said and remembered of nulls is brought up to date.
-    ///
-    /// # Errors
-    /// Why it is not there. An object that is gone needs none.
-    pub async fn publish(&self, ledger: &mut Ledger, outcome: Option<&Outcome>) -> Result<(), Failure> {
-        let (begun, mut pause) = (Instant::now(), Duration::from_millis(100));
-        let mut last = "the resource changes faster than its status can be written".to_owned();
-        for _ in 0..PUBLISH_ATTEMPTS {
-            let previous = ledger.status();
-            let mut plain = previous.clone();
-            dropped::untell(&mut plain.conditions);
-            let mut next = match outcome {
-                Some(outcome) => conclude(&plain, outcome, Timestamp::now()),
-                None => plain,
-            };
-            next.explicit_nulls = ledger.explicit_nulls();
-            dropped::tell(&mut next, ledger.object());
-            if next == previous {
-                return Ok(());
-            }
-            let mut events = events::announce(&previous, &next, outcome);
-            if next.observed_generation != previous.observed_generation {
-                events.extend(events::inexact_integers(&ledger.object().spec));
-            }
-            let written = match ledger.replace(next).await {
-                Ok(()) => {
-                    cluster::events::publish(&self.client, &ledger.object().object_ref(&()), events).await;
-                    return Ok(());
-                }
-                Err(Unwritten::Changed) => ledger.reload().await,
-                // Nobody else would tell what was done.
-                Err(Unwritten::Failed(failure))
-                    if failure.reason == Reason::InternalError && begun.elapsed() < PERSISTENCE =>
-                {
-                    last = failure.message;
-                    tokio::time::sleep(pause).await;
-                    pause *= 2;
-                    Ok(())
-                }
-                Err(unwritten) => Err(unwritten),
-            };
-            match written {
-                Ok(()) | Err(Unwritten::Changed) => {}
-                Err(Unwritten::Gone) => return Ok(()),
-                Err(Unwritten::Failed(failure)) => return Err(failure),
-            }
-        }
-        Err(Failure::new(Reason::InternalError, last))
-    }
-
-    /// Tells once that a status cannot be written, and waits ever longer.
-    pub async fn unpublished(&self, object: &Auth0UserUpdate, failure: &Failure, agenda: &mut Agenda) {
-        tracing::warn!(namespace = object.namespace(), name = object.name_any(), %failure, "the status was not written");
-        if failure.reason == Reason::InvalidRequest && !std::mem::replace(&mut agenda.told_unwritable, true) {
-            let event = cluster::events::warning(failure.reason.as_str(), &failure.message);
-            cluster::events::publish(&self.client, &object.object_ref(&()), vec![event]).await;
-        }
-        agenda.unpublished = agenda.unpublished.saturating_add(1);
-        let wait = schedule::backoff(agenda.unpublished, schedule::resync_or_default(&object.spec));
-        agenda.due = Some(Instant::now() + wait);
-    }
-
-    async fn panicked(&self, object: &Auth0UserUpdate, started: Instant) -> Option<Duration> {
-        let uid = object.uid().unwrap_or_default();
-        let mut agenda = self.agendas.of(&uid);
         // Whatever was sent since then is not known.
-        agenda.unsent.clear();
+        agenda.unfinished().unsent.clear();
         agenda.expect_late(Instant::now());
         agenda.failures += 1;
         let wait = schedule::backoff(agenda.failures, Some(schedule::DEFAULT_RESYNC));
         agenda.due = Some(Instant::now() + wait);
         agenda.scheduled = true;
-        tracing::error!(namespace = object.namespace(), name = object.name_any(), "the pass panicked");
+        tracing::error!(namespace = &**key.namespace(), name = key.name(), "the pass panicked");
         let failure =
             Failure::new(Reason::InternalError, "the operator has a defect: see its log and report it");
-        let failures = agenda.failures;
-        self.probes.metrics.pass("Auth0UserUpdate", "failed", failure.reason.as_str(), started.elapsed());
-        self.agendas.keep(&uid, agenda);
-        self.publish_failure(object, failure, failures).await;
+        let reason = failure.reason.as_str();
+        self.probes.metrics.pass("Auth0UserUpdate", "failed", reason, PANICKED, started.elapsed());
+        let nulls = Arc::clone(agenda.nulls.get_or_insert_default());
+        if let Ok(mut ledger) = self.read(key, uid, nulls).await {
+            self.publish_failure(&mut ledger, failure, agenda.failures).await;
+        }
         Some(wait)
+    }
+
+    /// Lets everybody know what was written, before the watch tells it.
+    fn note(&self, ledger: &Ledger) {
+        let mut object = ledger.object().clone();
+        kubectl_migration::forget(&mut object);
+        self.conflicts.ownership.note(&object);
+        self.resources.see(&Guarded(Ok(object)), false);
+    }
+
+    async fn read(&self, key: &Key, uid: &str, nulls: Arc<Mutex<Nulls>>) -> Result<Ledger, Unwritten> {
+        let api = Api::namespaced(self.client.clone(), key.namespace());
+        Ledger::read(api, key.name(), uid, nulls, Arc::clone(&self.resources)).await
     }
 }

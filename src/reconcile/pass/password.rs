@@ -28,6 +28,8 @@ pub async fn observe(
     let Some(reference) = &desired.password else { return Password::Undeclared };
     match state {
         SecretState::Undeclared => Password::Undeclared,
+        // No pass begins to send before it has asked.
+        SecretState::Pending | SecretState::Unwatched => Password::Held(missing(&reference.name)),
         SecretState::Unavailable(failure) => Password::Held(failure.clone()),
         SecretState::At(version) if !must_read_password(memory, key, user, version) => Password::Unchanged,
         SecretState::At(_) => {

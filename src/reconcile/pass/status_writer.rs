@@ -8,6 +8,7 @@ use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus};
 use crate::cluster::client::{self, within_deadline};
 use crate::plan::intents::Entries;
 use crate::reconcile::pass::execute::{Status, Unwritten};
+use crate::reconcile::resource::resources::Resources;
 use crate::reconcile::status::dropped::Nulls;
 use crate::reconcile::status::outputs;
 use kube::api::{Api, PostParams};
@@ -22,14 +23,36 @@ pub struct Ledger {
     api: Api<Auth0UserUpdate>,
     object: Auth0UserUpdate,
     nulls: Arc<Mutex<Nulls>>,
+    resources: Arc<Resources>,
 }
 
 impl Ledger {
-    /// Begins with an object of a cache, and with what is known of its nulls.
-    #[must_use]
-    pub fn new(api: Api<Auth0UserUpdate>, object: Auth0UserUpdate, nulls: Arc<Mutex<Nulls>>) -> Self {
-        let ledger = Self { api, object, nulls };
-        ledger.nulls().see(&ledger.object, false);
+    /// Reads an object, of which these nulls are known.
+    ///
+    /// # Errors
+    /// `Gone` where it is not there, or another one of that name is.
+    pub async fn read(
+        api: Api<Auth0UserUpdate>,
+        name: &str,
+        uid: &str,
+        nulls: Arc<Mutex<Nulls>>,
+        resources: Arc<Resources>,
+    ) -> Result<Self, Unwritten> {
+        let object = within_deadline(api.get(name)).await.map_err(|error| unwritten(&error))?;
+        if object.metadata.uid.as_deref() != Some(uid) {
+            return Err(Unwritten::Gone);
+        }
+        Ok(Self::begin(api, object, nulls, resources))
+    }
+
+    fn begin(
+        api: Api<Auth0UserUpdate>,
+        object: Auth0UserUpdate,
+        nulls: Arc<Mutex<Nulls>>,
+        resources: Arc<Resources>,
+    ) -> Self {
+        let ledger = Self { api, object, nulls, resources };
+        ledger.nulls().see(&ledger.object, true);
         ledger
     }
 
@@ -169,6 +192,13 @@ impl Status for Ledger {
         self.write(entries).await
     }
 
+    fn is_wanted(&self) -> bool {
+        let metadata = &self.object.metadata;
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let key = self.resources.key(&text(&metadata.namespace), &text(&metadata.name));
+        self.resources.is_wanted(&key, &text(&metadata.uid))
+    }
+
     async fn confirm(&mut self) -> Result<(), Unwritten> {
         let before = self.object.clone();
         self.reload().await?;
@@ -243,7 +273,7 @@ mod tests {
         let raw_output = Some(JsonMap::new());
         object.status =
             Some(Auth0UserUpdateStatus { user: Some(user), raw_output, ..Auth0UserUpdateStatus::default() });
-        Ledger::new(Api::namespaced(client, "n"), object, Arc::default())
+        Ledger::begin(Api::namespaced(client, "n"), object, Arc::default(), Arc::default())
     }
 
     fn reason(written: Result<(), Unwritten>) -> Option<Reason> {
@@ -313,11 +343,12 @@ mod tests {
         });
         let api = Api::namespaced(Client::new(failing, "default"), "n");
         let nulls = Arc::default();
-        let mut before = Ledger::new(api.clone(), version(2, json!({"plan": null})), Arc::clone(&nulls));
+        let mut before =
+            Ledger::begin(api.clone(), version(2, json!({"plan": null})), Arc::clone(&nulls), Arc::default());
         before.reload().await.unwrap();
         assert_eq!(reason(before.remember_nulls().await), Some(Reason::InternalError));
         // The next pass.
-        let next = Ledger::new(api, version(3, json!({})), nulls);
+        let next = Ledger::begin(api, version(3, json!({})), nulls, Arc::default());
         assert_eq!(next.known_nulls(), ["userMetadata.plan"]);
     }
 
@@ -331,7 +362,8 @@ mod tests {
         });
         let api: Api<Auth0UserUpdate> = Api::namespaced(Client::new(pruning, "default"), "n");
         let nulls = Arc::default();
-        let begin = |metadata| Ledger::new(api.clone(), version(1, metadata), Arc::clone(&nulls));
+        let begin =
+            |metadata| Ledger::begin(api.clone(), version(1, metadata), Arc::clone(&nulls), Arc::default());
         let mut ledger = begin(json!({"plan": null}));
         assert_eq!(ledger.explicit_nulls(), ["userMetadata.plan"]);
         assert_eq!(reason(ledger.remember_nulls().await), Some(Reason::CrdOutdated));

@@ -19,12 +19,6 @@ pub fn forget(object: &mut Auth0UserUpdate) -> bool {
     user || app
 }
 
-/// Whether there are any.
-#[must_use]
-pub fn is_there(object: &Auth0UserUpdate) -> bool {
-    left(object).contains(&true)
-}
-
 /// Of `userMetadata` and `appMetadata`.
 fn left(object: &Auth0UserUpdate) -> [bool; 2] {
     let spec = &object.spec;

@@ -1,19 +1,23 @@
 //! What this process remembers of each resource between passes.
 
 pub mod kubectl_migration;
+pub mod next;
+pub mod record;
 pub mod references;
+pub mod resources;
 pub mod why;
 
 use crate::api::reason::{Failure, Reason, Retry};
-use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, RefusedField, SecretVersion, Trigger, conditions};
+use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, RefusedField, Trigger, conditions};
 use crate::plan::intents::{Entries, Unsent, is_begun};
+use crate::reconcile::object::fingerprint::{Fingerprint, of_version};
 use crate::reconcile::object::{schedule, undecodable};
-use crate::reconcile::resource::references::{Circumstances, SecretState};
+use crate::reconcile::resource::references::{References, SecretState};
 use crate::reconcile::status::dropped::Nulls;
 use crate::reconcile::status::outcome::Outcome;
 use k8s_openapi::jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -35,6 +39,8 @@ pub struct Agenda {
     pub due: Option<Instant>,
     /// When a request whose effect is unknown can no longer arrive: until a look began after it, one is due then.
     pub late_until: Option<Instant>,
+    /// A pass asked to come back no sooner than then, unless something happens.
+    pub not_before: Option<Instant>,
     /// Whether `due` was ever decided.
     pub scheduled: bool,
     /// Passes in a row that ended early.
@@ -46,19 +52,29 @@ pub struct Agenda {
     /// Whether the resource was told that its status cannot be written.
     pub told_unwritable: bool,
     /// The tenant as it was last used; its first sight is the baseline.
-    pub tenant: Option<String>,
+    pub tenant: Option<Fingerprint>,
     /// What stood in the way when it was last judged; its first sight is the baseline.
-    pub rivals: Option<String>,
+    pub rivals: Option<Fingerprint>,
     /// The assume-sent annotation as it was last acted on.
     pub assume_sent: Option<bool>,
     /// The Secret content that the last look took into account, whatever came of it.
-    pub judged_secret: Option<SecretVersion>,
-    /// The identity that the last look acted on.
-    pub identity: Option<String>,
-    /// Digests of orders that this process began and whose end it does not know.
-    pub begun: BTreeSet<String>,
+    pub judged_secret: Option<Fingerprint>,
+    /// The Secret content that was last compared with what was sent, without an answer.
+    pub compared_secret: Option<Fingerprint>,
     /// Whether the password Secret was not to be had at the last visit.
     pub secret_unavailable: bool,
+    /// The identity that the last look acted on, where a password may have to be compared.
+    pub identity: Option<Box<str>>,
+    /// What is known of nulls; one for all passes of the resource, be they ended by a panic.
+    pub nulls: Option<Arc<Mutex<Nulls>>>,
+    unfinished: Option<Box<Unfinished>>,
+}
+
+/// What most resources have nothing of.
+#[derive(Clone, Debug, Default)]
+pub struct Unfinished {
+    /// Digests of orders that this process began and whose end it does not know.
+    pub begun: BTreeSet<String>,
     /// What a pass learned of orders and could not write down.
     pub unwritten: Entries,
     /// Orders that status may show as begun, and that were not sent.
@@ -71,11 +87,35 @@ pub struct Agenda {
     pub refusals: BTreeMap<String, Instant>,
     /// Fields of a rejected request that the last pass had not narrowed to the one at fault.
     pub doubt: BTreeSet<String>,
-    /// What is known of nulls; one for all passes of the resource, be they ended by a panic.
-    pub nulls: Arc<Mutex<Nulls>>,
+}
+
+impl Unfinished {
+    fn is_empty(&self) -> bool {
+        let Self { begun, unwritten, unsent, unsettled, foreign, refusals, doubt } = self;
+        begun.is_empty()
+            && unwritten.is_empty()
+            && unsent.is_empty()
+            && unsettled.is_none()
+            && foreign.is_none()
+            && refusals.is_empty()
+            && doubt.is_empty()
+    }
 }
 
 impl Agenda {
+    /// What is unfinished, to be changed.
+    pub fn unfinished(&mut self) -> &mut Unfinished {
+        self.unfinished.get_or_insert_default()
+    }
+
+    /// Lets go of what says nothing, before it is kept.
+    #[must_use]
+    pub fn slim(mut self) -> Self {
+        self.unfinished.take_if(|unfinished| unfinished.is_empty());
+        self.nulls.take_if(|nulls| nulls.lock().unwrap_or_else(PoisonError::into_inner).is_empty());
+        self
+    }
+
     /// Decides when to look again after a look that began then and found this status, and counts failures in the
     /// outcome.
     pub fn look_again(
@@ -107,14 +147,14 @@ impl Agenda {
     }
 
     /// Remembers what this look was about, so that only a change of it wakes the resource. `rivals` is the
-    /// mark of those that it was judged by.
-    pub fn take_note(&mut self, object: &Auth0UserUpdate, around: &Circumstances, rivals: String) {
-        self.tenant = Some(around.tenant_mark());
+    /// fingerprint of those that it was judged by.
+    pub fn take_note(&mut self, object: &Auth0UserUpdate, references: &References, rivals: Fingerprint) {
+        self.tenant = Some(references.tenant_fingerprint());
         self.rivals = Some(rivals);
         self.assume_sent = object.assume_sent();
-        self.secret_unavailable = matches!(around.secret, SecretState::Unavailable(_));
-        if let SecretState::At(version) = &around.secret {
-            self.judged_secret = Some(version.clone());
+        self.secret_unavailable = matches!(references.secret, SecretState::Unavailable(_));
+        if let SecretState::At(version) = &references.secret {
+            self.judged_secret = Some(of_version(version));
         }
     }
 
@@ -122,14 +162,14 @@ impl Agenda {
     /// may still be on its way to Auth0.
     pub fn wait_for_others(&mut self, triggers: &[Trigger], now: Instant) -> Option<Duration> {
         let Some(order) =
-            triggers.iter().find(|entry| is_begun(entry) && !self.begun.contains(&entry.digest))
+            triggers.iter().find(|entry| is_begun(entry) && !self.unfinished().begun.contains(&entry.digest))
         else {
-            self.foreign = None;
+            self.unfinished().foreign = None;
             return None;
         };
-        let known = self.foreign.take().filter(|(digest, _)| *digest == order.digest);
+        let known = self.unfinished().foreign.take().filter(|(digest, _)| *digest == order.digest);
         let (digest, seen) = known.unwrap_or_else(|| (order.digest.clone(), now));
-        self.foreign = Some((digest, seen));
+        self.unfinished().foreign = Some((digest, seen));
         (seen + IN_FLIGHT).checked_duration_since(now).filter(|rest| !rest.is_zero())
     }
 
@@ -137,44 +177,38 @@ impl Agenda {
     /// old maps is taken out: nobody asks for it.
     pub fn wait_for_kubectl(&mut self, object: &mut Auth0UserUpdate, now: Instant) -> Option<Duration> {
         if !kubectl_migration::forget(object) {
-            self.unsettled = None;
+            self.unfinished().unsettled = None;
             return None;
         }
         let generation = object.metadata.generation.unwrap_or_default();
-        let known = self.unsettled.filter(|(seen, _)| *seen == generation);
-        let (_, seen) = *self.unsettled.insert(known.unwrap_or((generation, now)));
+        let known = self.unfinished().unsettled.filter(|(seen, _)| *seen == generation);
+        let (_, seen) = *self.unfinished().unsettled.insert(known.unwrap_or((generation, now)));
         (seen + KUBECTL).checked_duration_since(now).filter(|rest| !rest.is_zero())
     }
 
     /// Keeps what a pass learned where its status could not be written.
     pub fn keep_unwritten(&mut self, published: &Result<(), Failure>, entries: &Entries) {
-        self.unwritten = if published.is_err() { entries.clone() } else { Entries::default() };
+        self.unfinished().unwritten = if published.is_err() { entries.clone() } else { Entries::default() };
     }
 
     /// What is known of orders that status still shows as begun; `None` where that is nothing.
     #[must_use]
-    pub fn unwritten_onto(&self, triggers: &[Trigger]) -> Option<Entries> {
-        let known = self.unwritten.ended_of(triggers);
+    pub fn unwritten_onto(&mut self, triggers: &[Trigger]) -> Option<Entries> {
+        let known = self.unfinished().unwritten.ended_of(triggers);
         (!known.is_empty()).then_some(known)
     }
 
     /// Remembers which unfinished orders are this process's own, after a pass that touched any.
     pub fn own(&mut self, entries: &Entries) {
         if !entries.is_empty() {
-            self.begun = entries.begun().map(str::to_owned).collect();
+            self.unfinished().begun = entries.begun().map(str::to_owned).collect();
         }
-    }
-
-    /// How long to sleep; `None` where only a change brings the resource back.
-    #[must_use]
-    pub fn rest(&self, now: Instant) -> Option<Duration> {
-        self.due.map(|due| due.saturating_duration_since(now))
     }
 
     /// Decides when to try each rejected field again. Those that were just rejected wait as long as they
     /// have been; how long those waited that this process does not know cannot be told.
     pub fn try_again(&mut self, status: &Auth0UserUpdateStatus, outcome: &Outcome, resync: Option<Duration>) {
-        let known = std::mem::take(&mut self.refusals);
+        let known = std::mem::take(&mut self.unfinished().refusals);
         let Some(resync) = resync else { return };
         let now = Instant::now();
         let due = |refused: &RefusedField| {
@@ -188,7 +222,7 @@ impl Agenda {
             };
             (field.clone(), due)
         };
-        self.refusals = status.refused_fields.iter().map(due).collect();
+        self.unfinished().refusals = status.refused_fields.iter().map(due).collect();
     }
 }
 
@@ -225,7 +259,7 @@ mod tests {
 
         /// In how many seconds it looks again by itself.
         fn rest(&self) -> Option<u64> {
-            self.0.rest(Instant::now()).map(|rest| rest.as_secs())
+            self.0.due.map(|due| due.saturating_duration_since(Instant::now()).as_secs())
         }
     }
 

@@ -2,6 +2,8 @@
 
 use crate::api::SecretVersion;
 use crate::api::reason::Failure;
+use crate::ownership::Contest;
+use crate::reconcile::object::fingerprint::{Fingerprint, fingerprint};
 use crate::reconcile::tenant::directory::Tenant;
 
 /// The password Secret as it stands.
@@ -13,34 +15,29 @@ pub enum SecretState {
     At(SecretVersion),
     /// Not there, or not readable.
     Unavailable(Failure),
+    /// Not known yet: the watch of its namespace has begun, and will tell.
+    Pending,
+    /// Not known, and no watch tells: it has to be asked for.
+    Unwatched,
 }
 
 /// What surrounds a resource, as far as it can be known without a call to Auth0.
-pub struct Circumstances {
+pub struct References {
     /// The tenant, or why it cannot be used.
     pub tenant: Result<Tenant, Failure>,
     /// The password Secret.
     pub secret: SecretState,
     /// Other resources of the same user.
-    pub rivals: Contest,
+    pub contest: Contest,
 }
 
-impl Circumstances {
+impl References {
     /// What of the tenant is compared from pass to pass.
     #[must_use]
-    pub fn tenant_mark(&self) -> String {
+    pub fn tenant_fingerprint(&self) -> Fingerprint {
         match &self.tenant {
-            Ok(tenant) => tenant.fingerprint.clone(),
-            Err(failure) => failure.to_string(),
+            Ok(tenant) => tenant.fingerprint,
+            Err(failure) => fingerprint(&(failure.reason, &failure.message)),
         }
     }
-}
-
-/// Who stands in a resource's way, as far as can be told without a look at Auth0.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Contest {
-    /// Changes where the resource has to be judged again.
-    pub mark: String,
-    /// Whether somebody does, where connections of different names are different identities.
-    pub contested: bool,
 }

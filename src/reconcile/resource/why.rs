@@ -1,200 +1,182 @@
-//! Whether a wake-up has to look at Auth0 at all. Pure.
+//! Why a resource wants a pass, what follows from that, and how urgent it is. Pure.
 //!
 //! A wake-up decides nothing: status changes, labels and foreign annotations wake a resource too.
 
-use crate::api::conditions::{self, READY, SYNCED};
-use crate::api::reason::{Reason, Retry, Standing};
-use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode};
-use crate::plan::intents::is_begun;
-use crate::queue::Lane;
-use crate::reconcile::resource::references::{Circumstances, SecretState};
-use crate::reconcile::resource::{Agenda, schedule};
-use crate::reconcile::status::dropped;
-use crate::user::Attribute;
+use super::Agenda;
+use super::record::Record;
+use super::references::{References, SecretState};
+use crate::api::reason::Reason;
+use crate::queue::Priority;
+use crate::reconcile::object::fingerprint::of_version;
+use crate::reconcile::object::schedule;
 use tokio::time::Instant;
 
 /// A block that failed so often in a row waits with the others that fail.
 const PATIENCE: u32 = 5;
 
+/// What speaks for a pass. The first that holds is told in the log and counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Status speaks of another generation.
+    Edited,
+    /// The requested-at or the assume-sent annotation asks for it.
+    Requested,
+    /// The conditions speak of a pause that is over.
+    Unpaused,
+    /// The password Secret is there again.
+    SecretBack,
+    /// The password Secret may hold something that was not judged.
+    SecretChanged,
+    /// The tenant is another one, or as good as.
+    TenantChanged,
+    /// kubectl's annotation gives a metadata map another meaning.
+    AnnotationChanged,
+    /// Another resource of the user came into the way, or went out of it.
+    OwnersChanged,
+    /// Status announces a password that no pass has answered yet.
+    PasswordPending,
+    /// It is time for a resync or a retry.
+    Due,
+}
+
+impl Why {
+    /// Its word in the log and in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Edited => "edited",
+            Self::Requested => "requested",
+            Self::Unpaused => "unpaused",
+            Self::SecretBack => "secret_back",
+            Self::SecretChanged => "secret_changed",
+            Self::TenantChanged => "tenant_changed",
+            Self::AnnotationChanged => "annotation_changed",
+            Self::OwnersChanged => "owners_changed",
+            Self::PasswordPending => "password_pending",
+            Self::Due => "due",
+        }
+    }
+}
+
 /// What a wake-up leads to.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Wake {
-    /// Look at Auth0.
-    Look {
+pub enum Decision {
+    /// A pass.
+    Pass {
         /// Something changed that makes earlier refusals void.
         forgives: bool,
     },
-    /// Look, unless the Secret's content proves to be the one that was sent.
-    LookIfPasswordChanged,
-    /// Look at nothing until the next look is due.
+    /// A pass, unless the Secret's content proves to be the one that was sent.
+    ComparePassword,
+    /// Nothing until the next timer runs out.
     Sleep,
 }
 
 /// Takes the first sight of a resource after a start as the baseline of what is compared in memory.
-pub fn begin(object: &Auth0UserUpdate, around: &Circumstances, agenda: &mut Agenda, now: Instant) {
+pub fn begin(record: &Record, references: &References, agenda: &mut Agenda, now: Instant) {
     if agenda.scheduled {
         return;
     }
     agenda.scheduled = true;
-    agenda.tenant = Some(around.tenant_mark());
-    agenda.rivals = Some(around.rivals.mark.clone());
-    agenda.assume_sent = object.assume_sent();
+    agenda.tenant = Some(references.tenant_fingerprint());
+    agenda.rivals = Some(references.contest.fingerprint);
+    agenda.assume_sent = record.assume_sent;
     // Apply remembers the password in status; Observe remembers nothing there.
-    if let (true, SecretState::At(version)) =
-        (object.mode() == Mode::Observe && object.is_applied(), &around.secret)
-    {
-        agenda.judged_secret = Some(version.clone());
+    if let (true, SecretState::At(version)) = (record.observes && record.is_applied, &references.secret) {
+        agenda.judged_secret = Some(of_version(version));
     }
-    let resync = schedule::resync_or_default(&object.spec);
-    agenda.due = if is_settled(object, around.rivals.contested) {
-        resync.map(|interval| now + schedule::somewhere_in(interval))
+    agenda.due = if is_settled(record, references.contest.contested) {
+        record.resync.map(|interval| now + schedule::somewhere_in(interval))
     } else {
         Some(now)
     };
 }
 
-/// Applied and in sync, or refused for good, or in a conflict that lasts, with no order under way: nothing
-/// that a mere restart of the operator would change.
-fn is_settled(object: &Auth0UserUpdate, contested: bool) -> bool {
-    let generation = object.metadata.generation.unwrap_or_default();
-    let Some(status) = &object.status else { return false };
-    if status.triggers.iter().any(is_begun) {
-        return false;
-    }
-    let ready = conditions::find(&status.conditions, READY);
-    let synced_unknown =
-        conditions::find(&status.conditions, SYNCED).is_none_or(|synced| synced.status == "Unknown");
-    let in_conflict = ready.is_some_and(|ready| ready.reason == Reason::ManagementConflict.as_str());
-    if in_conflict != contested {
-        return false;
-    }
-    ready.is_some_and(|ready| {
-        ready.observed_generation == Some(generation)
-            && match ready.status.as_str() {
-                "True" => !synced_unknown,
-                "False" => {
-                    let reason = Reason::from_word(&ready.reason);
-                    in_conflict || reason.retry() == Retry::Refusal || is_of_a_field(status, reason)
-                }
-                _ => false,
-            }
-    })
+/// Whether a mere restart of the operator would change nothing.
+fn is_settled(record: &Record, contested: bool) -> bool {
+    record.is_settled && record.in_conflict == contested
 }
 
-/// Decides what a wake-up leads to.
+/// Everything that speaks for a pass, the most telling first.
 #[must_use]
-pub fn decide(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda, now: Instant) -> Wake {
-    let generation = object.metadata.generation.unwrap_or_default();
-    let observed = object.status.as_ref().and_then(|status| status.observed_generation);
-    let applied = object.is_applied();
+pub fn why(record: &Record, references: &References, agenda: &Agenda, now: Instant) -> Vec<Why> {
     // A tenant that is away for a moment is no reason to touch what is applied.
-    let passing = matches!(&around.tenant, Err(failure) if failure.reason == Reason::TenantNotReady);
-    let tenant_changed =
-        agenda.tenant.as_ref().is_some_and(|mark| *mark != around.tenant_mark()) && !(applied && passing);
-    let asked = agenda.assume_sent != object.assume_sent() || object.unhandled_request().is_some();
-    let secret_is_back = agenda.secret_unavailable && matches!(around.secret, SecretState::At(_));
-    if observed != Some(generation) || tenant_changed || asked || secret_is_back || was_paused(object) {
-        return Wake::Look { forgives: true };
-    }
-    if password_changed(object, &around.secret, agenda) {
-        return Wake::LookIfPasswordChanged;
-    }
-    // What kubectl's annotation says of a map decides what the map means.
-    let reads_otherwise = (object.spec.user_metadata.is_some() || object.spec.app_metadata.is_some())
-        && !dropped::is_told(object);
-    let rivals_changed =
-        around.tenant.is_ok() && agenda.rivals.as_ref().is_some_and(|mark| *mark != around.rivals.mark);
-    if reads_otherwise
-        || rivals_changed
-        || awaits_password(object)
-        || agenda.due.is_some_and(|due| due <= now)
-    {
-        return Wake::Look { forgives: false };
-    }
-    Wake::Sleep
+    let passing = matches!(&references.tenant, Err(failure) if failure.reason == Reason::TenantNotReady);
+    let tenant_changed = agenda.tenant.is_some_and(|known| known != references.tenant_fingerprint())
+        && !(record.is_applied && passing);
+    let owners_changed = references.tenant.is_ok()
+        && agenda.rivals.is_some_and(|known| known != references.contest.fingerprint);
+    let secret_back = agenda.secret_unavailable && matches!(references.secret, SecretState::At(_));
+    [
+        (Why::Edited, record.is_edited),
+        (Why::Requested, record.is_requested || agenda.assume_sent != record.assume_sent),
+        (Why::Unpaused, record.was_paused),
+        (Why::SecretBack, secret_back),
+        (Why::TenantChanged, tenant_changed),
+        (Why::SecretChanged, password_changed(record, &references.secret, agenda)),
+        (Why::AnnotationChanged, record.has_metadata && !record.tells_nulls),
+        (Why::OwnersChanged, owners_changed),
+        (Why::PasswordPending, record.awaits_password),
+        (Why::Due, agenda.due.is_some_and(|due| due <= now)),
+    ]
+    .into_iter()
+    .filter_map(|(why, holds)| holds.then_some(why))
+    .collect()
 }
 
-/// How urgent the look is that a wake-up leads to.
+/// What follows. An edit, a request, another tenant or a Secret that is back make earlier refusals void.
 #[must_use]
-pub fn lane(object: &Auth0UserUpdate, around: &Circumstances, agenda: &Agenda) -> Lane {
-    let observed = object.status.as_ref().and_then(|status| status.observed_generation);
-    let edited = observed != object.metadata.generation;
+pub fn decide(why: &[Why]) -> Decision {
+    let any = |reasons: &[Why]| reasons.iter().any(|reason| why.contains(reason));
+    if any(&[Why::Edited, Why::Requested, Why::Unpaused, Why::SecretBack, Why::TenantChanged]) {
+        Decision::Pass { forgives: true }
+    } else if any(&[Why::SecretChanged]) {
+        Decision::ComparePassword
+    } else if any(&[Why::AnnotationChanged, Why::OwnersChanged, Why::PasswordPending, Why::Due]) {
+        Decision::Pass { forgives: false }
+    } else {
+        Decision::Sleep
+    }
+}
+
+/// How urgent the pass is.
+#[must_use]
+pub fn priority(record: &Record, why: &[Why], contested: bool, failures: u32) -> Priority {
+    let any = |reasons: &[Why]| reasons.iter().any(|reason| why.contains(reason));
     // For Auth0's limit everybody waits.
     let still_blocks =
-        held_up_by(object).is_some_and(|reason| agenda.failures < PATIENCE || reason == Reason::RateLimited);
-    if (edited || still_blocks) && object.spec.blocked.value() == Some(&true) {
-        return Lane::Block;
+        record.held_up_by.is_some_and(|reason| failures < PATIENCE || reason == Reason::RateLimited);
+    if record.blocks && (any(&[Why::Edited]) || still_blocks) {
+        return Priority::Block;
     }
-    let asked = agenda.assume_sent != object.assume_sent() || object.unhandled_request().is_some();
-    if edited || asked || was_paused(object) || password_changed(object, &around.secret, agenda) {
-        return Lane::Change;
+    if any(&[Why::Edited, Why::Requested, Why::Unpaused, Why::SecretChanged]) {
+        return Priority::Change;
     }
-    let is_settled = agenda.failures == 0 && is_settled(object, around.rivals.contested);
-    let same = agenda.tenant.as_ref().is_none_or(|mark| *mark == around.tenant_mark())
-        && agenda.rivals.as_ref().is_none_or(|mark| *mark == around.rivals.mark);
-    if is_settled && same { Lane::Resync } else { Lane::Retry }
+    let is_as_before = !any(&[Why::TenantChanged, Why::OwnersChanged]);
+    if failures == 0 && is_as_before && is_settled(record, contested) {
+        Priority::Resync
+    } else {
+        Priority::Retry
+    }
 }
 
-/// What passes and keeps the generation that was tried from being applied.
-fn held_up_by(object: &Auth0UserUpdate) -> Option<Reason> {
-    let status = object.status.as_ref()?;
-    let ready = conditions::find(&status.conditions, READY).filter(|ready| ready.status == "False")?;
-    let reason = Reason::from_word(&ready.reason);
-    // A password that is announced holds up nothing else, nor does a field that Auth0 rejected.
-    let holds_up = reason.standing() == Standing::Reconciling
-        && reason != Reason::PasswordPending
-        && !is_of_a_field(status, reason);
-    holds_up.then_some(reason)
-}
-
-/// Whether it is the reason of a field that Auth0 rejected.
-fn is_of_a_field(status: &Auth0UserUpdateStatus, reason: Reason) -> bool {
-    status.refused_fields.iter().any(|refused| refused.reason == reason.as_str())
-}
-
-/// Whether the conditions announce a password, and no look has answered that yet.
-fn awaits_password(object: &Auth0UserUpdate) -> bool {
-    let conditions = object.status.as_ref().map_or(&[][..], |status| &status.conditions);
-    conditions::failing_reason(conditions) == Some(Reason::PasswordPending)
-}
-
-/// Whether the conditions still speak of a pause that is over.
-fn was_paused(object: &Auth0UserUpdate) -> bool {
-    object.status.as_ref().is_some_and(|status| {
-        [READY, SYNCED].iter().any(|type_| {
-            conditions::find(&status.conditions, type_)
-                .is_some_and(|condition| condition.reason == Reason::Paused.as_str())
-        })
-    })
-}
-
-/// Whether the Secret's content may be another one than the one that was sent.
+/// Whether the Secret's content may be another one than the one that was judged.
 #[must_use]
-pub fn password_changed(object: &Auth0UserUpdate, secret: &SecretState, agenda: &Agenda) -> bool {
+pub fn password_changed(record: &Record, secret: &SecretState, agenda: &Agenda) -> bool {
     let SecretState::At(version) = secret else { return false };
-    let triggers = object.status.as_ref().map_or(&[][..], |status| &status.triggers);
-    let entry = triggers.iter().find(|entry| entry.name == Attribute::Password.spec_name());
-    entry.is_none_or(|entry| entry.secret.as_ref() != Some(version))
-        && agenda.judged_secret.as_ref() != Some(version)
+    let version = Some(of_version(version));
+    record.password != version && agenda.judged_secret != version
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::reason::Failure;
-    use crate::reconcile::resource::references::Contest;
+    use crate::api::{Auth0UserUpdate, SecretVersion};
+    use crate::ownership::Contest;
     use serde_json::{Value, json};
 
-    fn lane_of(fields: &Value, status: &Value) -> Lane {
-        lane_after(0, fields, status)
-    }
-
-    fn lane_after(failures: u32, fields: &Value, status: &Value) -> Lane {
-        let (object, around) = object_of(fields, status);
-        lane(&object, &around, &Agenda { failures, ..Agenda::default() })
-    }
-
-    fn object_of(fields: &Value, status: &Value) -> (Auth0UserUpdate, Circumstances) {
+    fn record_of(fields: &Value, status: &Value) -> Record {
         let mut spec = json!({"tenantRef": {"name": "t"}, "passEmptyValues": "No", "userId": "auth0|a"});
         for (field, value) in fields.as_object().unwrap() {
             spec[field] = value.clone();
@@ -203,40 +185,55 @@ mod tests {
             "apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0UserUpdate",
             "metadata": {"name": "a", "namespace": "n", "generation": 2}, "spec": spec, "status": status,
         });
-        let around = Circumstances {
+        Record::of(&serde_json::from_value::<Auth0UserUpdate>(object).unwrap())
+    }
+
+    fn version() -> SecretVersion {
+        SecretVersion { uid: "u".to_owned(), resource_version: "1".to_owned() }
+    }
+
+    fn nothing_there() -> References {
+        References {
             tenant: Err(Failure::new(Reason::TenantNotFound, "none")),
             secret: SecretState::Undeclared,
-            rivals: Contest::default(),
+            contest: Contest::default(),
+        }
+    }
+
+    fn ready(generation: i64, status: &str, reason: &str) -> Value {
+        let condition = |type_, status, reason| {
+            json!({"type": type_, "status": status, "reason": reason, "message": "", "observedGeneration": generation,
+                   "lastTransitionTime": "2024-01-01T00:00:00Z"})
         };
-        (serde_json::from_value(object).unwrap(), around)
+        json!({"observedGeneration": generation, "conditions": [condition("Ready", status, reason), condition("Synced", status, "InSync")]})
+    }
+
+    fn priority_after(failures: u32, fields: &Value, status: &Value) -> Priority {
+        let record = record_of(fields, status);
+        let agenda = Agenda { failures, ..Agenda::default() };
+        let why = why(&record, &nothing_there(), &agenda, Instant::now());
+        priority(&record, &why, false, failures)
     }
 
     #[test]
     fn a_block_is_the_most_urgent_until_it_is_done_and_a_comparison_the_least() {
-        let ready = |generation, status, reason| {
-            let condition = |type_, status, reason| {
-                json!({"type": type_, "status": status, "reason": reason, "message": "", "observedGeneration": generation,
-                       "lastTransitionTime": "2024-01-01T00:00:00Z"})
-            };
-            json!({"observedGeneration": generation, "conditions": [condition("Ready", status, reason), condition("Synced", status, "InSync")]})
-        };
         let (blocked, named) = (json!({"blocked": true}), json!({"name": "A"}));
         for (fields, status, lane) in [
-            (&blocked, ready(1, "True", "Applied"), Lane::Block),
-            (&blocked, ready(2, "False", "RateLimited"), Lane::Block),
-            (&blocked, ready(2, "False", "UserNotFound"), Lane::Retry),
-            (&blocked, ready(2, "True", "Applied"), Lane::Resync),
-            (&named, ready(1, "True", "Applied"), Lane::Change),
-            (&named, ready(2, "False", "RateLimited"), Lane::Retry),
-            (&named, ready(2, "True", "Applied"), Lane::Resync),
-            (&json!({"blocked": false}), ready(1, "True", "Applied"), Lane::Change),
+            (&blocked, ready(1, "True", "Applied"), Priority::Block),
+            (&blocked, ready(2, "False", "RateLimited"), Priority::Block),
+            (&blocked, ready(2, "False", "UserNotFound"), Priority::Retry),
+            (&blocked, ready(2, "True", "Applied"), Priority::Resync),
+            (&named, ready(1, "True", "Applied"), Priority::Change),
+            (&named, ready(2, "False", "RateLimited"), Priority::Retry),
+            (&named, ready(2, "True", "Applied"), Priority::Resync),
+            (&json!({"blocked": false}), ready(1, "True", "Applied"), Priority::Change),
         ] {
-            assert_eq!(lane_of(fields, &status), lane, "{fields} {status}");
+            assert_eq!(priority_after(0, fields, &status), lane, "{fields} {status}");
         }
         let (blocks, failed) = (json!({"blocked": true}), ready(2, "False", "Auth0Unavailable"));
-        assert_eq!(lane_after(PATIENCE - 1, &blocks, &failed), Lane::Block);
-        assert_eq!(lane_after(PATIENCE, &blocks, &failed), Lane::Retry);
-        assert_eq!(lane_after(PATIENCE, &blocks, &ready(2, "False", "RateLimited")), Lane::Block);
+        assert_eq!(priority_after(PATIENCE - 1, &blocks, &failed), Priority::Block);
+        assert_eq!(priority_after(PATIENCE, &blocks, &failed), Priority::Retry);
+        assert_eq!(priority_after(PATIENCE, &blocks, &ready(2, "False", "RateLimited")), Priority::Block);
     }
 
     #[test]
@@ -245,12 +242,84 @@ mod tests {
             "type": "Ready", "status": "False", "reason": "PasswordPending", "message": "", "observedGeneration": 2,
             "lastTransitionTime": "2024-01-01T00:00:00Z",
         }]});
-        assert_eq!(lane_of(&json!({"blocked": true}), &status), Lane::Retry);
-        let (object, around) = object_of(&json!({}), &status);
+        assert_eq!(priority_after(0, &json!({"blocked": true}), &status), Priority::Retry);
         // Whatever became of the Secret.
+        let record = record_of(&json!({}), &status);
+        let why = why(&record, &nothing_there(), &Agenda::default(), Instant::now());
         assert_eq!(
-            decide(&object, &around, &Agenda::default(), Instant::now()),
-            Wake::Look { forgives: false }
+            (why.as_slice(), decide(&why)),
+            (&[Why::PasswordPending][..], Decision::Pass { forgives: false })
         );
+    }
+
+    /// A resource that was judged a moment ago, and nothing happened since.
+    fn at_rest() -> (Record, References, Agenda, Instant) {
+        let (record, references) = (record_of(&json!({}), &ready(2, "True", "Applied")), nothing_there());
+        let (mut agenda, now) = (Agenda::default(), Instant::now());
+        begin(&record, &references, &mut agenda, now);
+        (record, references, agenda, now)
+    }
+
+    #[test]
+    fn what_is_applied_rests_until_its_resync_which_comes_within_one_interval() {
+        let (record, references, agenda, now) = at_rest();
+        assert_eq!(why(&record, &references, &agenda, now), []);
+        let hour = std::time::Duration::from_hours(1);
+        assert_eq!(why(&record, &references, &agenda, now + hour), [Why::Due]);
+        assert_eq!(decide(&[]), Decision::Sleep);
+    }
+
+    #[test]
+    fn every_change_of_what_is_judged_wants_a_pass_and_says_why() {
+        type Change = fn(&mut Record, &mut References, &mut Agenda);
+        let changes: [(Change, Why, Decision); 8] = [
+            (|record, _, _| record.is_edited = true, Why::Edited, Decision::Pass { forgives: true }),
+            (|record, _, _| record.is_requested = true, Why::Requested, Decision::Pass { forgives: true }),
+            (
+                |record, _, _| record.assume_sent = Some(true),
+                Why::Requested,
+                Decision::Pass { forgives: true },
+            ),
+            (|record, _, _| record.was_paused = true, Why::Unpaused, Decision::Pass { forgives: true }),
+            (
+                |_, references, _| references.tenant = Err(Failure::new(Reason::TenantNotAllowed, "no")),
+                Why::TenantChanged,
+                Decision::Pass { forgives: true },
+            ),
+            (
+                |record, _, _| (record.has_metadata, record.tells_nulls) = (true, false),
+                Why::AnnotationChanged,
+                Decision::Pass { forgives: false },
+            ),
+            (
+                |_, references, agenda| {
+                    references.secret = SecretState::At(version());
+                    agenda.secret_unavailable = true;
+                    agenda.judged_secret = Some(of_version(&version()));
+                },
+                Why::SecretBack,
+                Decision::Pass { forgives: true },
+            ),
+            (
+                |_, references, _| references.secret = SecretState::At(version()),
+                Why::SecretChanged,
+                Decision::ComparePassword,
+            ),
+        ];
+        for (change, reason, decision) in changes {
+            let (mut record, mut references, mut agenda, now) = at_rest();
+            change(&mut record, &mut references, &mut agenda);
+            let why = why(&record, &references, &agenda, now);
+            assert_eq!((why.as_slice(), decide(&why)), (&[reason][..], decision));
+        }
+    }
+
+    #[test]
+    fn a_tenant_that_is_away_for_a_moment_touches_nothing_that_is_applied() {
+        let (mut record, mut references, agenda, now) = at_rest();
+        references.tenant = Err(Failure::new(Reason::TenantNotReady, "its token is being renewed"));
+        assert_eq!(why(&record, &references, &agenda, now), []);
+        record.is_applied = false;
+        assert_eq!(why(&record, &references, &agenda, now), [Why::TenantChanged]);
     }
 }

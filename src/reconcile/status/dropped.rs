@@ -69,6 +69,12 @@ pub struct Nulls {
 }
 
 impl Nulls {
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.forgotten.is_empty() && !self.is_pruned
+    }
+
     /// Takes in a version of the object. `is_whole` where it is not of a cache, which lacks the maps that kubectl is
     /// about to remove.
     pub fn see(&mut self, object: &Auth0UserUpdate, is_whole: bool) {

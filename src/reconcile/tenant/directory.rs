@@ -2,13 +2,15 @@
 
 use crate::api::conditions::{self, READY};
 use crate::api::reason::{Failure, Reason, Standing};
-use crate::api::{Auth0Tenant, ConnectionChoice, TenantRef};
+use crate::api::{Auth0Tenant, ConnectionChoice};
 use crate::auth0::Rate;
 use crate::cluster::guarded::Guarded;
 use crate::ownership::Named;
+use crate::reconcile::object::fingerprint::{Fingerprint, fingerprint};
 use kube::ResourceExt as _;
 use kube_runtime::reflector::{ObjectRef, Store};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A tenant that can be called.
 #[derive(Clone)]
@@ -18,27 +20,55 @@ pub struct Tenant {
     /// Host, with its port.
     pub host: String,
     /// Changes where resources that use the tenant have to look again.
-    pub fingerprint: String,
+    pub fingerprint: Fingerprint,
+}
+
+impl Tenant {
     /// Connections to choose from.
-    pub choices: Vec<ConnectionChoice>,
+    #[must_use]
+    pub fn choices(&self) -> &[ConnectionChoice] {
+        let status = self.object.0.as_ref().ok().and_then(|tenant| tenant.status.as_ref());
+        status.map_or(&[], |status| &status.connections)
+    }
 }
 
 /// The tenants of all watched namespaces.
 #[derive(Clone)]
-pub struct Directory(Arc<[Store<Guarded<Auth0Tenant>>]>);
+pub struct Directory {
+    stores: Arc<[Store<Guarded<Auth0Tenant>>]>,
+    /// By uid: how often the content of a tenant's credentials was found to be another one.
+    changes: Arc<Mutex<HashMap<String, u64>>>,
+}
 
 impl Directory {
     /// One store for each watch.
     #[must_use]
     pub fn new(stores: impl IntoIterator<Item = Store<Guarded<Auth0Tenant>>>) -> Self {
-        Self(stores.into_iter().collect())
+        Self { stores: stores.into_iter().collect(), changes: Arc::default() }
     }
 
     /// The tenant of that name, whether or not it decodes.
     #[must_use]
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<Guarded<Auth0Tenant>>> {
         let reference = ObjectRef::new(name).within(namespace);
-        self.0.iter().find_map(|store| store.get(&reference))
+        self.stores.iter().find_map(|store| store.get(&reference))
+    }
+
+    /// The credentials of a tenant have another content than before.
+    pub fn credentials_changed(&self, uid: &str) {
+        *self.changes.lock().unwrap_or_else(PoisonError::into_inner).entry(uid.to_owned()).or_default() += 1;
+    }
+
+    fn changes(&self, uid: &str) -> u64 {
+        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.get(uid).copied().unwrap_or_default()
+    }
+
+    /// All tenants that decode.
+    #[must_use]
+    pub fn readable(&self) -> Vec<Auth0Tenant> {
+        let objects = self.stores.iter().flat_map(Store::state);
+        objects.filter_map(|object| object.0.as_ref().ok().cloned()).collect()
     }
 
     /// Whether this very object is there.
@@ -62,7 +92,7 @@ impl Directory {
     }
 
     fn lowest_rate(&self, host: &str, own: Option<Rate>) -> Rate {
-        let objects = self.0.iter().flat_map(Store::state);
+        let objects = self.stores.iter().flat_map(Store::state);
         let rates = objects.filter_map(|object| {
             let tenant =
                 object.0.as_ref().ok().filter(|tenant| tenant.spec.domain == host && is_proven(tenant))?;
@@ -74,7 +104,7 @@ impl Directory {
     /// Whether a tenant resource is about this host.
     #[must_use]
     pub fn uses(&self, host: &str) -> bool {
-        let mut objects = self.0.iter().flat_map(Store::state);
+        let mut objects = self.stores.iter().flat_map(Store::state);
         objects.any(|object| object.0.as_ref().is_ok_and(|tenant| tenant.spec.domain == host))
     }
 
@@ -92,8 +122,8 @@ impl Directory {
 ///
 /// # Errors
 /// `TenantNotAllowed`, `TenantNotFound`, `TenantNotReady`, or the tenant's own reason where it is stalled.
-pub fn resolve(tenants: &Directory, own: &str, reference: &TenantRef) -> Result<Tenant, Failure> {
-    let (namespace, name) = reference.resolve(own);
+pub fn resolve(tenants: &Directory, own: &str, (namespace, name): &Named) -> Result<Tenant, Failure> {
+    let object_name = name;
     let (title, place) = if namespace == own {
         (name.clone(), "this namespace".to_owned())
     } else {
@@ -103,7 +133,7 @@ pub fn resolve(tenants: &Directory, own: &str, reference: &TenantRef) -> Result<
         )
     };
     let name = &title;
-    let object = tenants.get(&namespace, &reference.name).ok_or_else(|| {
+    let object = tenants.get(namespace, object_name).ok_or_else(|| {
         Failure::new(Reason::TenantNotFound, format!("the Auth0Tenant {name} is not in {place}: create it"))
     })?;
     let not_ready = |why: &str| {
@@ -134,18 +164,10 @@ pub fn resolve(tenants: &Directory, own: &str, reference: &TenantRef) -> Result<
             Standing::Ready | Standing::Reconciling | Standing::Held => not_ready(message),
         });
     }
-    let credentials = status.credentials.as_ref();
-    let fingerprint = format!(
-        "{}/{generation}/{}",
-        tenant.uid().unwrap_or_default(),
-        credentials.map_or_else(String::new, |secret| format!("{}/{}", secret.uid, secret.resource_version)),
-    );
-    Ok(Tenant {
-        host: tenant.spec.domain.clone(),
-        fingerprint,
-        choices: status.connections.clone(),
-        object: Arc::clone(&object),
-    })
+    let uid = tenant.uid().unwrap_or_default();
+    let fingerprint =
+        fingerprint(&(tenants.changes(&uid), uid, &tenant.spec.domain, &tenant.spec.custom_domain));
+    Ok(Tenant { host: tenant.spec.domain.clone(), fingerprint, object: Arc::clone(&object) })
 }
 
 /// Whether Auth0 has accepted the tenant's credentials once.

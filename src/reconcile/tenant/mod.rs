@@ -18,7 +18,7 @@ use crate::reconcile::status;
 use crate::reconcile::tenant::clients::{Clients, read_credentials};
 use crate::reconcile::tenant::directory::Directory;
 use crate::telemetry::health::Probes;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, PANICKED};
 use futures::FutureExt as _;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PostParams};
@@ -64,6 +64,8 @@ pub struct Agenda {
     generation: Option<i64>,
     /// The credentials that were last looked at.
     credentials: Option<SecretVersion>,
+    /// Digest of their content, once it was read.
+    content: Option<[u8; 32]>,
     /// What was told of an object that cannot be read.
     undecodable: undecodable::Told,
 }
@@ -71,6 +73,8 @@ pub struct Agenda {
 /// What a look at the tenant found.
 struct Findings {
     credentials: SecretVersion,
+    /// Digest of their content.
+    content: [u8; 32],
     scopes: Option<BTreeSet<String>>,
     connections: Listing,
 }
@@ -124,7 +128,7 @@ pub async fn reconcile(
     let visited = tenants.probes.pass(Box::pin(AssertUnwindSafe(tenants.visit(tenant)).catch_unwind())).await;
     let next = visited.unwrap_or_else(|_| {
         let reason = Reason::InternalError.as_str();
-        tenants.probes.metrics.pass("Auth0Tenant", "failed", reason, started.elapsed());
+        tenants.probes.metrics.pass("Auth0Tenant", "failed", reason, PANICKED, started.elapsed());
         tracing::error!(namespace = tenant.namespace(), name = tenant.name_any(), "the pass panicked");
         REFRESH
     });
@@ -159,14 +163,29 @@ impl Tenants {
         if changed {
             agenda.failures = 0;
         }
+        let why = if agenda.generation != Some(generation) {
+            "edited"
+        } else if changed {
+            "secret_changed"
+        } else {
+            "due"
+        };
         let mended = changed && is_known;
         agenda.generation = Some(generation);
         agenda.credentials = version;
         let started = Instant::now();
         let looked = self.look(tenant, mended).await;
-        report(tenant, &looked, started.elapsed(), &self.probes.metrics);
+        report(tenant, why, &looked, started.elapsed(), &self.probes.metrics);
         let wait = match &looked {
             Ok(findings) => {
+                // What is not known to this process is told by the version alone.
+                let is_same = match agenda.content.replace(findings.content) {
+                    Some(known) => known == findings.content,
+                    None => status.credentials.as_ref().is_none_or(|known| *known == findings.credentials),
+                };
+                if !is_same {
+                    self.directory.credentials_changed(&uid);
+                }
                 agenda.credentials = Some(findings.credentials.clone());
                 if let Listing::Listed(_) = findings.connections {
                     agenda.failures = 0;
@@ -226,7 +245,7 @@ impl Tenants {
         } else {
             Listing::Listed(auth0::Connections::default())
         };
-        Ok(Findings { credentials: content.version, scopes, connections })
+        Ok(Findings { content: content.digest(), credentials: content.version, scopes, connections })
     }
 
     async fn publish(
@@ -292,16 +311,22 @@ fn rejection(tenant: &Auth0Tenant) -> Option<Failure> {
     Some(Failure::new(reason, conditions::find(conditions, READY)?.message.clone()))
 }
 
-fn report(tenant: &Auth0Tenant, looked: &Result<Findings, Failed>, elapsed: Duration, metrics: &Metrics) {
+fn report(
+    tenant: &Auth0Tenant,
+    why: &'static str,
+    looked: &Result<Findings, Failed>,
+    elapsed: Duration,
+    metrics: &Metrics,
+) {
     let (namespace, name) = (tenant.namespace(), tenant.name_any());
     match looked {
         Ok(_) => {
-            metrics.pass("Auth0Tenant", "unchanged", Reason::Applied.as_str(), elapsed);
-            tracing::debug!(namespace, name, "looked at the tenant");
+            metrics.pass("Auth0Tenant", "unchanged", Reason::Applied.as_str(), why, elapsed);
+            tracing::debug!(namespace, name, why, "looked at the tenant");
         }
         Err(Failed { failure, .. }) => {
-            metrics.pass("Auth0Tenant", "failed", failure.reason.as_str(), elapsed);
-            tracing::warn!(namespace, name, reason = %failure.reason, "the tenant cannot be used");
+            metrics.pass("Auth0Tenant", "failed", failure.reason.as_str(), why, elapsed);
+            tracing::warn!(namespace, name, why, reason = %failure.reason, "the tenant cannot be used");
         }
     }
 }
@@ -393,7 +418,7 @@ mod tests {
     fn a_tenant_whose_connections_cannot_be_listed_is_ready_says_so_and_keeps_the_last_list() {
         let looked = |connections| {
             let credentials = SecretVersion { uid: "uid".to_owned(), resource_version: "1".to_owned() };
-            Ok(Findings { credentials, scopes: None, connections })
+            Ok(Findings { credentials, content: [0; 32], scopes: None, connections })
         };
         let message = |status: &Auth0TenantStatus| {
             let ready = conditions::find(&status.conditions, READY).unwrap();

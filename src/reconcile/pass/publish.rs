@@ -1,0 +1,105 @@
+//! publish: the status that an outcome asks for, on the version that it was computed from, and its events.
+
+use crate::api::Auth0UserUpdate;
+use crate::api::reason::{Failure, Reason};
+use crate::cluster;
+use crate::reconcile::object::schedule;
+use crate::reconcile::pass::execute::Unwritten;
+use crate::reconcile::pass::status_writer::Ledger;
+use crate::reconcile::pass::{RECHECK, Updates};
+use crate::reconcile::resource::Agenda;
+use crate::reconcile::status::conclude::conclude;
+use crate::reconcile::status::outcome::Outcome;
+use crate::reconcile::status::{dropped, events};
+use k8s_openapi::jiff::Timestamp;
+use kube::{Resource as _, ResourceExt as _};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// An API server that refuses an outcome at once is asked again within this time.
+const PERSISTENCE: Duration = Duration::from_secs(2);
+/// How often an outcome is written onto a changed object.
+const PUBLISH_ATTEMPTS: u32 = 5;
+
+impl Updates {
+    /// Publishes a failure that was found without a look, the `failures`-th in a row. Answers when to try
+    /// that again.
+    pub async fn publish_failure(
+        &self,
+        ledger: &mut Ledger,
+        failure: Failure,
+        failures: u32,
+    ) -> Option<Duration> {
+        let generation = ledger.object().metadata.generation.unwrap_or_default();
+        let mode = ledger.object().mode();
+        let password_pending = failure.reason == Reason::PasswordPending;
+        let failure = Some(failure);
+        let outcome = Outcome { generation, failure, failures, password_pending, mode, ..Outcome::default() };
+        let published = self.publish(ledger, Some(&outcome)).await;
+        self.note(ledger);
+        published.is_err().then_some(RECHECK)
+    }
+
+    /// Writes the status that the outcome asks for, onto a changed object too. Without an outcome, only what
+    /// is said and remembered of nulls is brought up to date.
+    ///
+    /// # Errors
+    /// Why it is not there. An object that is gone needs none.
+    pub async fn publish(&self, ledger: &mut Ledger, outcome: Option<&Outcome>) -> Result<(), Failure> {
+        let (begun, mut pause) = (Instant::now(), Duration::from_millis(100));
+        let mut last = "the resource changes faster than its status can be written".to_owned();
+        for _ in 0..PUBLISH_ATTEMPTS {
+            let previous = ledger.status();
+            let mut plain = previous.clone();
+            dropped::untell(&mut plain.conditions);
+            let mut next = match outcome {
+                Some(outcome) => conclude(&plain, outcome, Timestamp::now()),
+                None => plain,
+            };
+            next.explicit_nulls = ledger.explicit_nulls();
+            dropped::tell(&mut next, ledger.object());
+            if next == previous {
+                return Ok(());
+            }
+            let mut events = events::announce(&previous, &next, outcome);
+            if next.observed_generation != previous.observed_generation {
+                events.extend(events::inexact_integers(&ledger.object().spec));
+            }
+            let written = match ledger.replace(next).await {
+                Ok(()) => {
+                    cluster::events::publish(&self.client, &ledger.object().object_ref(&()), events).await;
+                    return Ok(());
+                }
+                Err(Unwritten::Changed) => ledger.reload().await,
+                // Nobody else would tell what was done.
+                Err(Unwritten::Failed(failure))
+                    if failure.reason == Reason::InternalError && begun.elapsed() < PERSISTENCE =>
+                {
+                    last = failure.message;
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                    Ok(())
+                }
+                Err(unwritten) => Err(unwritten),
+            };
+            match written {
+                Ok(()) | Err(Unwritten::Changed) => {}
+                Err(Unwritten::Gone) => return Ok(()),
+                Err(Unwritten::Failed(failure)) => return Err(failure),
+            }
+        }
+        Err(Failure::new(Reason::InternalError, last))
+    }
+
+    /// Tells once that a status cannot be written, and waits ever longer.
+    pub async fn unpublished(&self, object: &Auth0UserUpdate, failure: &Failure, agenda: &mut Agenda) {
+        tracing::warn!(namespace = object.namespace(), name = object.name_any(), %failure, "the status was not written");
+        if failure.reason == Reason::InvalidRequest && !std::mem::replace(&mut agenda.told_unwritable, true) {
+            let event = cluster::events::warning(failure.reason.as_str(), &failure.message);
+            cluster::events::publish(&self.client, &object.object_ref(&()), vec![event]).await;
+        }
+        agenda.unpublished = agenda.unpublished.saturating_add(1);
+        let wait = schedule::backoff(agenda.unpublished, schedule::resync_or_default(&object.spec));
+        agenda.due = Some(Instant::now() + wait);
+    }
+}

@@ -1,0 +1,87 @@
+//! Runs the passes that the queue starts, by kube-runtime's controller: never two of one resource, and those under way
+//! end before the process does.
+
+use crate::api::Auth0UserUpdate;
+use crate::queue::Key;
+use crate::reconcile::pass::Updates;
+use futures::{Stream, StreamExt as _, stream};
+use kube::ResourceExt as _;
+use kube::core::{ObjectMeta, PartialObjectMeta, PartialObjectMetaExt as _};
+use kube_runtime::controller::{self, Action, Controller};
+use kube_runtime::reflector;
+use kube_runtime::reflector::store::Writer;
+use kube_runtime::watcher::{self, Event};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A pass that was started: all that the controller has to know of the resource is its name.
+type Started = PartialObjectMeta<Auth0UserUpdate>;
+
+fn started(key: &Key) -> Started {
+    ObjectMeta {
+        namespace: Some(key.namespace().to_string()),
+        name: Some(key.name().to_owned()),
+        ..ObjectMeta::default()
+    }
+    .into_response_partial()
+}
+
+/// The passes that were started and have not begun: what the controller looks its objects up in.
+struct Starts {
+    updates: Arc<Updates>,
+    store: Mutex<Writer<Started>>,
+}
+
+impl Starts {
+    fn tell(&self, event: &Event<Started>) {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner).apply_watcher_event(event);
+    }
+}
+
+/// Runs the passes of all `Auth0UserUpdate`s until `shutdown`, and lets those under way end.
+pub async fn run(
+    updates: Arc<Updates>,
+    concurrency: u16,
+    shutdown: impl Future<Output = ()> + Send + Sync + 'static,
+) {
+    let (store, writer) = reflector::store();
+    let starts = Arc::new(Starts { updates, store: Mutex::new(writer) });
+    starts.tell(&Event::Init);
+    starts.tell(&Event::InitDone);
+    Controller::for_stream(starts_of(Arc::clone(&starts)), store)
+        .with_config(controller::Config::default().concurrency(concurrency))
+        .graceful_shutdown_on(shutdown)
+        .run(pass, never, starts)
+        .for_each(|ended| {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a pass that was started did not begin");
+            }
+            std::future::ready(())
+        })
+        .await;
+}
+
+fn starts_of(starts: Arc<Starts>) -> impl Stream<Item = Result<Started, watcher::Error>> + Send {
+    stream::unfold(starts, async |starts| {
+        let started = started(&starts.updates.queue.next().await);
+        starts.tell(&Event::Apply(started.clone()));
+        Some((Ok(started), starts))
+    })
+}
+
+async fn pass(started: Arc<Started>, starts: Arc<Starts>) -> Result<Action, Infallible> {
+    // Before its end lets the queue start the next one.
+    starts.tell(&Event::Delete(Started::clone(&started)));
+    let updates = &starts.updates;
+    let key = updates.resources.key(&started.namespace().unwrap_or_default(), &started.name_any());
+    if let Some(permit) = updates.queue.permit(&key) {
+        updates.pass(&key, permit).await;
+    }
+    Ok(Action::await_change())
+}
+
+/// A pass never fails, so this only satisfies the signature.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "kube-runtime's signature")]
+fn never<K, C>(_: Arc<K>, never: &Infallible, _: Arc<C>) -> Action {
+    match *never {}
+}

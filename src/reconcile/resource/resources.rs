@@ -1,0 +1,248 @@
+//! All resources of the watched namespaces: the one owner of what is known of each.
+
+use super::Agenda;
+use super::record::Record;
+use crate::api::Auth0UserUpdate;
+use crate::cluster::guarded::{Guarded, Undecodable};
+use crate::ownership::Named;
+use crate::queue::{Key, Kind};
+use kube::{Resource as _, ResourceExt as _};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What is stored of a resource, as far as it is kept.
+#[derive(Clone)]
+pub enum Stored {
+    /// An object that can be read.
+    Readable(Arc<Record>),
+    /// One that cannot.
+    Unreadable(Arc<Undecodable>),
+}
+
+/// One resource between passes.
+#[derive(Clone)]
+pub struct Resource {
+    /// What is stored of it.
+    pub stored: Stored,
+    /// What this process remembers of it.
+    pub agenda: Agenda,
+    /// Status names the nulls that are known.
+    pub names_nulls: bool,
+    version: u64,
+    pass: Pass,
+}
+
+/// Whether a pass is under way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    None,
+    UnderWay,
+    /// And something has happened since it began.
+    Overtaken,
+}
+
+/// The resources, by namespace and name.
+#[derive(Default)]
+pub struct Resources(Mutex<All>);
+
+#[derive(Default)]
+struct All {
+    resources: HashMap<Key, Box<Resource>>,
+    /// What many have in common.
+    namespaces: HashSet<Arc<str>>,
+    tenants: HashSet<Arc<Named>>,
+}
+
+/// The version of an object as a number, which grows with every change of it (Kubernetes API concepts,
+/// "Resource versions"); 0 where it is none.
+fn version(object: &impl kube::Resource) -> u64 {
+    object.meta().resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or_default()
+}
+
+impl Resources {
+    /// Takes in an object as it is stored now, and answers with its key. One that is older than what a pass has written
+    /// changes nothing, unless `is_listed`: a list is what there is.
+    pub fn see(&self, object: &Guarded<Auth0UserUpdate>, is_listed: bool) -> Key {
+        let new = version(object);
+        let mut all = self.lock();
+        let key = all.key(&object.namespace().unwrap_or_default(), &object.name_any());
+        let uid = object.meta().uid.as_deref().unwrap_or_default();
+        let known = all.resources.remove(&key).filter(|known| known.uid() == uid);
+        if let Some(newer) = known.as_ref().filter(|known| !is_listed && known.version > new) {
+            all.resources.insert(key.clone(), newer.clone());
+            return key;
+        }
+        let pass = known.as_ref().map_or(Pass::None, |known| known.pass);
+        let mut agenda = known.map(|known| known.agenda).unwrap_or_default();
+        let (stored, names_nulls) = match &object.0 {
+            Ok(readable) => {
+                let mut record = Record::of(readable);
+                record.tenant = all.shared(record.tenant);
+                record.namespace = Arc::clone(key.namespace());
+                let names_nulls = see_nulls(&mut agenda, readable);
+                (Stored::Readable(Arc::new(record)), names_nulls)
+            }
+            Err(undecodable) => (Stored::Unreadable(Arc::new(undecodable.clone())), true),
+        };
+        let resource = Resource { stored, agenda, names_nulls, version: new, pass };
+        all.resources.insert(key.clone(), Box::new(resource));
+        key
+    }
+
+    /// What is known of a resource that something has happened to, unless a pass of it is under way: that pass is told.
+    #[must_use]
+    pub fn wake(&self, key: &Key) -> Option<Resource> {
+        let mut all = self.lock();
+        let known = all.resources.get_mut(key)?;
+        if known.pass == Pass::None {
+            return Some(Resource::clone(known));
+        }
+        known.pass = Pass::Overtaken;
+        None
+    }
+
+    /// What is known of a resource of which a pass begins.
+    #[must_use]
+    pub fn begin(&self, key: &Key) -> Option<Resource> {
+        let mut all = self.lock();
+        let known = all.resources.get_mut(key)?;
+        known.pass = Pass::UnderWay;
+        // What the pass learns of them stays known though it panics.
+        known.agenda.nulls.get_or_insert_default();
+        Some(Resource::clone(known))
+    }
+
+    /// What is known of a resource of which a pass ends, with what is to be remembered of it, and whether nothing has
+    /// happened since it began.
+    pub fn end(&self, key: &Key, uid: &str, agenda: Agenda) -> Option<(Resource, bool)> {
+        let mut all = self.lock();
+        let known = all.resources.get_mut(key)?;
+        if known.uid() == uid {
+            known.agenda = agenda.slim();
+        }
+        let is_quiet = std::mem::replace(&mut known.pass, Pass::None) == Pass::UnderWay;
+        Some((Resource::clone(known), is_quiet))
+    }
+
+    /// Keeps what the first sight of a resource has decided.
+    pub fn keep(&self, key: &Key, agenda: Agenda) {
+        if let Some(known) = self.lock().resources.get_mut(key) {
+            known.agenda = agenda.slim();
+        }
+    }
+
+    /// What is remembered of a resource, as at the beginning of its pass.
+    #[must_use]
+    pub fn remembered(&self, key: &Key) -> Agenda {
+        self.lock().resources.get(key).map(|known| known.agenda.clone()).unwrap_or_default()
+    }
+
+    /// Whether this very resource is there, and neither being deleted nor paused.
+    #[must_use]
+    pub fn is_wanted(&self, key: &Key, uid: &str) -> bool {
+        let all = self.lock();
+        let known = all.resources.get(key).filter(|known| known.uid() == uid);
+        known.and_then(|known| known.record()).is_some_and(|record| !record.is_deleted && !record.is_paused)
+    }
+
+    /// Forgets a resource that is gone.
+    pub fn forget(&self, key: &Key) {
+        self.lock().resources.remove(key);
+    }
+
+    /// The key of a resource, which shares its text with all others.
+    #[must_use]
+    pub fn key(&self, namespace: &str, name: &str) -> Key {
+        self.lock().key(namespace, name)
+    }
+
+    /// After a list of a namespace, or of all: forgets what is not in it, and answers with that.
+    pub fn retain(&self, namespace: Option<&str>, listed: &HashSet<Key>) -> Vec<Key> {
+        let mut all = self.lock();
+        let is_gone = |key: &&Key| {
+            namespace.is_none_or(|namespace| namespace == &**key.namespace()) && !listed.contains(*key)
+        };
+        let gone: Vec<Key> = all.resources.keys().filter(is_gone).cloned().collect();
+        for key in &gone {
+            all.resources.remove(key);
+        }
+        all.namespaces.retain(|namespace| Arc::strong_count(namespace) > 1);
+        all.tenants.retain(|tenant| Arc::strong_count(tenant) > 1);
+        gone
+    }
+
+    /// The resources of which this holds; those that cannot be read are asked about without a record.
+    #[must_use]
+    pub fn filtered(&self, concerned: impl Fn(&Key, Option<&Record>) -> bool) -> Vec<Key> {
+        let all = self.lock();
+        let named = all.resources.iter().filter(|(key, known)| concerned(key, known.record()));
+        named.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// The namespaces in which a Secret is named.
+    #[must_use]
+    pub fn namespaces_of_secrets(&self) -> HashSet<String> {
+        let all = self.lock();
+        let named = all
+            .resources
+            .iter()
+            .filter(|(_, known)| known.record().is_some_and(|record| record.secret.is_some()));
+        named.map(|(key, _)| key.namespace().to_string()).collect()
+    }
+
+    /// Tells of each what is stored.
+    pub fn for_each(&self, mut tell: impl FnMut(&Stored)) {
+        self.lock().resources.values().for_each(|known| tell(&known.stored));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, All> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl All {
+    fn key(&mut self, namespace: &str, name: &str) -> Key {
+        let shared = match self.namespaces.get(namespace) {
+            Some(known) => Arc::clone(known),
+            None => Arc::from(namespace),
+        };
+        self.namespaces.insert(Arc::clone(&shared));
+        let key = Key::new(Kind::Update, shared, name);
+        self.resources.get_key_value(&key).map_or(key, |(known, _)| known.clone())
+    }
+
+    fn shared(&mut self, tenant: Arc<Named>) -> Arc<Named> {
+        if let Some(known) = self.tenants.get(&tenant) {
+            return Arc::clone(known);
+        }
+        self.tenants.insert(Arc::clone(&tenant));
+        tenant
+    }
+}
+
+impl Resource {
+    /// `metadata.uid`.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        match &self.stored {
+            Stored::Readable(record) => &record.uid,
+            Stored::Unreadable(undecodable) => undecodable.metadata.uid.as_deref().unwrap_or_default(),
+        }
+    }
+
+    fn record(&self) -> Option<&Record> {
+        if let Stored::Readable(record) = &self.stored { Some(record) } else { None }
+    }
+}
+
+/// Takes the nulls of an object in, and answers whether its status names those that are known then.
+fn see_nulls(agenda: &mut Agenda, object: &Auth0UserUpdate) -> bool {
+    let known = Arc::clone(agenda.nulls.get_or_insert_default());
+    let mut nulls = known.lock().unwrap_or_else(PoisonError::into_inner);
+    nulls.see(object, false);
+    // A pass under way has them, too, and may learn more.
+    if nulls.is_empty() && Arc::strong_count(&known) == 2 {
+        agenda.nulls = None;
+    }
+    nulls.is_pruned || nulls.names == object.remembered_nulls()
+}
