@@ -203,7 +203,7 @@ async fn a_patch_names_its_resource_and_answers_the_user() {
     let types = ["content-type", "accept-encoding"].map(|name| sent.header(name).unwrap());
     assert_eq!(types, ["application/json", "identity"]);
     assert!(sent.header("user-agent").unwrap().starts_with("auth0-user-operator/"));
-    assert!(client.pace().budget().unwrap().remaining > 0);
+    assert!(client.limiter().snapshot().budget.unwrap().remaining > 0);
 }
 
 #[tokio::test]
@@ -265,7 +265,7 @@ async fn a_rate_limit_is_counted_on_the_servers_clock() {
             let error = rename(&client).await.unwrap_err();
             says(&error, Reason::RateLimited, Effect::None);
             assert_eq!(error.retry_after, wait.map(Duration::from_secs));
-            let closed = client.pace().start(1).unwrap_err();
+            let closed = client.limiter().start(1).unwrap_err();
             assert!(
                 closed >= Duration::from_millis(1_000 * wait.unwrap_or(1) - 200),
                 "for everybody: {closed:?}"

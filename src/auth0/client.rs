@@ -8,8 +8,7 @@ use crate::auth0::domain::Authority;
 use crate::auth0::effect::Effect;
 use crate::auth0::error::Error;
 use crate::auth0::http::{Answer, Http};
-use crate::auth0::limiter::Pace;
-use crate::auth0::limiter::headers::{self, Budget};
+use crate::auth0::limiter::{Limiter, headers};
 use crate::auth0::rejection::judge;
 use crate::auth0::token::{Token, Tokens};
 use crate::user::{Body, User};
@@ -56,7 +55,7 @@ pub struct Client {
     tokens: Arc<Tokens>,
     /// The header `auth0-custom-domain`.
     custom_domain: Option<HeaderValue>,
-    pace: Arc<Pace>,
+    limiter: Arc<Limiter>,
 }
 
 struct Call<'a> {
@@ -73,8 +72,8 @@ struct Call<'a> {
 }
 
 impl Client {
-    /// Makes a client; nothing is sent yet. Whether `domain` may be talked to is the caller's business. `pace` is
-    /// that of everybody who calls this host.
+    /// Makes a client; nothing is sent yet. Whether `domain` may be talked to is the caller's business. All
+    /// that call this host share its `limiter`.
     ///
     /// # Errors
     /// `InvalidRequest` where `domain` is not a host name with an optional port.
@@ -82,7 +81,7 @@ impl Client {
         http: impl Into<Http>,
         domain: &str,
         credentials: Credentials,
-        pace: Arc<Pace>,
+        limiter: Arc<Limiter>,
     ) -> Result<Self, Failure> {
         let http = http.into();
         let refuse = || {
@@ -96,8 +95,8 @@ impl Client {
         if endpoint.host_str() != Some(authority.host()) {
             return Err(refuse());
         }
-        let tokens = Tokens::new(http.clone(), endpoint, &origin, credentials, Arc::clone(&pace));
-        Ok(Self { http, origin, tokens: Arc::new(tokens), custom_domain: None, pace })
+        let tokens = Tokens::new(http.clone(), endpoint, &origin, credentials, Arc::clone(&limiter));
+        Ok(Self { http, origin, tokens: Arc::new(tokens), custom_domain: None, limiter })
     }
 
     /// Lets the links in mails that a change causes use this domain (Auth0: "Custom domains", the header
@@ -124,11 +123,11 @@ impl Client {
         &self.tokens
     }
 
-    /// How fast the host may be called. Calls do not wait for it: whoever makes one has paid for it there. What a
-    /// call needs on top is paid by the client, and what Auth0 answers is told to it.
+    /// The host's rate limiter. Callers acquire a permit before a call; the client takes those that a call needs on
+    /// top, and reports every response.
     #[must_use]
-    pub fn pace(&self) -> &Arc<Pace> {
-        &self.pace
+    pub fn limiter(&self) -> &Arc<Limiter> {
+        &self.limiter
     }
 
     /// Reads a user: `GET /api/v2/users/{id}`, which is immediately consistent.
@@ -183,8 +182,8 @@ impl Client {
         let (mut from, end) = (None, Instant::now() + LISTING);
         for number in 0..MOST_PAGES {
             if number == 0 && is_urgent {
-                self.pace.turn().await?;
-            } else if !self.pace.spare(end).await {
+                self.limiter.acquire(false).await?;
+            } else if !self.limiter.acquire_spare(end).await {
                 return Ok(None);
             }
             let page = self.page(from.as_deref()).await.map_err(Error::without_effect)?;
@@ -229,7 +228,7 @@ impl Client {
         if answer.status == 401 {
             let fresh = self.tokens.get(Some(&token)).await?;
             if !Arc::ptr_eq(&token, &fresh) {
-                self.pace.spend();
+                self.limiter.spend();
                 answer = self.attempt(call, &fresh).await?;
             }
         }
@@ -259,19 +258,10 @@ impl Client {
             request =
                 request.header(CONTENT_TYPE, "application/json").body(body.bytes().expose_secret().to_vec());
         }
-        let _flight = if call.at_once { self.pace.depart() } else { self.pace.take_off().await? };
+        let in_flight = self.limiter.send(call.at_once).await?;
         call.departed.store(true, Ordering::Relaxed);
-        let answer = self.http.send(request, call.template).await;
-        self.pace.note(&answer);
-        let answer = answer?;
-        if let Some(budget) = Budget::read(&answer.headers) {
-            self.pace.hear(budget);
-        }
-        if answer.status == 429 {
-            self.pace.close(headers::wait(&answer.headers, headers::LONGEST).unwrap_or(headers::SHORTEST));
-        } else {
-            self.pace.opened();
-        }
+        let answer = self.http.send(request, call.template).await?;
+        in_flight.on_response(&answer);
         Ok(answer)
     }
 

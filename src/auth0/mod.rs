@@ -27,6 +27,6 @@ pub use effect::Effect;
 pub use error::{Blame, Error};
 pub use http::{Http, http_builder, http_client};
 pub use limiter::headers::Budget;
-pub use limiter::{Pace, Rate, USUAL};
+pub use limiter::{InFlight, Limiter, Rate, Snapshot, USUAL};
 pub use rejection::rejection;
 pub use token::Tokens;

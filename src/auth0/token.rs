@@ -9,7 +9,7 @@ use crate::auth0::effect::Effect;
 use crate::auth0::error::{Error, sentence};
 use crate::auth0::http::Http;
 use crate::auth0::known;
-use crate::auth0::limiter::{Pace, headers};
+use crate::auth0::limiter::{Limiter, headers};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use reqwest::header::CONTENT_TYPE;
@@ -65,7 +65,7 @@ pub struct Tokens {
     origin: String,
     credentials: Credentials,
     clock: Clock,
-    pace: Arc<Pace>,
+    limiter: Arc<Limiter>,
     last: Mutex<Last>,
     /// Fetches that have ended.
     fetches: AtomicU64,
@@ -101,7 +101,7 @@ impl Last {
         self.remember(error)
     }
 
-    /// An outage is not remembered: the pace of the host sees to it.
+    /// An outage is not remembered: the breaker of the host sees to it.
     fn remember(&mut self, error: Error) -> Error {
         self.failures = self.failures.saturating_add(1);
         let doubled = FIRST_REST.saturating_mul(1 << (self.failures - 1).min(10)).min(LONGEST_REST);
@@ -134,11 +134,11 @@ impl Tokens {
         endpoint: Url,
         origin: &str,
         credentials: Credentials,
-        pace: Arc<Pace>,
+        limiter: Arc<Limiter>,
     ) -> Self {
         let (last, fetches) = (Mutex::default(), AtomicU64::new(0));
         let (origin, clock) = (origin.to_owned(), Clock::default());
-        Self { http, endpoint, origin, credentials, clock, pace, last, fetches }
+        Self { http, endpoint, origin, credentials, clock, limiter, last, fetches }
     }
 
     /// The current token, fetched on need. `refused`: one that Auth0 no longer takes; it is answered all the
@@ -214,7 +214,7 @@ impl Tokens {
         };
         let request = self.http.client.post(self.endpoint.clone()).header(CONTENT_TYPE, "application/json");
         let answer = self.http.send(request.body(form.to_string()), TEMPLATE).await;
-        self.pace.note(&answer);
+        self.limiter.on_token_response(&answer);
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => return (Err(error.without_effect()), false),

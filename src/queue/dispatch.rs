@@ -1,6 +1,6 @@
 //! Starts passes in the order of the queue, as fast as the limiter of each host allows.
 
-use crate::auth0::{Budget, Error, Pace};
+use crate::auth0::{self, Budget, Error};
 use crate::queue::{Key, Kind, Limiter, Next, Priority, Queue};
 use crate::telemetry::metrics::{Told, Waiting};
 use std::collections::{HashMap, HashSet};
@@ -10,18 +10,17 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-impl Limiter for Arc<Pace> {
+impl Limiter for Arc<auth0::Limiter> {
     fn start(&mut self, requests: u32, now: Instant) -> Result<u32, Instant> {
-        Pace::start(self, requests).map_err(|wait| now + wait)
+        auth0::Limiter::start(self, requests).map_err(|wait| now + wait)
     }
 
     fn give_back(&mut self, permits: u32, _: Instant) {
-        Pace::give_back(self, permits);
-        self.ended();
+        auth0::Limiter::give_back(self, permits);
     }
 
     fn scarce_for(&self, _: Instant) -> Duration {
-        Pace::scarce_for(self)
+        self.snapshot().scarce_for
     }
 }
 
@@ -32,7 +31,7 @@ pub struct Dispatcher {
 }
 
 struct State {
-    queue: Queue<Arc<Pace>>,
+    queue: Queue<Arc<auth0::Limiter>>,
     /// The permits of passes that were started and have not begun.
     started: HashMap<Key, u32>,
 }
@@ -40,7 +39,7 @@ struct State {
 impl Dispatcher {
     /// `workers` is how many passes there are at once; `limiter_of` answers the limiter of a host, the same each time.
     #[must_use]
-    pub fn new(workers: u16, limiter_of: impl Fn(&str) -> Arc<Pace> + Send + 'static) -> Arc<Self> {
+    pub fn new(workers: u16, limiter_of: impl Fn(&str) -> Arc<auth0::Limiter> + Send + 'static) -> Arc<Self> {
         let queue = Queue::new(usize::from(workers), limiter_of);
         Arc::new(Self { state: Mutex::new(State { queue, started: HashMap::new() }), moved: Notify::new() })
     }
@@ -125,7 +124,7 @@ impl Dispatcher {
     pub fn budgets(&self) -> Vec<Told> {
         self.with(|state, _| {
             let told = state.queue.limiters().filter_map(|(host, limiter)| {
-                let Budget { limit, remaining, .. } = limiter.budget()?;
+                let Budget { limit, remaining, .. } = limiter.snapshot().budget?;
                 Some(Told { host: host.to_owned(), limit, remaining })
             });
             told.collect()
@@ -176,12 +175,12 @@ impl Permit {
         self.spend();
     }
 
-    /// Waits for the turn of a further request of the pass.
+    /// Waits until a further request of the pass may be sent.
     ///
     /// # Errors
-    /// As [`Pace::turn`].
-    pub async fn turn(&self, pace: &Pace) -> Result<(), Error> {
-        if self.spend() { pace.paid_turn().await } else { pace.turn().await }
+    /// As [`auth0::Limiter::acquire`].
+    pub async fn acquire(&self, limiter: &auth0::Limiter) -> Result<(), Error> {
+        limiter.acquire(self.spend()).await
     }
 
     fn spend(&self) -> bool {

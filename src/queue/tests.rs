@@ -253,15 +253,14 @@ fn no_priority_starves_and_nothing_is_lost() {
     let (mut queue, now) = (queue(8), Instant::now());
     for index in 0..100 {
         add(&mut queue, "a", &format!("block-{index}"), Priority::Block, now);
+        add(&mut queue, "a", &format!("edit-{index}"), Priority::Change, now);
     }
-    for (name, priority) in
-        [("edit", Priority::Change), ("retry", Priority::Retry), ("resync", Priority::Resync)]
-    {
+    for (name, priority) in [("retry", Priority::Retry), ("resync", Priority::Resync)] {
         add(&mut queue, "a", name, priority, now);
     }
     let order = all(&mut queue, now);
-    assert_eq!(order.len(), 103);
-    for name in ["a/edit", "a/retry", "a/resync"] {
+    assert_eq!(order.len(), 202);
+    for name in ["a/edit-0", "a/retry", "a/resync"] {
         assert!(order.iter().position(|who| who == name).unwrap() < 40, "{order:?}");
     }
     assert!(order[..7].iter().all(|who| who.contains("block")));
@@ -351,17 +350,19 @@ fn who_is_gone_holds_no_place() {
 
 #[test]
 fn a_slow_host_and_a_slow_namespace_leave_workers_for_the_others() {
-    for host_of in [|_| "slow".to_owned(), |index: usize| format!("slow-{index}")] {
+    // One host of several namespaces, or one namespace with several hosts.
+    for (namespaces, hosts) in [(20, 1), (1, 20)] {
         let (mut queue, now) = (queue(8), Instant::now());
         for index in 0..20 {
-            queue.add(key("a", &index.to_string()), Some(&host_of(index)), Priority::Block, now);
+            let (namespace, host) = (format!("a-{}", index % namespaces), format!("slow-{}", index % hosts));
+            queue.add(key(&namespace, &format!("{index:02}")), Some(&host), Priority::Block, now);
         }
         let under_way = std::iter::from_fn(|| start(&mut queue, now)).count();
         assert_eq!(under_way, 6);
         queue.add(key("b", "quick"), Some("quick"), Priority::Resync, now);
         assert_eq!(start(&mut queue, now).unwrap(), "b/quick");
-        queue.done(&key("a", "0"), 0, now);
-        assert!(start(&mut queue, now).unwrap().starts_with("a/"));
+        queue.done(&key("a-0", "00"), 0, now);
+        assert!(start(&mut queue, now).unwrap().starts_with("a-"));
         assert_eq!(start(&mut queue, now), None);
     }
 }

@@ -29,7 +29,7 @@ pub fn users_of_tenants(updates: &Updates, event: &WatchResult<Auth0Tenant>) {
     let tenants = &updates.conflicts.tenants;
     let hosts: HashSet<String> = tenants.readable().into_iter().map(|tenant| tenant.spec.domain).collect();
     for host in hosts {
-        updates.clients.pace(&host).set_rate(tenants.rate(&host));
+        updates.clients.limiter(&host).set_rate(tenants.rate(&host));
     }
     updates.conflicts.ownership.wake_neighbours(changed.as_ref());
     let concerned = updates.resources.filtered(|_, record| {

@@ -104,9 +104,9 @@ pub async fn run(
     let clients = Arc::new(Clients::new(http, settings.allowed, tenants.clone()));
     let limiters = (Arc::clone(&clients), tenants.clone());
     let limiter_of = move |host: &str| {
-        let pace = limiters.0.pace(host);
-        pace.set_rate(limiters.1.rate(host));
-        pace
+        let limiter = limiters.0.limiter(host);
+        limiter.set_rate(limiters.1.rate(host));
+        limiter
     };
     let (secret_changes, changed_secrets) = unbounded_channel();
     let updates = Arc::new(Updates {

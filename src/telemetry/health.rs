@@ -148,7 +148,7 @@ impl Probes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::auth0::{Pace, Rate};
+    use crate::auth0::{Limiter, Rate};
     use std::future::{pending, ready};
     use tokio::task::JoinHandle;
     use tokio::time::sleep;
@@ -196,10 +196,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_pass_that_waits_for_a_small_budget_is_progress() {
-        let (probes, pace) = (Arc::<Probes>::default(), Pace::default());
-        pace.set_rate(Rate { per_minute: 1, burst: 1 });
-        (0..20).for_each(|_| pace.spend());
-        let pass = begin(&probes, async move { pace.turn().await });
+        let (probes, limiter) = (Arc::<Probes>::default(), Limiter::default());
+        limiter.set_rate(Rate { per_minute: 1, burst: 1 });
+        (0..20).for_each(|_| limiter.spend());
+        let pass = begin(&probes, async move { limiter.acquire(false).await });
         minutes(15, &probes).await;
         assert_eq!((probes.stuck(), pass.is_finished()), (None, false));
         minutes(6, &probes).await;

@@ -1,5 +1,5 @@
-//! What Auth0 says is left of the tenant's budget, and whether somebody else spends it, too. Pure: every method is
-//! told what time it is.
+//! What Auth0 says is left of the tenant's rate limit, and whether other applications spend it, too. Pure: every method
+//! is told what time it is.
 
 use crate::auth0::Budget;
 use std::time::Duration;
@@ -14,7 +14,7 @@ const LONGEST_MEMORY: Duration = Duration::from_mins(5);
 /// Below this share of Auth0's bucket the rest is for the tenant's logins.
 const LOGINS: u32 = 5;
 
-/// Below this share of it nothing is sent for a moment where somebody else is emptying it, too.
+/// Below this share of it nothing is sent for a moment where other applications empty it, too.
 const LAST: u32 = 10;
 
 /// Longest such moment. Then one request tells how it stands.
@@ -23,21 +23,21 @@ pub const MOMENT: Duration = Duration::from_secs(2);
 /// The same where nothing at all was left: sooner, it would be refused.
 pub const EMPTY: Duration = Duration::from_secs(6);
 
-/// Whoever waits for that one does so no longer than this after the bucket was last heard of: it may be a request
-/// that another bucket counts.
+/// The other requests wait for that one no longer than this after the bucket was last told of: it may be one that
+/// another bucket counts.
 const DOUBT: Duration = Duration::from_secs(15);
 
-/// Somebody else is believed to be there for so long after the last sign of it.
-const COMPANY: Duration = Duration::from_mins(1);
+/// The limit is believed to be shared for so long after the last sign of it.
+const SHARING: Duration = Duration::from_mins(1);
 
 /// What Auth0 last said of each of its buckets.
 #[derive(Default)]
-pub struct Heard {
+pub struct ServerBudget {
     /// The latest at the end. Some plans have one for reading and one for writing (Auth0: "Rate Limit
     /// Configurations"); their size tells them apart.
     buckets: Vec<Bucket>,
-    /// The last sign of somebody else.
-    company: Option<Instant>,
+    /// The last sign that other applications spend it, too.
+    shared_at: Option<Instant>,
 }
 
 struct Bucket {
@@ -73,16 +73,16 @@ impl Spent {
     }
 }
 
-impl Heard {
-    /// Takes in what an answer said while so many other requests of ours were on their way. `most` is what we can have
+impl ServerBudget {
+    /// Takes in what a response said while so many other requests of ours were on their way. `most` is what we can have
     /// spent in the time in which Auth0 fills every bucket.
-    pub fn hear(&mut self, budget: Budget, flying: u32, most: u32, now: Instant) {
+    pub fn record(&mut self, budget: Budget, in_flight: u32, most: u32, now: Instant) {
         let Budget { limit, remaining, reset, .. } = budget;
         let known = self.buckets.iter().position(|known| known.budget.limit == limit);
         let known = known.map(|index| self.buckets.remove(index)).filter(|known| known.budget.reset == reset);
         let spent = known.map_or(Spent::first(remaining), |known| known.spent.and(remaining));
-        if spent.is_shared(flying) || limit.saturating_sub(remaining) > most {
-            self.company = Some(now);
+        if spent.is_shared(in_flight) || limit.saturating_sub(remaining) > most {
+            self.shared_at = Some(now);
         }
         self.buckets.retain(|known| now.saturating_duration_since(known.at) < LONGEST_MEMORY);
         // The answers may come in another order than Auth0 counted them.
@@ -92,7 +92,7 @@ impl Heard {
 
     /// Auth0 refused what its count seemed to allow.
     pub fn refused(&mut self, now: Instant) {
-        self.company = Some(now);
+        self.shared_at = Some(now);
     }
 
     pub fn latest(&self) -> Option<Budget> {
@@ -101,17 +101,17 @@ impl Heard {
 
     /// How long to send nothing, because what Auth0 said was left is as good as gone: the requests on their way
     /// count as if it had not seen them.
-    pub fn drained_for(&self, flying: u32, now: Instant) -> Duration {
-        let is_shared = self.company.is_some_and(|at| now.saturating_duration_since(at) < COMPANY);
+    pub fn drained_for(&self, in_flight: u32, now: Instant) -> Duration {
+        let is_shared = self.shared_at.is_some_and(|at| now.saturating_duration_since(at) < SHARING);
         let rests = self.buckets.iter().filter_map(|Bucket { budget, at, .. }| {
             let last = if is_shared { budget.limit / LAST } else { 0 };
-            if budget.remaining.saturating_sub(flying) > last || now >= *at + DOUBT {
+            if budget.remaining.saturating_sub(in_flight) > last || now >= *at + DOUBT {
                 return None;
             }
             let longest = if budget.remaining == 0 { EMPTY } else { MOMENT };
             let rest = (*at + budget.reset_in.clamp(SHORTEST_MEMORY, longest)).saturating_duration_since(now);
-            // Then one of those who wait finds out.
-            Some(if rest.is_zero() && flying > 0 { MOMENT } else { rest })
+            // Then one of the requests that wait finds out.
+            Some(if rest.is_zero() && in_flight > 0 { MOMENT } else { rest })
         });
         rests.max().unwrap_or_default()
     }
@@ -141,19 +141,19 @@ mod tests {
 
     /// What is held back after these answers: how much was left, when something is added, others on their way.
     fn held_back(answers: &[(u32, i64, u32)], most: u32) -> u32 {
-        let (mut heard, now) = (Heard::default(), Instant::now());
-        for (remaining, reset, flying) in answers {
-            heard.hear(told(*remaining, *reset), *flying, most, now);
+        let (mut server, now) = (ServerBudget::default(), Instant::now());
+        for (remaining, reset, in_flight) in answers {
+            server.record(told(*remaining, *reset), *in_flight, most, now);
         }
         let is_held = |left: &u32| {
-            heard.hear(told(*left, -1 - i64::from(*left)), 0, ANY, now);
-            !heard.drained_for(0, now).is_zero()
+            server.record(told(*left, -1 - i64::from(*left)), 0, ANY, now);
+            !server.drained_for(0, now).is_zero()
         };
         (0..20).rev().find(is_held).unwrap()
     }
 
     #[test]
-    fn who_is_alone_uses_it_up_and_in_company_the_last_tenth_is_left() {
+    fn who_is_alone_uses_it_up_and_where_it_is_shared_the_last_tenth_is_left() {
         const ALONE: u32 = 0;
         const SHARED: u32 = 2;
         for (answers, held) in [
@@ -178,31 +178,31 @@ mod tests {
 
     #[test]
     fn an_answer_that_comes_late_gives_nothing_back() {
-        let (mut heard, now) = (Heard::default(), Instant::now());
-        heard.hear(told(0, 6), 1, ANY, now);
-        heard.hear(told(1, 6), 0, ANY, now);
-        assert_eq!(heard.drained_for(0, now), SECOND);
-        heard.hear(told(1, 7), 0, ANY, now);
-        assert_eq!(heard.drained_for(0, now), Duration::ZERO);
+        let (mut server, now) = (ServerBudget::default(), Instant::now());
+        server.record(told(0, 6), 1, ANY, now);
+        server.record(told(1, 6), 0, ANY, now);
+        assert_eq!(server.drained_for(0, now), SECOND);
+        server.record(told(1, 7), 0, ANY, now);
+        assert_eq!(server.drained_for(0, now), Duration::ZERO);
     }
 
     #[test]
     fn nobody_asks_before_something_is_added_to_what_is_empty() {
-        let (mut heard, now) = (Heard::default(), Instant::now());
+        let (mut server, now) = (ServerBudget::default(), Instant::now());
         let wait = 4 * SECOND;
-        heard.hear(Budget { reset_in: wait, ..told(0, 6) }, 0, ANY, now);
-        assert_eq!(heard.drained_for(0, now), wait);
-        assert_eq!(heard.drained_for(0, now + wait), Duration::ZERO);
-        assert_eq!(heard.drained_for(1, now + wait), MOMENT, "one finds out for the others");
+        server.record(Budget { reset_in: wait, ..told(0, 6) }, 0, ANY, now);
+        assert_eq!(server.drained_for(0, now), wait);
+        assert_eq!(server.drained_for(0, now + wait), Duration::ZERO);
+        assert_eq!(server.drained_for(1, now + wait), MOMENT, "one finds out for the others");
     }
 
     #[test]
-    fn company_is_forgotten_after_a_while() {
-        let (mut heard, begun) = (Heard::default(), Instant::now());
-        heard.refused(begun);
-        for (later, held) in [(SECOND, true), (COMPANY, false)] {
-            heard.hear(told(1, 6), 0, ANY, begun + later);
-            assert_eq!(!heard.drained_for(0, begun + later).is_zero(), held, "{later:?}");
+    fn sharing_is_forgotten_after_a_while() {
+        let (mut server, begun) = (ServerBudget::default(), Instant::now());
+        server.refused(begun);
+        for (later, held) in [(SECOND, true), (SHARING, false)] {
+            server.record(told(1, 6), 0, ANY, begun + later);
+            assert_eq!(!server.drained_for(0, begun + later).is_zero(), held, "{later:?}");
         }
     }
 }

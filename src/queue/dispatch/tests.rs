@@ -13,22 +13,22 @@ fn key(name: &str) -> Key {
 }
 
 /// A dispatcher whose hosts share this limiter.
-fn dispatcher(rate: Rate) -> (Arc<Dispatcher>, Arc<Pace>) {
-    let pace = Arc::<Pace>::default();
-    pace.set_rate(rate);
-    let shared = Arc::clone(&pace);
-    (Dispatcher::new(8, move |_| Arc::clone(&shared)), pace)
+fn dispatcher(rate: Rate) -> (Arc<Dispatcher>, Arc<auth0::Limiter>) {
+    let limiter = Arc::<auth0::Limiter>::default();
+    limiter.set_rate(rate);
+    let shared = Arc::clone(&limiter);
+    (Dispatcher::new(8, move |_| Arc::clone(&shared)), limiter)
 }
 
 /// A limiter that is never in the way.
-fn plenty() -> (Arc<Dispatcher>, Arc<Pace>) {
+fn plenty() -> (Arc<Dispatcher>, Arc<auth0::Limiter>) {
     dispatcher(Rate { per_minute: 60_000, burst: 1_000 })
 }
 
 /// Ten that wait for a limiter of one request a minute.
 fn crowd() -> Arc<Dispatcher> {
-    let (dispatcher, pace) = dispatcher(Rate { per_minute: 1, burst: 1 });
-    pace.spend();
+    let (dispatcher, limiter) = dispatcher(Rate { per_minute: 1, burst: 1 });
+    limiter.spend();
     for index in 0..10 {
         dispatcher.add(key(&index.to_string()), Some(HOST), Priority::Change, Instant::now());
     }
@@ -105,7 +105,7 @@ async fn a_slow_host_leaves_workers_for_the_others_and_the_end_of_a_pass_wakes()
 
 #[tokio::test(start_paused = true)]
 async fn a_permit_pays_for_what_the_start_waited_for_and_gives_back_the_rest() {
-    let (dispatcher, pace) = dispatcher(Rate { per_minute: 1, burst: 2 });
+    let (dispatcher, limiter) = dispatcher(Rate { per_minute: 1, burst: 2 });
     let begun = Instant::now();
     for sent in [0, 1, 2] {
         dispatcher.add(key("one"), Some(HOST), Priority::Change, begun);
@@ -114,17 +114,17 @@ async fn a_permit_pays_for_what_the_start_waited_for_and_gives_back_the_rest() {
             permit.begin();
         }
         if sent > 1 {
-            permit.turn(&pace).await.unwrap();
+            permit.acquire(&limiter).await.unwrap();
         }
     }
     // One request was sent in the second pass: the third waited for its successor, and is paid for both.
     assert_eq!(begun.elapsed(), Duration::from_mins(1));
-    assert!(Pace::start(&pace, 1).is_err());
+    assert!(auth0::Limiter::start(&limiter, 1).is_err());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pass_that_does_not_begin_holds_no_worker_and_keeps_what_is_asked_for_since() {
-    let (dispatcher, pace) = dispatcher(Rate { per_minute: 1, burst: 2 });
+    let (dispatcher, limiter) = dispatcher(Rate { per_minute: 1, burst: 2 });
     let now = Instant::now();
     dispatcher.add(key("gone"), Some(HOST), Priority::Change, now);
     assert_eq!(dispatcher.next().await, key("gone"));
@@ -135,7 +135,7 @@ async fn a_pass_that_does_not_begin_holds_no_worker_and_keeps_what_is_asked_for_
     dispatcher.add(key("gone"), Some(HOST), Priority::Block, now);
     dispatcher.remove(&key("gone"));
     assert_eq!(within(9 * SECOND, &dispatcher).await, None);
-    assert_eq!(Pace::start(&pace, 2), Ok(2), "what was paid for is back");
+    assert_eq!(auth0::Limiter::start(&limiter, 2), Ok(2), "what was paid for is back");
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,12 +161,12 @@ async fn after_a_list_only_what_it_holds_waits() {
 
 #[tokio::test(start_paused = true)]
 async fn a_resync_waits_while_little_is_left() {
-    let (dispatcher, pace) = plenty();
+    let (dispatcher, limiter) = plenty();
     let begun = Instant::now();
     for (name, priority) in [("resync", Priority::Resync), ("retry", Priority::Retry)] {
         dispatcher.add(key(name), Some(HOST), priority, begun);
     }
-    pace.hear(Budget { limit: 50, remaining: 9, reset: 1, reset_in: SECOND });
+    limiter.record(Budget { limit: 50, remaining: 9, reset: 1, reset_in: SECOND });
     assert_eq!(dispatcher.next().await, key("retry"));
     assert_eq!(dispatcher.next().await, key("resync"));
     assert_eq!(begun.elapsed(), SECOND);
@@ -174,8 +174,10 @@ async fn a_resync_waits_while_little_is_left() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pass_that_calls_nobody_gives_its_trial_back() {
-    let (dispatcher, pace) = plenty();
-    (0..10).for_each(|_| pace.unanswered());
+    let (dispatcher, limiter) = plenty();
+    for _ in 0..10 {
+        drop(limiter.send(true).await);
+    }
     sleep(3 * SECOND).await;
     for name in ["next", "trial"] {
         dispatcher.add(key(name), Some(HOST), Priority::Change, Instant::now());

@@ -264,18 +264,17 @@ struct Permitted<'a> {
 
 impl Auth0 for Permitted<'_> {
     async fn turn(&self) -> Result<(), auth0::Error> {
-        self.permit.turn(self.client.pace()).await?;
-        self.client.pace().clear().await
+        self.permit.acquire(self.client.limiter()).await
     }
 
     async fn user(&self) -> Result<User, auth0::Error> {
-        self.client.pace().spend();
+        self.client.limiter().spend();
         self.client.user(self.user_id).await
     }
 
     async fn patch(&self, body: &Body, is_urgent: bool) -> Result<User, auth0::Error> {
         if is_urgent {
-            self.client.pace().spend();
+            self.client.limiter().spend();
         }
         self.client.patch_user(self.user_id, body, self.correlation_id, is_urgent).await
     }

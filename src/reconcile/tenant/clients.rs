@@ -2,7 +2,7 @@
 
 use crate::api::reason::{Failure, Reason};
 use crate::api::{Auth0Tenant, SecretVersion};
-use crate::auth0::{self, AllowedDomains, Credentials, Http, Pace, Proof, SigningKey, Tokens};
+use crate::auth0::{self, AllowedDomains, Credentials, Http, Limiter, Proof, SigningKey, Tokens};
 use crate::cluster::secrets::{Content, Secrets};
 use crate::reconcile::tenant::directory::Directory;
 use kube::ResourceExt as _;
@@ -19,7 +19,7 @@ pub struct Clients {
     by_tenant: Mutex<HashMap<String, Known>>,
     /// As long as a client uses them.
     tokens: Mutex<HashMap<Application, Weak<Tokens>>>,
-    paces: Mutex<HashMap<String, Arc<Pace>>>,
+    limiters: Mutex<HashMap<String, Arc<Limiter>>>,
 }
 
 /// Domain, and digest of the Secret's content.
@@ -44,8 +44,8 @@ impl Clients {
     /// are kept.
     #[must_use]
     pub fn new(http: Http, allowed: AllowedDomains, tenants: Directory) -> Self {
-        let (by_tenant, tokens, paces) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { http, allowed, tenants, by_tenant, tokens, paces }
+        let (by_tenant, tokens, limiters) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { http, allowed, tenants, by_tenant, tokens, limiters }
     }
 
     /// The client of a tenant with this content of its Secret: the one that is kept, or a new one, which is not.
@@ -71,7 +71,7 @@ impl Clients {
             return Ok(client);
         }
         let credentials = credentials(content, domain)?;
-        let client = auth0::Client::new(self.http.clone(), domain, credentials, self.pace(domain))?
+        let client = auth0::Client::new(self.http.clone(), domain, credentials, self.limiter(domain))?
             .with_custom_domain(tenant.spec.custom_domain.as_deref())?;
         Ok(Arc::new(self.sharing(client, (domain.clone(), content.digest()))))
     }
@@ -114,11 +114,11 @@ impl Clients {
         client
     }
 
-    /// The pace of a host, the same for all of its tenant resources.
+    /// The limiter of a host, the same for all of its tenant resources.
     #[must_use]
-    pub fn pace(&self, host: &str) -> Arc<Pace> {
-        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(paces.entry(host.to_owned()).or_default())
+    pub fn limiter(&self, host: &str) -> Arc<Limiter> {
+        let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(limiters.entry(host.to_owned()).or_default())
     }
 
     /// Drops the client of a tenant that is gone, and with it its credentials.

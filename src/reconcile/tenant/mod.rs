@@ -232,7 +232,7 @@ impl Tenants {
         let client = self.clients.keep(tenant, &content.version, client);
         let may_list = scopes.as_ref().is_none_or(|scopes| scopes.contains(scopes::CONNECTIONS));
         let connections = if may_list {
-            client.pace().set_rate(self.directory.rate_with(tenant));
+            client.limiter().set_rate(self.directory.rate_with(tenant));
             match choices(&client, !is_ready(tenant)).await {
                 Ok(connections) => connections.map_or(Listing::Later, Listing::Listed),
                 Err(error) if is_about_tenant(&error) => return Err(error.into()),
