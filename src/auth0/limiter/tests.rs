@@ -118,6 +118,7 @@ async fn what_may_be_overtaken_waits_until_there_is_enough_for_a_look_too() {
     let begun = Instant::now();
     assert!(limiter.acquire_spare(begun + 10 * SECOND).await);
     assert!(begun.elapsed() >= SECOND && begun.elapsed() < 2 * SECOND, "{:?}", begun.elapsed());
+    assert_eq!(limiter.start(1), Ok(1), "it took one");
     (0..20).for_each(|_| limiter.spend());
     let begun = Instant::now();
     assert!(!limiter.acquire_spare(begun + 10 * SECOND).await && begun.elapsed().is_zero());
@@ -237,4 +238,13 @@ async fn a_request_without_an_answer_counts_once_and_any_answer_closes_the_break
     assert!(limiter.start(1).is_err(), "five in a row");
     limiter.send(true).await.unwrap().on_response(&answer(404));
     assert_eq!(limiter.start(1), Ok(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_is_acquired_only_when_its_request_can_be_sent() {
+    let limiter = limiter(6000, 100);
+    limiter.record(Budget { limit: 20, remaining: 0, reset: 3, reset_in: 3 * SECOND });
+    let begun = Instant::now();
+    limiter.acquire(true).await.unwrap();
+    assert_eq!(begun.elapsed(), 3 * SECOND, "what the pass reads again from here on is fresh");
 }
