@@ -45,16 +45,18 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
     let (store, writer) = reflector::store();
-    let starts = Arc::new(Starts { updates, store: Mutex::new(writer) });
-    starts.tell(&Event::Init);
-    starts.tell(&Event::InitDone);
-    Controller::for_stream(starts_of(Arc::clone(&starts)), store)
+    let started = Arc::new(Starts { updates, store: Mutex::new(writer) });
+    started.tell(&Event::Init);
+    started.tell(&Event::InitDone);
+    Controller::for_stream(starts_of(Arc::clone(&started)), store)
         .with_config(controller::Config::default().concurrency(concurrency))
         .graceful_shutdown_on(shutdown)
-        .run(pass, never, starts)
+        .run(pass, never, Arc::clone(&started))
         .for_each(|ended| {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a pass that was started did not begin");
+            // Another start of the same resource has taken its place.
+            if let Err(controller::Error::ObjectNotFound(name)) = ended {
+                let key = started.updates.resources.key(&name.namespace.unwrap_or_default(), &name.name);
+                started.updates.queue.skipped(&key);
             }
             std::future::ready(())
         })
