@@ -122,7 +122,7 @@ async fn the_task_lets_each_takeover_happen_in_its_time() {
     tokio::time::sleep(Duration::from_mins(1)).await;
     let next = async |woken: &mut UnboundedReceiver<Named>| {
         let begun = Instant::now();
-        let (_, name) = woken.recv().await.unwrap();
+        let (_, name) = timeout(INHERITANCE, woken.recv()).await.unwrap().unwrap();
         (name, begun.elapsed().as_secs())
     };
     [&old, &new].iter().for_each(|object| ownership.update(object));

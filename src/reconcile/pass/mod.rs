@@ -14,7 +14,7 @@ use crate::cluster::secrets::{Known, Secrets};
 use crate::cluster::synced::Synced;
 use crate::ownership::Contest;
 use crate::plan::TriggerKey;
-use crate::queue::Key;
+use crate::queue::{Key, Priority};
 use crate::queue::dispatch::{Dispatcher, Permit};
 use crate::reconcile::object::fingerprint::of_version;
 use crate::reconcile::object::{schedule, undecodable};
@@ -112,7 +112,8 @@ impl Updates {
             Stored::Unreadable(undecodable) => {
                 let at = known.agenda.not_before.filter(|_| after_pass);
                 let is_told = known.agenda.undecodable.is_of(undecodable);
-                (at.or((!is_told).then_some(now)).map(Next::telling), None)
+                let at = at.or((!is_told).then_some(now));
+                (at.map(|at| Next { calls: false, priority: Priority::Retry, at }), None)
             }
             Stored::Readable(record) => {
                 let references = self.known_references(key, record);
@@ -185,7 +186,7 @@ impl Updates {
         let mut ledger = match self.read(key, &known.uid, nulls).await {
             Ok(ledger) => ledger,
             // The watch will say so.
-            Err(Unwritten::Gone) => return None,
+            Err(Unwritten::Gone) => return Some(RECHECK),
             Err(Unwritten::Changed | Unwritten::Failed(_)) => {
                 agenda.failures = agenda.failures.saturating_add(1);
                 return Some(schedule::backoff(agenda.failures, None));
@@ -220,7 +221,8 @@ impl Updates {
         if permit.host() != host {
             // It has its turn at that host still to wait for, and the nulls are known when that comes.
             let _ = ledger.remember_nulls().await;
-            return None;
+            self.note(&ledger);
+            return Some(Duration::ZERO);
         }
         Box::pin(self.look(&mut ledger, &references, forgives, agenda, permit)).await
     }
@@ -244,7 +246,8 @@ impl Updates {
             let _ = self.publish(ledger, None).await;
             self.note(ledger);
         }
-        missing.map(|_| RECHECK)
+        let rest = agenda.due.map(|due| due.saturating_duration_since(Instant::now()));
+        missing.map(|_| rest.map_or(RECHECK, |rest| rest.min(RECHECK)))
     }
 
     /// Reads a Secret that was written again and compares its content with the one that Auth0 was given.

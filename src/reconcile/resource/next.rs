@@ -20,14 +20,6 @@ pub struct Next {
     pub at: Instant,
 }
 
-impl Next {
-    /// A pass that only tells something.
-    #[must_use]
-    pub const fn telling(at: Instant) -> Self {
-        Self { calls: false, priority: Priority::Retry, at }
-    }
-}
-
 /// When a resource goes next; `None` where only a change brings it back. `after_pass`: a pass has just ended, and
 /// nothing has happened since it began.
 #[must_use]
@@ -40,32 +32,32 @@ pub fn next(
 ) -> Option<Next> {
     let agenda = &known.agenda;
     let calls = references.tenant.is_ok();
-    let later = agenda.not_before.filter(|_| after_pass);
-    let tells = |priority| Some(Next { calls: false, priority, at: later.unwrap_or(now) });
     if record.is_deleted {
         return None;
     }
-    if record.is_paused {
-        let is_told =
-            !record.is_edited && record.synced.is_some_and(|synced| synced.reason == Reason::Paused);
-        return if is_told { None } else { tells(Priority::Change) };
-    }
     let why = why::why(record, references, agenda, now);
     let priority = why::priority(record, &why, references.contest.contested, agenda.failures);
-    if why::decide(&why) != Decision::Sleep {
-        if !after_pass && tells_first(record, references, known) {
-            return tells(Priority::Change);
-        }
-        return Some(Next { calls, priority, at: later.unwrap_or(now) });
+    let in_time = |at| Next { calls, priority, at };
+    if after_pass {
+        // The pass has seen all that speaks for another one, and has said when that is to be.
+        let due = agenda.due.filter(|_| !record.is_paused);
+        return agenda.not_before.or(due).map(in_time);
     }
-    if references.secret == SecretState::Unwatched && !after_pass {
+    let telling = Some(Next { calls: false, priority, at: now });
+    if record.is_paused {
+        let is_told = !record.is_edited && record.synced.is_some_and(|synced| synced.reason == Reason::Paused);
+        return telling.filter(|_| !is_told);
+    }
+    if why::decide(&why) != Decision::Sleep {
+        return if tells_first(record, references, known) { telling } else { Some(in_time(now)) };
+    }
+    if has_to_tell(record, references, known) {
+        return telling;
+    }
+    if references.secret == SecretState::Unwatched {
         return Some(Next { calls, priority: Priority::Retry, at: now });
     }
-    if !after_pass && has_to_tell(record, references, known) {
-        return tells(Priority::Retry);
-    }
-    let timers = agenda.due.into_iter().chain(agenda.not_before);
-    timers.min().map(|at| Next { calls, priority, at })
+    agenda.due.into_iter().chain(agenda.not_before).min().map(in_time)
 }
 
 /// Whether something is to be told before the resource waits for its turn: nulls that the spec may lose meanwhile, and

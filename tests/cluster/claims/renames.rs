@@ -82,6 +82,25 @@ async fn a_rename_in_git_sends_nothing_and_is_never_seen_to_flicker() {
 }
 
 #[tokio::test]
+async fn a_resource_that_comes_after_the_one_that_it_follows_is_gone_sends_nothing() {
+    let world = with_unverified("rename-late").await;
+    world.apply_as("old", orders()).await;
+    let old = until_is(&world, "old", APPLIED).await;
+    let sent = world.bodies_of("auth0|ada").len();
+    world.kubectl.delete("auth0userupdate/old").await.unwrap();
+    world.apply_as("new", orders()).await;
+    let new = until_is(&world, "new", APPLIED).await;
+    assert_eq!(states(&new), states(&old), "the orders were taken over");
+    assert_eq!(world.bodies_of("auth0|ada").len(), sent);
+    // A third one under the old name follows the second.
+    world.kubectl.delete("auth0userupdate/new").await.unwrap();
+    world.apply_as("old", orders()).await;
+    until_is(&world, "old", APPLIED).await;
+    assert_eq!(world.bodies_of("auth0|ada").len(), sent);
+    check_every_status(&world);
+}
+
+#[tokio::test]
 async fn both_applied_at_once_carry_out_each_order_once() {
     let world = with_unverified("rename-once").await;
     world.apply_all([("one", orders()), ("two", orders())]).await;

@@ -88,6 +88,27 @@ async fn the_next_in_age_follows_and_the_others_name_it() {
 }
 
 #[tokio::test]
+async fn rivals_that_are_deleted_together_change_nothing() {
+    let world = World::start("claims-all").await;
+    let slugs = ["ada", "bea", "cleo", "dora"];
+    contested(&world, &slugs).await;
+    let sent = world.bodies().len();
+    world.run(["delete", "auth0userupdates", "--all"]).await;
+    // A takeover of what was there would come before the one that follows.
+    world.apply_as("z-late", about("ada", json!({"name": "Late"}))).await;
+    until_is(&world, "z-late", APPLIED).await;
+    until_younger_than(&world, "z-late").await;
+    world.apply_as("a-late", about("ada", json!({"name": "Later"}))).await;
+    until_conflict(&world, "a-late", "z-late").await;
+    world.kubectl.delete("auth0userupdate/z-late").await.unwrap();
+    until_is(&world, "a-late", APPLIED).await;
+    assert_eq!(world.bodies()[sent..], [json!({"name": "Late"}), json!({"name": "Later"})]);
+    for slug in &slugs[1..] {
+        assert_eq!(name_of(&world, slug), "Owner", "{slug}");
+    }
+}
+
+#[tokio::test]
 async fn a_paused_and_a_stalled_owner_keep_their_claims() {
     let world = World::start("claims-kept").await;
     contested(&world, &["paused", "stalled", "tenantless"]).await;
