@@ -148,8 +148,8 @@ impl Claimant {
             && match self.declared(field) {
                 None | Some(Wanted::HELD) => false,
                 Some(Wanted::WHOLE) => {
-                    let mut spared = self.keys(field).iter().filter(spares);
-                    spared.all(|wish| younger.declared(wish.field) == Some(Wanted::HELD))
+                    let mut held = self.keys(field).iter().filter(spares);
+                    held.all(|wish| younger.declared(wish.field) == Some(Wanted::HELD))
                 }
                 Some(_) => true,
             }

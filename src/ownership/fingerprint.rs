@@ -125,9 +125,10 @@ fn canonical(value: &Value) -> u64 {
 fn integer(number: &Number) -> Option<i128> {
     const BOUND: f64 = 18_446_744_073_709_551_616.0;
     let written = number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
-    #[allow(clippy::cast_possible_truncation, reason = "it is whole, and far below the bound of an i128")]
     let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < BOUND);
-    written.or_else(|| float.map(|float| float as i128))
+    #[allow(clippy::cast_possible_truncation, reason = "it is whole, and far below the bound of an i128")]
+    let whole = float.map(|float| float as i128);
+    written.or(whole)
 }
 
 #[cfg(test)]

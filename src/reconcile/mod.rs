@@ -36,6 +36,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tenant::clients::Clients;
 use tenant::directory::Directory;
+use tenant::shares::Shares;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -44,10 +45,6 @@ use watches::{calling, first_list, keeping, stored};
 
 /// How long passes under way may go on after a shutdown was asked for. Kubernetes kills after 30 s.
 const DRAIN: Duration = Duration::from_secs(25);
-
-/// Passes at once of an `Auth0Tenant`: many, because they wait for their hosts and for the budget, and one that does
-/// is not to hold up the others.
-const TENANT_CONCURRENCY: u16 = 64;
 
 /// How the operator is to run.
 pub struct Settings {
@@ -235,6 +232,7 @@ async fn run_in(
             clients: Arc::clone(&updates.clients),
             secrets: Arc::clone(&updates.secrets),
             agendas,
+            shares: Shares::default(),
         },
     );
     let synced = async {
@@ -267,7 +265,7 @@ async fn tenant_passes(
     context: tenant::Tenants,
 ) {
     Controller::for_stream(tenants, store)
-        .with_config(controller::Config::default().concurrency(TENANT_CONCURRENCY))
+        .with_config(controller::Config::default().concurrency(tenant::CONCURRENCY))
         .reconcile_on(woken)
         .graceful_shutdown_on(shutdown)
         .run(tenant::reconcile, |_, never: &Infallible, _| match *never {}, Arc::new(context))

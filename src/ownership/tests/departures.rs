@@ -8,12 +8,14 @@ fn contested() -> [Auth0UserUpdate; 3] {
     [of("old", 1, "A"), of("new", 2, "B"), of("third", 3, "B")]
 }
 
+type Way = Box<dyn Fn(&Ownership)>;
+
 #[test]
 fn a_takeover_waits_and_wakes_the_followers_once() {
     let mut leaving = contested()[0].clone();
     leaving.metadata.deletion_timestamp = leaving.metadata.creation_timestamp.clone();
     let moved = |card: &Value| resource("old", 1, card);
-    let ways: [(&str, Box<dyn Fn(&Ownership)>); 6] = [
+    let ways: [(&str, Way); 6] = [
         ("gone", Box::new(|ownership| ownership.remove("old"))),
         ("not listed", Box::new(|ownership| ownership.retain(None, &["new".into(), "third".into()].into()))),
         ("being deleted", Box::new(move |ownership| ownership.update(&leaving))),
@@ -125,7 +127,9 @@ async fn the_task_lets_each_takeover_happen_in_its_time() {
         let (_, name) = timeout(INHERITANCE, woken.recv()).await.unwrap().unwrap();
         (name, begun.elapsed().as_secs())
     };
-    [&old, &new].iter().for_each(|object| ownership.update(object));
+    for object in [&old, &new] {
+        ownership.update(object);
+    }
     ownership.remove("old");
     tokio::time::sleep(Duration::from_secs(2)).await;
     ownership.update(&third);
@@ -180,7 +184,7 @@ fn what_was_sent_is_forgotten_after_ten_minutes_unless_inherited() {
     let ownership = ownership_of([&old, &noted]);
     ownership.remove("old");
     assert_eq!(digests(&ownership, &noted), ["one"]);
-    pass(&ownership, INHERITANCE - Duration::from_secs(1));
+    pass(&ownership, INHERITANCE.checked_sub(Duration::from_secs(1)).unwrap());
     assert_eq!(digests(&ownership, &noted), ["one"], "it may be about to act on a changed Secret");
     pass(&ownership, INHERITANCE);
     assert_eq!(digests(&ownership, &noted), [""; 0]);
@@ -203,7 +207,9 @@ fn a_new_resource_of_the_same_name_inherits_nothing_and_one_of_another_name_does
     let plain = resource("plain", 2, &json!({"name": "A"}));
     let ownership = ownership_of([&old]);
     ownership.remove("old");
-    [&again, &renamed, &elsewhere, &plain].into_iter().for_each(|object| ownership.update(object));
+    for object in [&again, &renamed, &elsewhere, &plain] {
+        ownership.update(object);
+    }
     assert_eq!(digests(&ownership, &again), [""; 0]);
     assert_eq!(digests(&ownership, &renamed), ["one"]);
     assert_eq!(digests(&ownership, &plain), [""; 0], "it sends no password");

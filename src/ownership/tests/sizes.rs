@@ -81,7 +81,9 @@ fn a_crowd_takes_little_memory_and_little_time_at_a_start() {
     ] {
         let ownership = Ownership::default();
         let begun = Clock::now();
-        objects.iter().for_each(|object| ownership.list(object));
+        for object in &objects {
+            ownership.list(object);
+        }
         ownership.retain(None, &objects.iter().filter_map(|object| object.metadata.uid.clone()).collect());
         let listed = begun.elapsed();
         let contested = objects.iter().filter(|object| contest(&ownership, object).contested).count();
@@ -89,6 +91,6 @@ fn a_crowd_takes_little_memory_and_little_time_at_a_start() {
         println!("{what}: {bytes} bytes, listed in {listed:.2?}, all judged after {all:.2?}");
         assert_eq!(contested, if what == "the same keys" { 999 } else { 0 });
         assert!(bytes <= 20 << 20, "{bytes} bytes");
-        assert!(all < Duration::from_secs(60), "{all:?} on a busy machine, without optimization");
+        assert!(all < Duration::from_mins(1), "{all:?} on a busy machine, without optimization");
     }
 }

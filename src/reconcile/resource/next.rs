@@ -45,7 +45,8 @@ pub fn next(
     }
     let telling = Some(Next { calls: false, priority, at: now });
     if record.is_paused {
-        let is_told = !record.is_edited && record.synced.is_some_and(|synced| synced.reason == Reason::Paused);
+        let is_told =
+            !record.is_edited && record.synced.is_some_and(|synced| synced.reason == Reason::Paused);
         return telling.filter(|_| !is_told);
     }
     if why::decide(&why) != Decision::Sleep {

@@ -3,6 +3,7 @@
 pub mod clients;
 pub mod directory;
 mod scopes;
+pub mod shares;
 
 use crate::api::conditions::{self, READY, RECONCILING, STALLED, Saying};
 use crate::api::reason::{Failure, Reason, Standing};
@@ -17,6 +18,7 @@ use crate::reconcile::object::{schedule, undecodable};
 use crate::reconcile::status;
 use crate::reconcile::tenant::clients::{Clients, read_credentials};
 use crate::reconcile::tenant::directory::Directory;
+use crate::reconcile::tenant::shares::Shares;
 use crate::telemetry::health::Probes;
 use crate::telemetry::metrics::{Metrics, PANICKED};
 use futures::FutureExt as _;
@@ -35,6 +37,16 @@ use tokio::time::Instant;
 /// How often the choices and the token's scopes are refreshed.
 const REFRESH: Duration = Duration::from_hours(1);
 
+/// Passes at once of the tenants of one namespace, of [`CONCURRENCY`].
+const MOST_OF_NAMESPACE: usize = 48;
+
+/// How soon a tenant comes back whose namespace has that many.
+const ANEW: Duration = Duration::from_secs(1);
+
+/// Passes at once of an `Auth0Tenant`: many, because they wait for their hosts and for the budget, and one that does
+/// is not to hold up the others.
+pub const CONCURRENCY: u16 = 64;
+
 /// What a pass works with.
 pub struct Tenants {
     /// Kubernetes.
@@ -49,6 +61,8 @@ pub struct Tenants {
     pub secrets: Arc<Secrets>,
     /// What is remembered between passes.
     pub agendas: Arc<Remembered<Agenda>>,
+    /// Passes under way.
+    pub shares: Shares,
 }
 
 /// What is remembered of one tenant while the process lives.
@@ -123,6 +137,9 @@ pub async fn reconcile(
             tenants.agendas.keep(&uid, agenda);
             return Ok(next.map_or_else(Action::await_change, Action::requeue));
         }
+    };
+    let Some(_share) = tenants.shares.take(&object.namespace().unwrap_or_default(), MOST_OF_NAMESPACE) else {
+        return Ok(Action::requeue(ANEW));
     };
     let started = Instant::now();
     let visited = tenants.probes.pass(Box::pin(AssertUnwindSafe(tenants.visit(tenant)).catch_unwind())).await;
