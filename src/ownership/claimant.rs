@@ -143,12 +143,12 @@ impl Claimant {
         let meets = self.place.tenant == younger.place.tenant
             && self.place.namespace == younger.place.namespace
             && (!field.is_identity_scoped() || self.place.connection == younger.place.connection);
-        let spares = |wish: &&Wish| wish.wanted == Wanted::HELD;
+        let is_held = |wish: &&Wish| wish.wanted == Wanted::HELD;
         meets
             && match self.declared(field) {
                 None | Some(Wanted::HELD) => false,
                 Some(Wanted::WHOLE) => {
-                    let mut held = self.keys(field).iter().filter(spares);
+                    let mut held = self.keys(field).iter().filter(is_held);
                     held.all(|wish| younger.declared(wish.field) == Some(Wanted::HELD))
                 }
                 Some(_) => true,

@@ -114,7 +114,7 @@ impl Dispatcher {
         let (depths, now) = self.with(|state, now| (state.queue.depths(now), now));
         let waiting = depths.map(|(priority, count, since)| {
             let oldest = since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-            Waiting { lane: priority.name(), count, oldest }
+            Waiting { priority: priority.name(), count, oldest }
         });
         waiting.into()
     }

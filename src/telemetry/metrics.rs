@@ -26,8 +26,8 @@ pub struct Metrics {
     pass_seconds: Family<KindLabels, Histogram>,
     requests: Family<RequestLabels, Counter>,
     request_seconds: Family<MethodLabels, Histogram>,
-    waiting: Family<LaneLabels, Gauge>,
-    waiting_seconds: Family<LaneLabels, Gauge>,
+    waiting: Family<PriorityLabels, Gauge>,
+    waiting_seconds: Family<PriorityLabels, Gauge>,
     budget: Family<HostLabels, Gauge>,
     budget_limit: Family<HostLabels, Gauge>,
     watch_errors: Family<KindLabels, Counter>,
@@ -61,8 +61,8 @@ struct MethodLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct LaneLabels {
-    lane: &'static str,
+struct PriorityLabels {
+    priority: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -77,10 +77,10 @@ struct ResourceLabels {
     reason: String,
 }
 
-/// What waits in one lane.
+/// What waits in one priority.
 pub struct Waiting {
-    /// The lane's name.
-    pub lane: &'static str,
+    /// The priority's name.
+    pub priority: &'static str,
     /// How many resources.
     pub count: usize,
     /// For how long the oldest has.
@@ -134,8 +134,17 @@ impl Metrics {
     /// Names and describes all of them.
     fn register(mut self) -> Self {
         let registry = &mut self.registry;
-        registry.register("passes", "Passes, by what came of them", self.passes.clone());
-        registry.register_with_unit("pass", "Time of a pass", Unit::Seconds, self.pass_seconds.clone());
+        registry.register(
+            "reconcile",
+            "Passes, by what came of them and why they began",
+            self.passes.clone(),
+        );
+        registry.register_with_unit(
+            "reconcile_duration",
+            "Time of a pass",
+            Unit::Seconds,
+            self.pass_seconds.clone(),
+        );
         registry.register("auth0_requests", "Requests to Auth0; status 0: no answer", self.requests.clone());
         registry.register_with_unit(
             "auth0_request",
@@ -143,9 +152,13 @@ impl Metrics {
             Unit::Seconds,
             self.request_seconds.clone(),
         );
-        registry.register("waiting_resources", "Resources that wait for the budget", self.waiting.clone());
+        registry.register(
+            "workqueue_depth",
+            "Resources whose time has come and that wait for their turn",
+            self.waiting.clone(),
+        );
         registry.register_with_unit(
-            "waiting_oldest",
+            "workqueue_oldest",
             "For how long the first of them has waited",
             Unit::Seconds,
             self.waiting_seconds.clone(),
@@ -209,9 +222,9 @@ impl Metrics {
     }
 
     /// What waits now.
-    pub fn set_waiting(&self, lanes: impl IntoIterator<Item = Waiting>) {
-        for Waiting { lane, count, oldest } in lanes {
-            let labels = LaneLabels { lane };
+    pub fn set_waiting(&self, priorities: impl IntoIterator<Item = Waiting>) {
+        for Waiting { priority, count, oldest } in priorities {
+            let labels = PriorityLabels { priority };
             self.waiting.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
             let seconds = i64::try_from(oldest.as_secs()).unwrap_or(i64::MAX);
             self.waiting_seconds.get_or_create(&labels).set(seconds);
@@ -283,10 +296,10 @@ mod tests {
         metrics.pass(KINDS[0], "updated", "Applied", "edited", Duration::from_millis(30));
         let text = metrics.encode().unwrap();
         for lines in [
-            "# HELP auth0_user_operator_passes_total Passes, by what came of them.\n# TYPE auth0_user_operator_passes_total counter\nauth0_user_operator_passes_total{",
-            "# TYPE auth0_user_operator_pass_seconds histogram\nauth0_user_operator_pass_seconds_sum{kind=\"Auth0UserUpdate\"} 0.03\n",
+            "# HELP auth0_user_operator_reconcile_total Passes, by what came of them and why they began.\n# TYPE auth0_user_operator_reconcile_total counter\nauth0_user_operator_reconcile_total{",
+            "# TYPE auth0_user_operator_reconcile_duration_seconds histogram\nauth0_user_operator_reconcile_duration_seconds_sum{kind=\"Auth0UserUpdate\"} 0.03\n",
             "# TYPE auth0_user_operator_build_info gauge\nauth0_user_operator_build_info{version=\"",
-            "auth0_user_operator_passes_total{kind=\"Auth0Tenant\",outcome=\"failed\",reason=\"InternalError\",why=\"unknown\"} 0\n",
+            "auth0_user_operator_reconcile_total{kind=\"Auth0Tenant\",outcome=\"failed\",reason=\"InternalError\",why=\"unknown\"} 0\n",
         ] {
             assert!(text.contains(lines), "{lines}: {text}");
         }

@@ -84,3 +84,89 @@ fn has_to_tell(record: &Record, references: &References, known: &Resource) -> bo
 fn version(secret: &SecretState) -> Option<u64> {
     if let SecretState::At(version) = secret { Some(of_version(version)) } else { None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::reason::Failure;
+    use crate::cluster::guarded::Guarded;
+    use crate::reconcile::resource::fixtures::{nothing_there, object, ready, version};
+    use crate::reconcile::resource::record::Said;
+    use crate::reconcile::resource::resources::{Resources, Stored};
+    use serde_json::{Value, json};
+    use std::time::Duration;
+
+    /// A resource that was seen for the first time, its record, and then.
+    fn first_sight(fields: &Value, status: &Value) -> (Record, Resource, Instant) {
+        let (resources, now) = (Resources::default(), Instant::now());
+        let key = resources.see(&Guarded(Ok(object(fields, status))), false);
+        let mut known = resources.wake(&key).unwrap();
+        let Stored::Readable(record) = &known.stored else { panic!() };
+        let record = Record::clone(record);
+        why::begin(&record, &nothing_there(), &mut known.agenda, now);
+        (record, known, now)
+    }
+
+    #[test]
+    fn an_edit_goes_at_once_and_what_is_applied_at_its_resync() {
+        let (record, known, now) = first_sight(&json!({"name": "A"}), &ready(1, "True", "Applied"));
+        let edit = next(&record, &nothing_there(), &known, false, now).unwrap();
+        assert_eq!((edit.priority, edit.at, edit.calls), (Priority::Change, now, false));
+        let (record, known, now) = first_sight(&json!({"name": "A"}), &ready(2, "True", "Applied"));
+        let resync = next(&record, &nothing_there(), &known, false, now).unwrap();
+        assert_eq!(resync.priority, Priority::Resync);
+        assert!(resync.at > now && resync.at <= now + Duration::from_hours(1));
+    }
+
+    #[test]
+    fn what_a_pass_left_as_it_was_waits_for_the_time_that_the_pass_has_named() {
+        let (record, mut known, now) = first_sight(&json!({"name": "A"}), &ready(1, "True", "Applied"));
+        (known.agenda.due, known.agenda.not_before) = (Some(now), Some(now + Duration::from_secs(25)));
+        let next = |after_pass| next(&record, &nothing_there(), &known, after_pass, now).unwrap().at;
+        assert_eq!(next(true), now + Duration::from_secs(25));
+        assert_eq!(next(false), now, "something has happened");
+    }
+
+    #[test]
+    fn what_is_deleted_goes_no_more_and_what_is_paused_once_to_say_so() {
+        let (mut record, known, now) = first_sight(&json!({"name": "A"}), &ready(2, "True", "Applied"));
+        record.is_paused = true;
+        let pause = next(&record, &nothing_there(), &known, false, now).unwrap();
+        assert!(!pause.calls && pause.at == now);
+        record.synced = record.synced.map(|synced| Said { reason: Reason::Paused, ..synced });
+        assert_eq!(next(&record, &nothing_there(), &known, false, now), None);
+        (record.is_paused, record.is_deleted) = (false, true);
+        assert_eq!(next(&record, &nothing_there(), &known, false, now), None);
+    }
+
+    #[test]
+    fn a_new_password_and_nulls_are_told_before_the_turn_is_waited_for() {
+        let fields = json!({"passwordSecretRef": {"name": "s", "key": "k"}});
+        let (record, mut known, now) = first_sight(&fields, &ready(2, "True", "Applied"));
+        let references = References { secret: SecretState::At(version("2")), ..nothing_there() };
+        let told = next(&record, &references, &known, false, now).unwrap();
+        assert_eq!((told.calls, told.priority, told.at), (false, Priority::Change, now));
+        // The announcement is made, or the content proved to be told by nothing but a look.
+        known.agenda.compared_secret = Some(of_version(&version("2")));
+        assert_eq!(next(&record, &references, &known, false, now).unwrap().priority, Priority::Change);
+        known.names_nulls = false;
+        known.agenda.judged_secret = Some(of_version(&version("2")));
+        assert_eq!(next(&record, &references, &known, false, now).unwrap().at, now);
+    }
+
+    #[test]
+    fn a_secret_that_is_gone_is_told_once_and_one_that_no_watch_tells_of_is_asked_for() {
+        let fields = json!({"passwordSecretRef": {"name": "s", "key": "k"}});
+        let (mut record, known, now) = first_sight(&fields, &ready(2, "True", "Applied"));
+        let gone = SecretState::Unavailable(Failure::new(Reason::SecretNotFound, "none"));
+        let references = References { secret: gone, ..nothing_there() };
+        assert_eq!(next(&record, &references, &known, false, now).unwrap().at, now);
+        record.synced = record.synced.map(|synced| Said { reason: Reason::SecretNotFound, ..synced });
+        assert!(next(&record, &references, &known, false, now).unwrap().at > now);
+        for (secret, is_asked) in [(SecretState::Pending, false), (SecretState::Unwatched, true)] {
+            let references = References { secret, ..nothing_there() };
+            let next = |after_pass| next(&record, &references, &known, after_pass, now).unwrap().at;
+            assert_eq!((next(false) == now, next(true) == now), (is_asked, false));
+        }
+    }
+}

@@ -246,3 +246,62 @@ fn see_nulls(agenda: &mut Agenda, object: &Auth0UserUpdate) -> bool {
     }
     nulls.is_pruned || nulls.names == object.remembered_nulls()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::resource::fixtures::{object, ready};
+    use serde_json::json;
+
+    fn at(version: u64, uid: &str) -> Guarded<Auth0UserUpdate> {
+        let mut object = object(&json!({"name": "A"}), &ready(2, "True", "Applied"));
+        object.metadata.resource_version = Some(version.to_string());
+        object.metadata.uid = Some(uid.to_owned());
+        Guarded(Ok(object))
+    }
+
+    #[test]
+    fn what_a_pass_has_written_is_not_undone_by_an_older_event_but_by_a_list() {
+        let resources = Resources::default();
+        let key = resources.see(&at(7, "u"), false);
+        for (version, is_listed, expected) in [(6, false, 7), (8, false, 8), (5, true, 5)] {
+            resources.see(&at(version, "u"), is_listed);
+            assert_eq!(resources.wake(&key).unwrap().version, expected);
+        }
+    }
+
+    #[test]
+    fn something_that_happens_during_a_pass_is_known_at_its_end() {
+        let resources = Resources::default();
+        let key = resources.see(&at(1, "u"), false);
+        for happens in [false, true] {
+            let agenda = resources.begin(&key).unwrap().agenda;
+            if happens {
+                assert!(resources.wake(&key).is_none());
+            }
+            let (known, is_quiet) = resources.end(&key, "u", Agenda { failures: 3, ..agenda }).unwrap();
+            assert_eq!((known.agenda.failures, is_quiet), (3, !happens));
+        }
+    }
+
+    #[test]
+    fn a_resource_that_is_made_again_remembers_nothing_of_the_one_before() {
+        let resources = Resources::default();
+        let key = resources.see(&at(1, "u"), false);
+        let agenda = resources.begin(&key).unwrap().agenda;
+        resources.see(&at(2, "v"), false);
+        resources.end(&key, "u", Agenda { failures: 3, ..agenda });
+        assert_eq!(resources.wake(&key).unwrap().agenda.failures, 0);
+        assert!(!resources.is_wanted(&key, "u") && resources.is_wanted(&key, "v"));
+    }
+
+    #[test]
+    fn what_is_not_listed_is_forgotten_in_the_listed_namespace_only() {
+        let resources = Resources::default();
+        let key = resources.see(&at(1, "u"), false);
+        assert_eq!(resources.retain(Some("elsewhere"), &HashSet::new()), []);
+        assert_eq!(resources.retain(Some("n"), &HashSet::from([key.clone()])), []);
+        assert_eq!(resources.retain(None, &HashSet::new()), [key.clone()]);
+        assert!(resources.wake(&key).is_none() && !resources.is_wanted(&key, "u"));
+    }
+}

@@ -172,40 +172,11 @@ pub fn password_changed(record: &Record, secret: &SecretState, agenda: &Agenda) 
 mod tests {
     use super::*;
     use crate::api::reason::Failure;
-    use crate::api::{Auth0UserUpdate, SecretVersion};
-    use crate::ownership::Contest;
+    use crate::reconcile::resource::fixtures::{nothing_there, object, ready, version};
     use serde_json::{Value, json};
 
     fn record_of(fields: &Value, status: &Value) -> Record {
-        let mut spec = json!({"tenantRef": {"name": "t"}, "passEmptyValues": "No", "userId": "auth0|a"});
-        for (field, value) in fields.as_object().unwrap() {
-            spec[field] = value.clone();
-        }
-        let object = json!({
-            "apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0UserUpdate",
-            "metadata": {"name": "a", "namespace": "n", "generation": 2}, "spec": spec, "status": status,
-        });
-        Record::of(&serde_json::from_value::<Auth0UserUpdate>(object).unwrap())
-    }
-
-    fn version() -> SecretVersion {
-        SecretVersion { uid: "u".to_owned(), resource_version: "1".to_owned() }
-    }
-
-    fn nothing_there() -> References {
-        References {
-            tenant: Err(Failure::new(Reason::TenantNotFound, "none")),
-            secret: SecretState::Undeclared,
-            contest: Contest::default(),
-        }
-    }
-
-    fn ready(generation: i64, status: &str, reason: &str) -> Value {
-        let condition = |type_, status, reason| {
-            json!({"type": type_, "status": status, "reason": reason, "message": "", "observedGeneration": generation,
-                   "lastTransitionTime": "2024-01-01T00:00:00Z"})
-        };
-        json!({"observedGeneration": generation, "conditions": [condition("Ready", status, reason), condition("Synced", status, "InSync")]})
+        Record::of(&object(fields, status))
     }
 
     fn priority_after(failures: u32, fields: &Value, status: &Value) -> Priority {
@@ -218,7 +189,7 @@ mod tests {
     #[test]
     fn a_block_is_the_most_urgent_until_it_is_done_and_a_comparison_the_least() {
         let (blocked, named) = (json!({"blocked": true}), json!({"name": "A"}));
-        for (fields, status, lane) in [
+        for (fields, status, priority) in [
             (&blocked, ready(1, "True", "Applied"), Priority::Block),
             (&blocked, ready(2, "False", "RateLimited"), Priority::Block),
             (&blocked, ready(2, "False", "UserNotFound"), Priority::Retry),
@@ -228,7 +199,7 @@ mod tests {
             (&named, ready(2, "True", "Applied"), Priority::Resync),
             (&json!({"blocked": false}), ready(1, "True", "Applied"), Priority::Change),
         ] {
-            assert_eq!(priority_after(0, fields, &status), lane, "{fields} {status}");
+            assert_eq!(priority_after(0, fields, &status), priority, "{fields} {status}");
         }
         let (blocks, failed) = (json!({"blocked": true}), ready(2, "False", "Auth0Unavailable"));
         assert_eq!(priority_after(PATIENCE - 1, &blocks, &failed), Priority::Block);
@@ -293,15 +264,15 @@ mod tests {
             ),
             (
                 |_, references, agenda| {
-                    references.secret = SecretState::At(version());
+                    references.secret = SecretState::At(version("1"));
                     agenda.secret_unavailable = true;
-                    agenda.judged_secret = Some(of_version(&version()));
+                    agenda.judged_secret = Some(of_version(&version("1")));
                 },
                 Why::SecretBack,
                 Decision::Pass { forgives: true },
             ),
             (
-                |_, references, _| references.secret = SecretState::At(version()),
+                |_, references, _| references.secret = SecretState::At(version("1")),
                 Why::SecretChanged,
                 Decision::ComparePassword,
             ),
