@@ -14,6 +14,9 @@ use std::sync::Arc;
 /// noticed within two minutes.
 pub const WATCH_SECONDS: u32 = 60;
 
+/// Objects of one page of a list: as many as are in memory at once.
+const PAGE: u32 = 100;
+
 /// What a watch tells, objects that do not decode included.
 pub type WatchResult<K> = Result<Event<Guarded<K>>, watcher::Error>;
 
@@ -39,7 +42,7 @@ where
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
     };
-    watcher(api, watcher::Config::default().timeout(WATCH_SECONDS))
+    watcher(api, watcher::Config::default().timeout(WATCH_SECONDS).page_size(PAGE))
         .default_backoff()
         .modify(move |object| {
             if let Ok(readable) = &mut object.0 {

@@ -26,7 +26,7 @@ pub struct Memory {
     /// The assume-sent annotation.
     pub assume_sent: Option<bool>,
     /// Orders that other resources of the same user remember.
-    pub twins: Vec<Trigger>,
+    pub siblings: Vec<Trigger>,
 }
 
 impl Memory {
@@ -46,22 +46,22 @@ impl Memory {
 
     /// What another resource remembers of the same order. Who remembers another value may know what came in
     /// between: then only a password counts that was set after that one.
-    fn twin(&self, order: &Order<'_>, key: &TriggerKey, recall: &Recall<'_>) -> Option<&Trigger> {
+    fn sibling(&self, order: &Order<'_>, key: &TriggerKey, recall: &Recall<'_>) -> Option<&Trigger> {
         let own = self.trigger(order.attribute.spec_name()).and_then(|own| own.last_password_reset.clone());
-        let is_current = |twin: &Trigger| {
+        let is_current = |sibling: &Trigger| {
             matches!(recall, Recall::Nothing)
                 || order.attribute == Attribute::VerifyEmail
-                || (order.attribute == Attribute::Password && twin.last_password_reset > own)
+                || (order.attribute == Attribute::Password && sibling.last_password_reset > own)
         };
-        let is_same = |twin: &&Trigger| {
-            twin.name == order.attribute.spec_name()
-                && twin.digest == order.digest
-                && twin.key_id == key.id()
-                && twin.user_created_at.as_deref() == order.user_created_at
-                && is_current(twin)
+        let is_same = |sibling: &&Trigger| {
+            sibling.name == order.attribute.spec_name()
+                && sibling.digest == order.digest
+                && sibling.key_id == key.id()
+                && sibling.user_created_at.as_deref() == order.user_created_at
+                && is_current(sibling)
         };
-        let mut twins = self.twins.iter().filter(is_same);
-        twins.clone().find(|twin| twin.state == TriggerState::Sent).or_else(|| twins.next())
+        let mut siblings = self.siblings.iter().filter(is_same);
+        siblings.clone().find(|sibling| sibling.state == TriggerState::Sent).or_else(|| siblings.next())
     }
 
     /// Whether Auth0 accepted this value once without holding it.
@@ -107,7 +107,7 @@ impl Order<'_> {
             Ok(Recall::Same(found)) => found,
             Ok(recall @ (Recall::Nothing | Recall::Another))
                 if let Some(decision) =
-                    memory.twin(self, key, &recall).and_then(|twin| self.follow(twin, key)) =>
+                    memory.sibling(self, key, &recall).and_then(|sibling| self.follow(sibling, key)) =>
             {
                 return decision;
             }
@@ -130,15 +130,15 @@ impl Order<'_> {
     }
 
     /// Decides on an order that another resource has given already.
-    fn follow(&self, twin: &Trigger, key: &TriggerKey) -> Option<Decision> {
-        // It is as old as the twin's, or it would seem to know more.
+    fn follow(&self, sibling: &Trigger, key: &TriggerKey) -> Option<Decision> {
+        // It is as old as the sibling's, or it would seem to know more.
         let adopted = || Trigger {
-            last_password_reset: twin.last_password_reset.clone(),
+            last_password_reset: sibling.last_password_reset.clone(),
             ..self.entry(TriggerState::Sent, key)
         };
-        match twin.state {
+        match sibling.state {
             TriggerState::Sent => Some(Decision::Record(adopted())),
-            TriggerState::Sending if self.was_set_since(twin) => Some(Decision::Record(adopted())),
+            TriggerState::Sending if self.was_set_since(sibling) => Some(Decision::Record(adopted())),
             TriggerState::Sending | TriggerState::Resending => Some(Decision::Hold(Failure::new(
                 Reason::Auth0Unavailable,
                 format!(

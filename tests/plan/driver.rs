@@ -323,7 +323,7 @@ impl Status for Port<'_, '_> {
         let action = self.live().await;
         let mut world = self.0.lock().unwrap();
         if world.fault == Fault::Conflict(action) {
-            return Err(Unwritten::Changed);
+            return Err(Unwritten::Conflict);
         }
         *world.durable = entries.onto(world.durable);
         if world.fault == Fault::Unconfirmed(action) {
@@ -336,7 +336,7 @@ impl Status for Port<'_, '_> {
         let action = self.live().await;
         let mut world = self.0.lock().unwrap();
         *world.durable = entries.onto(world.durable);
-        if world.fault == Fault::Conflict(action) { Err(Unwritten::Changed) } else { Ok(()) }
+        if world.fault == Fault::Conflict(action) { Err(Unwritten::Conflict) } else { Ok(()) }
     }
 
     fn is_wanted(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The circuit breaker: an Auth0 that does not answer is probed by one call at a time. Pure: every method is told what
 //! time it is.
 
-use crate::jitter::chance;
+use crate::jitter::jitter;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -54,7 +54,7 @@ impl Breaker {
         self.in_a_row = self.in_a_row.saturating_add(1);
         if let Some(more) = self.in_a_row.checked_sub(THRESHOLD) {
             let wait = Duration::from_secs(1 << more.min(10)).min(LONGEST);
-            self.state = State::Open { until: now + wait.mul_f64(1.0 + 0.2 * chance()) };
+            self.state = State::Open { until: now + wait.mul_f64(1.0 + 0.2 * jitter()) };
         }
     }
 

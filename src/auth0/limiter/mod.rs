@@ -13,7 +13,7 @@ use crate::auth0::effect::Effect;
 use crate::auth0::error::Error;
 use crate::auth0::http::Answer;
 use crate::auth0::limiter::headers::Budget;
-use crate::jitter::chance;
+use crate::jitter::jitter;
 use breaker::Breaker;
 use bucket::Bucket;
 pub use bucket::Rate;
@@ -283,7 +283,7 @@ impl Limiter {
     /// Closes the limiter for `wait` and up to 20 % of jitter, so that not all come back at once.
     fn close(&self, wait: Duration) {
         self.with(|state, now| {
-            let until = now + wait.mul_f64(1.0 + 0.2 * chance());
+            let until = now + wait.mul_f64(1.0 + 0.2 * jitter());
             state.closed_until = state.closed_until.max(Some(until));
             state.refused = true;
             state.server.refused(now);

@@ -87,7 +87,8 @@ fn a_crowd_takes_little_memory_and_little_time_at_a_start() {
         }
         ownership.retain(None, &objects.iter().filter_map(|object| object.metadata.uid.clone()).collect());
         let listed = begun.elapsed();
-        let contested = objects.iter().take(judged).filter(|object| contest(&ownership, object).contested).count();
+        let contested =
+            objects.iter().take(judged).filter(|object| contest(&ownership, object).contested).count();
         let (all, bytes) = (begun.elapsed(), ownership.with(|state| heap_bytes(&state.index)));
         println!("{what}: {bytes} bytes, listed in {listed:.2?}, {judged} judged after {all:.2?}");
         assert_eq!(contested, if what == "the same keys" { 999 } else { 0 });

@@ -2,7 +2,7 @@
 
 use crate::api::Auth0UserUpdateSpec;
 use crate::api::reason::{Reason, Retry};
-use crate::jitter::chance;
+use crate::jitter::jitter;
 use std::time::Duration;
 
 /// Resync interval where the spec names none.
@@ -71,13 +71,13 @@ pub fn next_look(
 /// A duration that varies by chance by this share in both directions.
 #[must_use]
 pub fn spread(duration: Duration, share: f64) -> Duration {
-    duration.mul_f64(1.0 - share + 2.0 * share * chance())
+    duration.mul_f64(1.0 - share + 2.0 * share * jitter())
 }
 
 /// Uniform in (0, `duration`].
 #[must_use]
 pub fn somewhere_in(duration: Duration) -> Duration {
-    duration.mul_f64(1.0 - chance())
+    duration.mul_f64(1.0 - jitter())
 }
 
 #[cfg(test)]

@@ -36,14 +36,14 @@ pub trait Auth0 {
 
 /// The status of the resource as a pass sees it.
 pub trait Status {
-    /// Writes what a pass changes in the memory of orders, and sees that it was kept: `Changed` where the object is
+    /// Writes what a pass changes in the memory of orders, and sees that it was kept: `Conflict` where the object is
     /// not the one that the pass began with, `CRDOutdated` where the API server drops the memory.
     fn write(&mut self, entries: &Entries) -> impl Future<Output = Result<(), Unwritten>> + Send;
-    /// Writes the memory of orders after a request, onto a changed object too, which is then `Changed`.
+    /// Writes the memory of orders after a request, onto a changed object too, which is then `Conflict`.
     fn insist(&mut self, entries: &Entries) -> impl Future<Output = Result<(), Unwritten>> + Send;
     /// Whether the resource still asks for anything, as far as the watch has told.
     fn is_wanted(&self) -> bool;
-    /// Reads the object again: `Changed` where it does not ask for the same as before, or where its status is another.
+    /// Reads the object again: `Conflict` where it does not ask for the same as before, or where its status is another.
     fn confirm(&mut self) -> impl Future<Output = Result<(), Unwritten>> + Send;
 }
 
@@ -51,7 +51,7 @@ pub trait Status {
 #[derive(Debug)]
 pub enum Unwritten {
     /// The object was changed by another writer.
-    Changed,
+    Conflict,
     /// The object is gone, or another one has its name.
     Gone,
     /// The API server did not take it.
@@ -367,8 +367,8 @@ impl Execution {
     /// How a pass ends because of what the API server said.
     fn ended_by(&self, unwritten: Unwritten) -> End {
         match unwritten {
-            Unwritten::Changed if self.requests == 0 => End::Anew,
-            Unwritten::Changed | Unwritten::Gone => End::Interrupted,
+            Unwritten::Conflict if self.requests == 0 => End::Anew,
+            Unwritten::Conflict | Unwritten::Gone => End::Interrupted,
             Unwritten::Failed(failure) => End::failed(failure),
         }
     }

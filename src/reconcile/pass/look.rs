@@ -11,7 +11,7 @@ use crate::reconcile::object::schedule;
 use crate::reconcile::pass::execute::{
     Auth0, End, Execution, Pass, Status as _, Unwritten, execute, preview,
 };
-use crate::reconcile::pass::status_writer::Ledger;
+use crate::reconcile::pass::status_writer::StatusWriter;
 use crate::reconcile::pass::{ANEW, Updates, password};
 use crate::reconcile::resource::Agenda;
 use crate::reconcile::resource::record::Record;
@@ -28,110 +28,151 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// What a look begins with.
+struct Prepared {
+    object: Auth0UserUpdate,
+    record: Record,
+    /// What it is for.
+    why: Why,
+    /// The status that it found.
+    before: Auth0UserUpdateStatus,
+    /// Why no null may be acted on.
+    refusal: Option<Failure>,
+}
+
 impl Updates {
     /// One look at Auth0, to its published status. Answers with a delay where the pass has to begin anew.
     pub async fn look(
         &self,
-        ledger: &mut Ledger,
+        writer: &mut StatusWriter,
         references: &References,
-        forgives: bool,
+        forget_refusals: bool,
         agenda: &mut Agenda,
         permit: &Permit,
     ) -> Option<Duration> {
-        let generation = ledger.object().metadata.generation;
-        let uid = ledger.object().uid().unwrap_or_default();
+        let uid = writer.object().uid().unwrap_or_default();
+        // Until what was done is noted, so that the next one knows.
         let turn = match &references.tenant {
             Ok(tenant) => self.conflicts.turn(&uid, &tenant.host).await,
             Err(_) => None,
         };
-        // Others may have carried out meanwhile what this resource asks for.
-        if turn.is_some() && ledger.reload().await.is_err() {
-            return Some(ANEW);
-        }
-        let remembered = match ledger.object().mode() {
-            Mode::Apply => ledger.remember_nulls().await,
-            // Nothing is sent on the strength of them; the status at the end names them.
-            Mode::Observe => Ok(()),
+        let prepared = match self.prepare(writer, turn.is_some(), references, agenda).await {
+            Ok(prepared) => prepared,
+            Err(wait) => return wait,
         };
-        let mut fresh = ledger.object().clone();
-        if fresh.metadata.generation != generation || fresh.is_paused() {
-            return Some(ANEW);
+        if forget_refusals {
+            agenda.forget_refusals();
         }
-        fresh.status.get_or_insert_default().explicit_nulls = ledger.known_nulls();
-        if let Some(wait) = agenda.wait_for_kubectl(&mut fresh, Instant::now()) {
-            return Some(wait);
-        }
-        let record = Record::of(&fresh);
-        let why = why::why(&record, references, agenda, Instant::now());
-        let first = why.first().copied()?;
-        if let Some(known) = agenda.unwritten_onto(&ledger.status().triggers) {
-            match ledger.write(&known).await {
-                Ok(()) => agenda.unfinished().unwritten = Entries::default(),
-                Err(Unwritten::Failed(failure)) => {
-                    self.unpublished(&fresh, &failure, agenda).await;
-                    return None;
-                }
-                Err(Unwritten::Changed | Unwritten::Gone) => return Some(ANEW),
-            }
-        }
-        let before = ledger.status();
-        if let Some(wait) = agenda.wait_for_others(&before.triggers, Instant::now()) {
-            return Some(wait);
-        }
-        if forgives {
-            agenda.failures = 0;
-            agenda.unfinished().refusals.clear();
-            agenda.unfinished().doubt.clear();
-        }
+        let Prepared { object, record, .. } = &prepared;
         let outcome = Outcome {
-            generation: fresh.metadata.generation.unwrap_or_default(),
-            output: fresh.spec.output,
-            request: fresh.unhandled_request().cloned(),
-            mode: fresh.mode(),
-            forgives,
-            password_pending: why::password_changed(&record, &references.secret, agenda),
+            generation: record.generation,
+            output: object.spec.output,
+            request: object.unhandled_request().cloned(),
+            mode: object.mode(),
+            forget_refusals,
+            password_pending: why::password_changed(record, &references.secret, agenda),
             ..Outcome::default()
         };
         let started = Instant::now();
-        let mut looked = match remembered {
-            Err(Unwritten::Failed(failure)) if failure.reason == Reason::CrdOutdated => {
-                Looked::refused(outcome, failure)
-            }
-            Ok(()) | Err(_) => {
-                self.observe_and_execute(&fresh, references, outcome, agenda, ledger, permit).await
-            }
+        let looked = match &prepared.refusal {
+            Some(failure) => Looked::refused(outcome, failure.clone()),
+            None => self.observe_and_execute(object, references, outcome, agenda, writer, permit).await,
         };
-        report(&fresh, first, &before, &looked.outcome, started.elapsed(), &self.probes.metrics);
+        let metrics = &self.probes.metrics;
+        report(object, prepared.why, &prepared.before, &looked.outcome, started.elapsed(), metrics);
         if looked.anew {
-            self.note(ledger);
+            self.note(writer);
             return Some(ANEW);
         }
+        self.finish(&prepared, looked, started, references, agenda, writer).await;
+        None
+    }
+
+    /// Makes sure that the look may begin: that the resource still wants it, that nobody else is at it, and that status
+    /// names what has to be known later. Else answers when to come back.
+    async fn prepare(
+        &self,
+        writer: &mut StatusWriter,
+        had_to_wait: bool,
+        references: &References,
+        agenda: &mut Agenda,
+    ) -> Result<Prepared, Option<Duration>> {
+        let generation = writer.object().metadata.generation;
+        // Others may have carried out meanwhile what this resource asks for.
+        if had_to_wait && writer.reload().await.is_err() {
+            return Err(Some(ANEW));
+        }
+        let remembered = match writer.object().mode() {
+            Mode::Apply => writer.remember_nulls().await,
+            // Nothing is sent on the strength of them; the status at the end names them.
+            Mode::Observe => Ok(()),
+        };
+        let mut object = writer.object().clone();
+        if object.metadata.generation != generation || object.is_paused() {
+            return Err(Some(ANEW));
+        }
+        object.status.get_or_insert_default().explicit_nulls = writer.known_nulls();
+        if let Some(wait) = agenda.wait_for_kubectl(&mut object, Instant::now()) {
+            return Err(Some(wait));
+        }
+        let record = Record::of(&object);
+        let why = why::why(&record, references, agenda, Instant::now());
+        let why = why.first().copied().ok_or(None)?;
+        if let Some(known) = agenda.unwritten_onto(&writer.status().triggers) {
+            match writer.write(&known).await {
+                Ok(()) => agenda.unfinished().unwritten = Entries::default(),
+                Err(Unwritten::Failed(failure)) => {
+                    self.unpublished(&object, &failure, agenda).await;
+                    return Err(None);
+                }
+                Err(Unwritten::Conflict | Unwritten::Gone) => return Err(Some(ANEW)),
+            }
+        }
+        let before = writer.status();
+        if let Some(wait) = agenda.wait_for_others(&before.triggers, Instant::now()) {
+            return Err(Some(wait));
+        }
+        let refusal = match remembered {
+            Err(Unwritten::Failed(failure)) if failure.reason == Reason::CrdOutdated => Some(failure),
+            Ok(()) | Err(_) => None,
+        };
+        Ok(Prepared { object, record, why, before, refusal })
+    }
+
+    /// Publishes what a look came to, and keeps what the next one has to know.
+    async fn finish(
+        &self,
+        Prepared { object, before, .. }: &Prepared,
+        mut looked: Looked,
+        started: Instant,
+        references: &References,
+        agenda: &mut Agenda,
+        writer: &mut StatusWriter,
+    ) {
         agenda.own(&looked.outcome.entries);
-        let resync = schedule::resync_or_default(&fresh.spec);
+        let resync = schedule::resync_or_default(&object.spec);
         let extent = looked.outcome.extent;
         if extent != Extent::Interrupted {
-            agenda.look_again(&mut looked.outcome, &before, started, looked.retry_after, resync);
+            agenda.look_again(&mut looked.outcome, before, started, looked.retry_after, resync);
         }
         if extent != Extent::Whole {
             agenda.due = Some(Instant::now() + ANEW);
         }
-        let published = self.publish(ledger, Some(&looked.outcome)).await;
+        let published = self.publish(writer, Some(&looked.outcome)).await;
         agenda.keep_unwritten(&published, &looked.outcome.entries);
-        // Before the turn ends, so that the next one knows.
-        self.note(ledger);
+        self.note(writer);
         if extent == Extent::Interrupted {
             // The next look judges the rest, so nothing is noted as judged.
-            return None;
+            return;
         }
         if let Err(failure) = published {
-            self.unpublished(&fresh, &failure, agenda).await;
-            return None;
+            self.unpublished(object, &failure, agenda).await;
+            return;
         }
         agenda.unpublished = 0;
         agenda.told_unwritable = false;
-        agenda.take_note(&fresh, references, looked.rivals.unwrap_or(references.contest.fingerprint));
-        agenda.try_again(&ledger.status(), &looked.outcome, resync);
-        None
+        agenda.take_note(object, references, looked.contest.unwrap_or(references.contest.fingerprint));
+        agenda.try_again(&writer.status(), &looked.outcome, resync);
     }
 
     async fn observe_and_execute(
@@ -140,7 +181,7 @@ impl Updates {
         references: &References,
         mut outcome: Outcome,
         agenda: &mut Agenda,
-        ledger: &mut Ledger,
+        writer: &mut StatusWriter,
         permit: &Permit,
     ) -> Looked {
         let (desired, tenant, auth0) = match self.dependencies(object, references).await {
@@ -150,81 +191,49 @@ impl Updates {
         outcome.ignored = Some(desired.ignored.clone());
         let uid = object.uid().unwrap_or_default();
         let correlation_id = format!("{uid}/{}", outcome.generation);
-        let host = Permitted {
-            client: &auth0,
-            permit,
-            user_id: &object.spec.user_id,
-            correlation_id: &correlation_id,
-        };
+        let user_id = &object.spec.user_id;
+        let host = Permitted { client: &auth0, permit, user_id, correlation_id: &correlation_id };
         permit.begin();
-        let mut progress = Progress { doubt: agenda.unfinished().doubt.clone(), ..Progress::default() };
-        let user = match auth0.user(&object.spec.user_id).await {
+        let user = match auth0.user(user_id).await {
             Ok(user) => user,
             Err(error)
                 if may_block_unread(object, &desired, &error)
                     && !self.conflicts.contest(&uid, &tenant.host).contested =>
             {
-                match block_unread(&host, ledger, error).await {
-                    Ok((user, sent)) => {
-                        progress.sent.extend(sent.clone());
-                        (outcome.sent, outcome.requests) = (sent, 1);
-                        user
-                    }
-                    Err(Unread::Failed { error, is_unknown }) => {
-                        outcome.gave_up = is_unknown.then(Instant::now);
-                        return Looked::failed(outcome, error);
-                    }
-                    Err(Unread::Unwritten(unwritten)) => return Looked::unwritten(outcome, unwritten),
+                match block_unread(&host, writer, error, &mut outcome).await {
+                    Ok(user) => user,
+                    Err(unread) => return unread.looked(outcome),
                 }
             }
             Err(error) => return Looked::failed(outcome, error),
         };
-        let undone = Unsent::undo(
-            &agenda.unfinished().unsent,
-            &ledger.status().triggers,
-            user.text("last_password_reset"),
-        );
-        if !undone.is_empty()
-            && let Err(unwritten) = ledger.write(&undone).await
-        {
+        if let Err(unwritten) = undo_unsent(&user, agenda, writer).await {
             return Looked::unwritten(outcome, unwritten);
         }
-        let target = user.target(desired.connection.as_deref()).ok();
-        agenda.identity = target
-            .as_ref()
-            .filter(|_| desired.password.is_some())
-            .map(|target| target.identity.as_str().into());
         let memory = Memory {
-            twins: self.conflicts.siblings(&uid, &tenant.host),
-            ..recall(ledger, object, &outcome, agenda)
+            siblings: self.conflicts.siblings(&uid, &tenant.host),
+            ..recall(writer, object, &outcome, agenda)
         };
         let password =
             password::observe(object, &desired, &references.secret, &memory, &user, &self.secrets, &self.key)
                 .await;
+        let pass =
+            Pass { desired: &desired, password: &password, key: &self.key, host: &tenant.host, user_id };
         // Taken with the judgement: what comes and goes before it must not be noted as judged.
-        let rivals = Some(self.conflicts.contest(&uid, &tenant.host).fingerprint);
-        if let Some(target) = &target {
-            let digest =
-                password::digest(&password, &memory, &self.key, &tenant.host, &object.spec.user_id, target);
-            if let Err(failure) = self.conflicts.judge(object, &tenant.host, &user, target, digest.as_deref())
-            {
-                let refused = Looked::refused(Outcome { user: Some(user), ..outcome }, failure);
-                return Looked { rivals, ..refused };
-            }
+        let contest = Some(self.conflicts.contest(&uid, &tenant.host).fingerprint);
+        if let Err(failure) = self.judge(object, &pass, &user, &memory, agenda) {
+            let refused = Looked::refused(Outcome { user: Some(user), ..outcome }, failure);
+            return Looked { contest, ..refused };
         }
-        let pass = Pass {
-            desired: &desired,
-            password: &password,
-            key: &self.key,
-            host: &tenant.host,
-            user_id: &object.spec.user_id,
-        };
         let execution = if outcome.mode == Mode::Observe {
             let (execution, fields) = preview(&pass, user, memory);
             outcome.plan = matches!(execution.end, End::Complete).then_some(fields);
             execution
         } else {
-            let mut execution = execute(&pass, &host, ledger, user, memory, progress).await;
+            let doubt = agenda.unfinished().doubt.clone();
+            let sent = outcome.sent.iter().cloned().collect();
+            let progress = Progress { doubt, sent, ..Progress::default() };
+            let mut execution = execute(&pass, &host, writer, user, memory, progress).await;
             agenda.unfinished().unsent = std::mem::take(&mut execution.unsent);
             agenda.unfinished().doubt = std::mem::take(&mut execution.progress.doubt);
             execution
@@ -232,7 +241,24 @@ impl Updates {
         outcome.password_pending &= !execution.password_is_settled();
         outcome.profile_kilobytes =
             (outcome.mode == Mode::Apply && fills_profile(&desired)).then(|| execution.user.kilobytes());
-        Looked { rivals, ..Looked::executed(outcome, execution, tenant) }
+        Looked { contest, ..Looked::executed(outcome, execution, tenant) }
+    }
+
+    /// Judges a resource beside the others of its user. A target that the user does not have is the plan's to refuse.
+    fn judge(
+        &self,
+        object: &Auth0UserUpdate,
+        pass: &Pass<'_>,
+        user: &User,
+        memory: &Memory,
+        agenda: &mut Agenda,
+    ) -> Result<(), Failure> {
+        let target = user.target(pass.desired.connection.as_deref()).ok();
+        let identity = target.as_ref().filter(|_| pass.desired.password.is_some());
+        agenda.identity = identity.map(|target| target.identity.as_str().into());
+        let Some(target) = target else { return Ok(()) };
+        let digest = password::digest(pass.password, memory, pass.key, pass.host, pass.user_id, &target);
+        self.conflicts.judge(object, pass.host, user, &target, digest.as_deref())
     }
 
     async fn dependencies<'a>(
@@ -285,8 +311,8 @@ struct Looked {
     outcome: Outcome,
     retry_after: Option<Duration>,
     anew: bool,
-    /// The fingerprint of the rivals that it was judged by.
-    rivals: Option<Fingerprint>,
+    /// The fingerprint of the contest that it was judged by.
+    contest: Option<Fingerprint>,
 }
 
 impl Looked {
@@ -295,7 +321,7 @@ impl Looked {
             outcome: Outcome { failure: Some(failure), ..outcome },
             retry_after: None,
             anew: false,
-            rivals: None,
+            contest: None,
         }
     }
 
@@ -303,17 +329,17 @@ impl Looked {
     fn unwritten(outcome: Outcome, unwritten: Unwritten) -> Self {
         match unwritten {
             Unwritten::Failed(failure) => Self::refused(outcome, failure),
-            Unwritten::Changed | Unwritten::Gone => {
+            Unwritten::Conflict | Unwritten::Gone => {
                 let anew = outcome.requests == 0;
                 let extent = if anew { Extent::Whole } else { Extent::Interrupted };
-                Self { outcome: Outcome { extent, ..outcome }, retry_after: None, anew, rivals: None }
+                Self { outcome: Outcome { extent, ..outcome }, retry_after: None, anew, contest: None }
             }
         }
     }
 
     fn failed(outcome: Outcome, error: auth0::Error) -> Self {
         let outcome = Outcome { failure: Some(error.failure), ..outcome };
-        Self { outcome, retry_after: error.retry_after, anew: false, rivals: None }
+        Self { outcome, retry_after: error.retry_after, anew: false, contest: None }
     }
 
     fn executed(outcome: Outcome, execution: Execution, tenant: &Tenant) -> Self {
@@ -324,7 +350,7 @@ impl Looked {
         };
         let mut outcome = execution.outcome(outcome);
         outcome.failure = outcome.failure.map(|failure| with_choices(failure, tenant));
-        Self { outcome, retry_after, anew, rivals: None }
+        Self { outcome, retry_after, anew, contest: None }
     }
 }
 
@@ -338,27 +364,47 @@ fn may_block_unread(object: &Auth0UserUpdate, desired: &Desired, error: &auth0::
 
 /// Why a user was neither read nor blocked.
 enum Unread {
-    Failed {
-        error: auth0::Error,
-        /// Auth0 may still block the user.
-        is_unknown: bool,
-    },
+    Failed(auth0::Error),
     Unwritten(Unwritten),
+}
+
+impl Unread {
+    fn looked(self, outcome: Outcome) -> Looked {
+        match self {
+            Self::Failed(error) => Looked::failed(outcome, error),
+            Self::Unwritten(unwritten) => Looked::unwritten(outcome, unwritten),
+        }
+    }
 }
 
 /// Blocks a user that could not be read because of this error. Auth0's answer is the user as it would have been read.
 async fn block_unread(
     host: &Permitted<'_>,
-    ledger: &mut Ledger,
+    writer: &mut StatusWriter,
     error: auth0::Error,
-) -> Result<(User, Vec<String>), Unread> {
+    outcome: &mut Outcome,
+) -> Result<User, Unread> {
     let block = Step::block();
-    host.turn().await.map_err(|error| Unread::Failed { error, is_unknown: false })?;
-    ledger.confirm().await.map_err(Unread::Unwritten)?;
-    let answer = host.patch(&block.body, false).await;
-    let user =
-        answer.map_err(|second| Unread::Failed { error, is_unknown: second.effect == Effect::Unknown })?;
-    Ok((user, block.fields.into_keys().collect()))
+    host.turn().await.map_err(Unread::Failed)?;
+    writer.confirm().await.map_err(Unread::Unwritten)?;
+    match host.patch(&block.body, false).await {
+        Ok(user) => {
+            (outcome.sent, outcome.requests) = (block.fields.into_keys().collect(), 1);
+            Ok(user)
+        }
+        Err(second) => {
+            // Auth0 may still block the user.
+            outcome.gave_up = (second.effect == Effect::Unknown).then(Instant::now);
+            Err(Unread::Failed(error))
+        }
+    }
+}
+
+/// Takes back what status says of orders that were not sent.
+async fn undo_unsent(user: &User, agenda: &mut Agenda, writer: &mut StatusWriter) -> Result<(), Unwritten> {
+    let reset = user.text("last_password_reset");
+    let undone = Unsent::undo(&agenda.unfinished().unsent, &writer.status().triggers, reset);
+    if undone.is_empty() { Ok(()) } else { writer.write(&undone).await }
 }
 
 /// Whether the user grows with what the spec declares.
@@ -376,8 +422,8 @@ fn with_choices(failure: Failure, tenant: &Tenant) -> Failure {
 }
 
 /// What earlier passes left in status.
-fn recall(ledger: &Ledger, object: &Auth0UserUpdate, outcome: &Outcome, agenda: &mut Agenda) -> Memory {
-    let status = ledger.status();
+fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, agenda: &mut Agenda) -> Memory {
+    let status = writer.status();
     let now = Instant::now();
     Memory {
         generation_applied: conditions::is_ready(
@@ -385,7 +431,7 @@ fn recall(ledger: &Ledger, object: &Auth0UserUpdate, outcome: &Outcome, agenda: 
             object.metadata.generation.unwrap_or_default(),
         ),
         triggers: status.triggers,
-        refused: if outcome.forgives || outcome.mode == Mode::Observe {
+        refused: if outcome.forget_refusals || outcome.mode == Mode::Observe {
             Vec::new()
         } else {
             status.refused_fields
@@ -400,7 +446,7 @@ fn recall(ledger: &Ledger, object: &Auth0UserUpdate, outcome: &Outcome, agenda: 
         has_failed: agenda.failures > 0,
         not_persisted: if outcome.request.is_some() { Vec::new() } else { status.not_persisted },
         assume_sent: object.assume_sent(),
-        twins: Vec::new(),
+        siblings: Vec::new(),
     }
 }
 

@@ -35,7 +35,7 @@ use futures::FutureExt as _;
 use kube::Client;
 use kube::api::Api;
 use password::Rewritten;
-use status_writer::Ledger;
+use status_writer::StatusWriter;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -183,23 +183,23 @@ impl Updates {
     ) -> Option<Duration> {
         agenda.not_before = None;
         let nulls = Arc::clone(agenda.nulls.get_or_insert_default());
-        let mut ledger = match self.read(key, &known.uid, nulls).await {
-            Ok(ledger) => ledger,
+        let mut writer = match self.read(key, &known.uid, nulls).await {
+            Ok(writer) => writer,
             // The watch will say so.
             Err(Unwritten::Gone) => return Some(RECHECK),
-            Err(Unwritten::Changed | Unwritten::Failed(_)) => {
+            Err(Unwritten::Conflict | Unwritten::Failed(_)) => {
                 agenda.failures = agenda.failures.saturating_add(1);
                 return Some(schedule::backoff(agenda.failures, None));
             }
         };
-        let (object, record) = (ledger.object().clone(), Record::of(ledger.object()));
+        let (object, record) = (writer.object().clone(), Record::of(writer.object()));
         if record.is_deleted {
             return None;
         }
         if record.is_paused {
             agenda.scheduled = false;
             let failure = Failure::new(Reason::Paused, "paused by annotation; nothing is sent");
-            return self.publish_failure(&mut ledger, failure, 0).await;
+            return self.publish_failure(&mut writer, failure, 0).await;
         }
         let references = self.found_references(key, &record).await;
         why::begin(&record, &references, agenda, Instant::now());
@@ -208,29 +208,29 @@ impl Updates {
         if announces || decision == Decision::ComparePassword {
             let rewritten = self.compare_password(&object, &references, agenda).await;
             if announces && rewritten == Rewritten::Another {
-                self.announce_password(&mut ledger, agenda).await;
+                self.announce_password(&mut writer, agenda).await;
             }
             decision = why::decide(&why::why(&record, &references, agenda, Instant::now()));
         }
-        let forgives = match decision {
-            Decision::Pass { forgives } => forgives,
+        let forget_refusals = match decision {
+            Decision::Pass { forget_refusals } => forget_refusals,
             Decision::ComparePassword => true,
-            Decision::Sleep => return self.tell(&mut ledger, &record, &references, agenda).await,
+            Decision::Sleep => return self.tell(&mut writer, &record, &references, agenda).await,
         };
         let host = references.tenant.as_ref().ok().map(|tenant| tenant.host.as_str());
         if permit.host() != host {
             // It has its turn at that host still to wait for, and the nulls are known when that comes.
-            let _ = ledger.remember_nulls().await;
-            self.note(&ledger);
+            let _ = writer.remember_nulls().await;
+            self.note(&writer);
             return Some(Duration::ZERO);
         }
-        Box::pin(self.look(&mut ledger, &references, forgives, agenda, permit)).await
+        Box::pin(self.look(&mut writer, &references, forget_refusals, agenda, permit)).await
     }
 
     /// Nothing to look at; but what is lost on the way is told, and that the Secret is gone.
     async fn tell(
         &self,
-        ledger: &mut Ledger,
+        writer: &mut StatusWriter,
         record: &Record,
         references: &References,
         agenda: &mut Agenda,
@@ -239,12 +239,12 @@ impl Updates {
             if let SecretState::Unavailable(failure) = &references.secret { Some(failure) } else { None };
         agenda.secret_unavailable = missing.is_some();
         if let Some(failure) = missing.filter(|_| record.is_applied) {
-            self.publish_failure(ledger, failure.clone(), 0).await;
+            self.publish_failure(writer, failure.clone(), 0).await;
         }
-        if !record.tells_nulls || ledger.explicit_nulls() != ledger.object().remembered_nulls() {
+        if !record.tells_nulls || writer.explicit_nulls() != writer.object().remembered_nulls() {
             // Not written: the next wake-up finds it so again.
-            let _ = self.publish(ledger, None).await;
-            self.note(ledger);
+            let _ = self.publish(writer, None).await;
+            self.note(writer);
         }
         let rest = agenda.due.map(|due| due.saturating_duration_since(Instant::now()));
         missing.map(|_| rest.map_or(RECHECK, |rest| rest.min(RECHECK)))
@@ -276,13 +276,13 @@ impl Updates {
 
     /// Says that the Secret holds a new password, before anything else: until its turn comes and Auth0 has answered,
     /// the resource must not be taken for done.
-    async fn announce_password(&self, ledger: &mut Ledger, agenda: &Agenda) {
+    async fn announce_password(&self, writer: &mut StatusWriter, agenda: &Agenda) {
         let failure = Failure::new(
             Reason::PasswordPending,
             "the Secret of spec.passwordSecretRef holds a new password that is not set in Auth0 yet; the operator sends it as soon as the tenant's rate limit allows",
         );
         // Where it cannot be written, the password is sent all the same.
-        self.publish_failure(ledger, failure, agenda.failures).await;
+        self.publish_failure(writer, failure, agenda.failures).await;
     }
 
     async fn panicked(
@@ -305,22 +305,22 @@ impl Updates {
         let reason = failure.reason.as_str();
         self.probes.metrics.pass("Auth0UserUpdate", "failed", reason, PANICKED, started.elapsed());
         let nulls = Arc::clone(agenda.nulls.get_or_insert_default());
-        if let Ok(mut ledger) = self.read(key, uid, nulls).await {
-            self.publish_failure(&mut ledger, failure, agenda.failures).await;
+        if let Ok(mut writer) = self.read(key, uid, nulls).await {
+            self.publish_failure(&mut writer, failure, agenda.failures).await;
         }
         Some(wait)
     }
 
     /// Lets everybody know what was written, before the watch tells it.
-    fn note(&self, ledger: &Ledger) {
-        let mut object = ledger.object().clone();
+    fn note(&self, writer: &StatusWriter) {
+        let mut object = writer.object().clone();
         kubectl_migration::forget(&mut object);
         self.conflicts.ownership.note(&object);
         self.resources.see(&Guarded(Ok(object)), false);
     }
 
-    async fn read(&self, key: &Key, uid: &str, nulls: Arc<Mutex<Nulls>>) -> Result<Ledger, Unwritten> {
+    async fn read(&self, key: &Key, uid: &str, nulls: Arc<Mutex<Nulls>>) -> Result<StatusWriter, Unwritten> {
         let api = Api::namespaced(self.client.clone(), key.namespace());
-        Ledger::read(api, key.name(), uid, nulls, Arc::clone(&self.resources)).await
+        StatusWriter::read(api, key.name(), uid, nulls, Arc::clone(&self.resources)).await
     }
 }

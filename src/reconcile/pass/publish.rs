@@ -5,7 +5,7 @@ use crate::api::reason::{Failure, Reason};
 use crate::cluster;
 use crate::reconcile::object::schedule;
 use crate::reconcile::pass::execute::Unwritten;
-use crate::reconcile::pass::status_writer::Ledger;
+use crate::reconcile::pass::status_writer::StatusWriter;
 use crate::reconcile::pass::{RECHECK, Updates};
 use crate::reconcile::resource::Agenda;
 use crate::reconcile::status::conclude::conclude;
@@ -26,17 +26,17 @@ impl Updates {
     /// that again.
     pub async fn publish_failure(
         &self,
-        ledger: &mut Ledger,
+        writer: &mut StatusWriter,
         failure: Failure,
         failures: u32,
     ) -> Option<Duration> {
-        let generation = ledger.object().metadata.generation.unwrap_or_default();
-        let mode = ledger.object().mode();
+        let generation = writer.object().metadata.generation.unwrap_or_default();
+        let mode = writer.object().mode();
         let password_pending = failure.reason == Reason::PasswordPending;
         let failure = Some(failure);
         let outcome = Outcome { generation, failure, failures, password_pending, mode, ..Outcome::default() };
-        let published = self.publish(ledger, Some(&outcome)).await;
-        self.note(ledger);
+        let published = self.publish(writer, Some(&outcome)).await;
+        self.note(writer);
         published.is_err().then_some(RECHECK)
     }
 
@@ -45,32 +45,32 @@ impl Updates {
     ///
     /// # Errors
     /// Why it is not there. An object that is gone needs none.
-    pub async fn publish(&self, ledger: &mut Ledger, outcome: Option<&Outcome>) -> Result<(), Failure> {
+    pub async fn publish(&self, writer: &mut StatusWriter, outcome: Option<&Outcome>) -> Result<(), Failure> {
         let (begun, mut pause) = (Instant::now(), Duration::from_millis(100));
         let mut last = "the resource changes faster than its status can be written".to_owned();
         for _ in 0..PUBLISH_ATTEMPTS {
-            let previous = ledger.status();
+            let previous = writer.status();
             let mut plain = previous.clone();
             dropped::untell(&mut plain.conditions);
             let mut next = match outcome {
                 Some(outcome) => conclude(&plain, outcome, Timestamp::now()),
                 None => plain,
             };
-            next.explicit_nulls = ledger.explicit_nulls();
-            dropped::tell(&mut next, ledger.object());
+            next.explicit_nulls = writer.explicit_nulls();
+            dropped::tell(&mut next, writer.object());
             if next == previous {
                 return Ok(());
             }
             let mut events = events::announce(&previous, &next, outcome);
             if next.observed_generation != previous.observed_generation {
-                events.extend(events::inexact_integers(&ledger.object().spec));
+                events.extend(events::inexact_integers(&writer.object().spec));
             }
-            let written = match ledger.replace(next).await {
+            let written = match writer.replace(next).await {
                 Ok(()) => {
-                    cluster::events::publish(&self.client, &ledger.object().object_ref(&()), events).await;
+                    cluster::events::publish(&self.client, &writer.object().object_ref(&()), events).await;
                     return Ok(());
                 }
-                Err(Unwritten::Changed) => ledger.reload().await,
+                Err(Unwritten::Conflict) => writer.reload().await,
                 // Nobody else would tell what was done.
                 Err(Unwritten::Failed(failure))
                     if failure.reason == Reason::InternalError && begun.elapsed() < PERSISTENCE =>
@@ -83,7 +83,7 @@ impl Updates {
                 Err(unwritten) => Err(unwritten),
             };
             match written {
-                Ok(()) | Err(Unwritten::Changed) => {}
+                Ok(()) | Err(Unwritten::Conflict) => {}
                 Err(Unwritten::Gone) => return Ok(()),
                 Err(Unwritten::Failed(failure)) => return Err(failure),
             }

@@ -19,14 +19,14 @@ use std::time::Duration;
 const ATTEMPTS: u32 = 5;
 
 /// The object whose status is written, as the API server last answered it.
-pub struct Ledger {
+pub struct StatusWriter {
     api: Api<Auth0UserUpdate>,
     object: Auth0UserUpdate,
     nulls: Arc<Mutex<Nulls>>,
     resources: Arc<Resources>,
 }
 
-impl Ledger {
+impl StatusWriter {
     /// Reads an object, of which these nulls are known.
     ///
     /// # Errors
@@ -51,9 +51,9 @@ impl Ledger {
         nulls: Arc<Mutex<Nulls>>,
         resources: Arc<Resources>,
     ) -> Self {
-        let ledger = Self { api, object, nulls, resources };
-        ledger.nulls().see(&ledger.object, true);
-        ledger
+        let writer = Self { api, object, nulls, resources };
+        writer.nulls().see(&writer.object, true);
+        writer
     }
 
     fn nulls(&self) -> MutexGuard<'_, Nulls> {
@@ -103,11 +103,11 @@ impl Ledger {
                         "a null that another tool drops could clear a whole map",
                     ));
                 }
-                Err(Unwritten::Changed) => self.reload().await?,
+                Err(Unwritten::Conflict) => self.reload().await?,
                 written => return written,
             }
         }
-        Err(Unwritten::Changed)
+        Err(Unwritten::Conflict)
     }
 
     /// Writes a whole status, without the outputs where the object would be too large with them.
@@ -161,7 +161,7 @@ impl Ledger {
     }
 }
 
-impl Status for Ledger {
+impl Status for StatusWriter {
     async fn write(&mut self, entries: &Entries) -> Result<(), Unwritten> {
         let status = self.status();
         let triggers = entries.onto(&status.triggers);
@@ -177,8 +177,8 @@ impl Status for Ledger {
         let mut pause = Duration::from_millis(100);
         for _ in 1..ATTEMPTS {
             match self.write(entries).await {
-                Ok(()) if changed => return Err(Unwritten::Changed),
-                Err(Unwritten::Changed) => {
+                Ok(()) if changed => return Err(Unwritten::Conflict),
+                Err(Unwritten::Conflict) => {
                     changed = true;
                     self.reload().await?;
                 }
@@ -209,7 +209,7 @@ impl Status for Ledger {
         if asks(&before) == asks(&self.object) && before.status == self.object.status {
             return Ok(());
         }
-        Err(Unwritten::Changed)
+        Err(Unwritten::Conflict)
     }
 }
 
@@ -221,7 +221,7 @@ fn dropped_by_crd(field: &str, so: &str) -> Unwritten {
 
 fn unwritten(error: &client::Error) -> Unwritten {
     if error.is_conflict() {
-        Unwritten::Changed
+        Unwritten::Conflict
     } else if error.is_not_found() {
         Unwritten::Gone
     } else if error.is_invalid() {
@@ -261,7 +261,7 @@ mod tests {
     }
 
     /// A resource with a note of so many bytes, and with outputs of 300 KiB.
-    fn ledger(note: usize) -> Ledger {
+    fn writer(note: usize) -> StatusWriter {
         let client = Client::new(tower::service_fn(answer), "default");
         let object = json!({
             "apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0UserUpdate",
@@ -273,7 +273,7 @@ mod tests {
         let raw_output = Some(JsonMap::new());
         object.status =
             Some(Auth0UserUpdateStatus { user: Some(user), raw_output, ..Auth0UserUpdateStatus::default() });
-        Ledger::begin(Api::namespaced(client, "n"), object, Arc::default(), Arc::default())
+        StatusWriter::begin(Api::namespaced(client, "n"), object, Arc::default(), Arc::default())
     }
 
     fn reason(written: Result<(), Unwritten>) -> Option<Reason> {
@@ -297,9 +297,9 @@ mod tests {
     #[tokio::test]
     async fn an_order_is_written_down_without_outputs_that_leave_it_no_room() {
         for (note, omitted) in [(1_000_000, &[][..]), (1_400_000, &["rawOutput", "user"][..])] {
-            let mut ledger = ledger(note);
-            ledger.write(&order()).await.unwrap();
-            let status = ledger.status();
+            let mut writer = writer(note);
+            writer.write(&order()).await.unwrap();
+            let status = writer.status();
             assert_eq!((status.triggers.len(), status.user.is_none()), (1, !omitted.is_empty()));
             assert_eq!(status.output_omitted, omitted);
         }
@@ -307,8 +307,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_resource_that_is_itself_too_large_is_told_so() {
-        let mut ledger = ledger(1_600_000);
-        assert_eq!(reason(ledger.write(&order()).await), Some(Reason::InvalidRequest));
+        let mut writer = writer(1_600_000);
+        assert_eq!(reason(writer.write(&order()).await), Some(Reason::InvalidRequest));
     }
 
     #[tokio::test]
@@ -319,14 +319,15 @@ mod tests {
             *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             Ok::<_, Infallible>(answer)
         });
-        let mut ledger = Ledger { api: Api::namespaced(Client::new(failing, "default"), "n"), ..ledger(1) };
-        assert_eq!(reason(ledger.write(&order()).await), Some(Reason::InternalError));
-        assert!(ledger.status().user.is_some());
+        let mut writer =
+            StatusWriter { api: Api::namespaced(Client::new(failing, "default"), "n"), ..writer(1) };
+        assert_eq!(reason(writer.write(&order()).await), Some(Reason::InternalError));
+        assert!(writer.status().user.is_some());
     }
 
     /// A version of a resource with this `userMetadata`.
     fn version(generation: i64, metadata: Value) -> Auth0UserUpdate {
-        let mut object = ledger(1).object;
+        let mut object = writer(1).object;
         object.metadata.generation = Some(generation);
         object.spec.user_metadata = Some(serde_json::from_value(metadata).unwrap());
         object.status = None;
@@ -343,12 +344,16 @@ mod tests {
         });
         let api = Api::namespaced(Client::new(failing, "default"), "n");
         let nulls = Arc::default();
-        let mut before =
-            Ledger::begin(api.clone(), version(2, json!({"plan": null})), Arc::clone(&nulls), Arc::default());
+        let mut before = StatusWriter::begin(
+            api.clone(),
+            version(2, json!({"plan": null})),
+            Arc::clone(&nulls),
+            Arc::default(),
+        );
         before.reload().await.unwrap();
         assert_eq!(reason(before.remember_nulls().await), Some(Reason::InternalError));
         // The next pass.
-        let next = Ledger::begin(api, version(3, json!({})), nulls, Arc::default());
+        let next = StatusWriter::begin(api, version(3, json!({})), nulls, Arc::default());
         assert_eq!(next.known_nulls(), ["userMetadata.plan"]);
     }
 
@@ -362,11 +367,12 @@ mod tests {
         });
         let api: Api<Auth0UserUpdate> = Api::namespaced(Client::new(pruning, "default"), "n");
         let nulls = Arc::default();
-        let begin =
-            |metadata| Ledger::begin(api.clone(), version(1, metadata), Arc::clone(&nulls), Arc::default());
-        let mut ledger = begin(json!({"plan": null}));
-        assert_eq!(ledger.explicit_nulls(), ["userMetadata.plan"]);
-        assert_eq!(reason(ledger.remember_nulls().await), Some(Reason::CrdOutdated));
+        let begin = |metadata| {
+            StatusWriter::begin(api.clone(), version(1, metadata), Arc::clone(&nulls), Arc::default())
+        };
+        let mut writer = begin(json!({"plan": null}));
+        assert_eq!(writer.explicit_nulls(), ["userMetadata.plan"]);
+        assert_eq!(reason(writer.remember_nulls().await), Some(Reason::CrdOutdated));
         // What is then published differs in nothing from what is there.
         let mut again = begin(json!({"plan": null}));
         assert_eq!(again.explicit_nulls(), again.object().remembered_nulls());

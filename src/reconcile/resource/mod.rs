@@ -56,7 +56,7 @@ pub struct Agenda {
     /// The tenant as it was last used; its first sight is the baseline.
     pub tenant: Option<Fingerprint>,
     /// What stood in the way when it was last judged; its first sight is the baseline.
-    pub rivals: Option<Fingerprint>,
+    pub contest: Option<Fingerprint>,
     /// The assume-sent annotation as it was last acted on.
     pub assume_sent: Option<bool>,
     /// The Secret content that the last look took into account, whatever came of it.
@@ -143,16 +143,23 @@ impl Agenda {
         self.due = next.into_iter().chain(self.late_until).min();
     }
 
+    /// Something has changed that makes earlier refusals and failures void.
+    pub fn forget_refusals(&mut self) {
+        self.failures = 0;
+        self.unfinished().refusals.clear();
+        self.unfinished().doubt.clear();
+    }
+
     /// A request was given up then that Auth0 may still carry out, even after another one.
     pub fn expect_late(&mut self, gave_up: Instant) {
         self.late_until = Some(gave_up + LATE);
     }
 
-    /// Remembers what this look was about, so that only a change of it wakes the resource. `rivals` is the
+    /// Remembers what this look was about, so that only a change of it wakes the resource. `contest` is the
     /// fingerprint of those that it was judged by.
-    pub fn take_note(&mut self, object: &Auth0UserUpdate, references: &References, rivals: Fingerprint) {
+    pub fn take_note(&mut self, object: &Auth0UserUpdate, references: &References, contest: Fingerprint) {
         self.tenant = Some(references.tenant_fingerprint());
-        self.rivals = Some(rivals);
+        self.contest = Some(contest);
         self.assume_sent = object.assume_sent();
         self.secret_unavailable = matches!(references.secret, SecretState::Unavailable(_));
         if let SecretState::At(version) = &references.secret {

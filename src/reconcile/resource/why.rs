@@ -64,7 +64,7 @@ pub enum Decision {
     /// A pass.
     Pass {
         /// Something changed that makes earlier refusals void.
-        forgives: bool,
+        forget_refusals: bool,
     },
     /// A pass, unless the Secret's content proves to be the one that was sent.
     ComparePassword,
@@ -79,7 +79,7 @@ pub fn begin(record: &Record, references: &References, agenda: &mut Agenda, now:
     }
     agenda.scheduled = true;
     agenda.tenant = Some(references.tenant_fingerprint());
-    agenda.rivals = Some(references.contest.fingerprint);
+    agenda.contest = Some(references.contest.fingerprint);
     agenda.assume_sent = record.assume_sent;
     // Apply remembers the password in status; Observe remembers nothing there.
     if let (true, SecretState::At(version)) = (record.observes && record.is_applied, &references.secret) {
@@ -105,7 +105,7 @@ pub fn why(record: &Record, references: &References, agenda: &Agenda, now: Insta
     let tenant_changed = agenda.tenant.is_some_and(|known| known != references.tenant_fingerprint())
         && !(record.is_applied && passing);
     let owners_changed = references.tenant.is_ok()
-        && agenda.rivals.is_some_and(|known| known != references.contest.fingerprint);
+        && agenda.contest.is_some_and(|known| known != references.contest.fingerprint);
     let secret_back = agenda.secret_unavailable && matches!(references.secret, SecretState::At(_));
     [
         (Why::Edited, record.is_edited),
@@ -129,11 +129,11 @@ pub fn why(record: &Record, references: &References, agenda: &Agenda, now: Insta
 pub fn decide(why: &[Why]) -> Decision {
     let any = |reasons: &[Why]| reasons.iter().any(|reason| why.contains(reason));
     if any(&[Why::Edited, Why::Requested, Why::Unpaused, Why::SecretBack, Why::TenantChanged]) {
-        Decision::Pass { forgives: true }
+        Decision::Pass { forget_refusals: true }
     } else if any(&[Why::SecretChanged]) {
         Decision::ComparePassword
     } else if any(&[Why::AnnotationChanged, Why::OwnersChanged, Why::PasswordPending, Why::Due]) {
-        Decision::Pass { forgives: false }
+        Decision::Pass { forget_refusals: false }
     } else {
         Decision::Sleep
     }
@@ -219,7 +219,7 @@ mod tests {
         let why = why(&record, &nothing_there(), &Agenda::default(), Instant::now());
         assert_eq!(
             (why.as_slice(), decide(&why)),
-            (&[Why::PasswordPending][..], Decision::Pass { forgives: false })
+            (&[Why::PasswordPending][..], Decision::Pass { forget_refusals: false })
         );
     }
 
@@ -244,23 +244,31 @@ mod tests {
     fn every_change_of_what_is_judged_wants_a_pass_and_says_why() {
         type Change = fn(&mut Record, &mut References, &mut Agenda);
         let changes: [(Change, Why, Decision); 8] = [
-            (|record, _, _| record.is_edited = true, Why::Edited, Decision::Pass { forgives: true }),
-            (|record, _, _| record.is_requested = true, Why::Requested, Decision::Pass { forgives: true }),
+            (|record, _, _| record.is_edited = true, Why::Edited, Decision::Pass { forget_refusals: true }),
+            (
+                |record, _, _| record.is_requested = true,
+                Why::Requested,
+                Decision::Pass { forget_refusals: true },
+            ),
             (
                 |record, _, _| record.assume_sent = Some(true),
                 Why::Requested,
-                Decision::Pass { forgives: true },
+                Decision::Pass { forget_refusals: true },
             ),
-            (|record, _, _| record.was_paused = true, Why::Unpaused, Decision::Pass { forgives: true }),
+            (
+                |record, _, _| record.was_paused = true,
+                Why::Unpaused,
+                Decision::Pass { forget_refusals: true },
+            ),
             (
                 |_, references, _| references.tenant = Err(Failure::new(Reason::TenantNotAllowed, "no")),
                 Why::TenantChanged,
-                Decision::Pass { forgives: true },
+                Decision::Pass { forget_refusals: true },
             ),
             (
                 |record, _, _| (record.has_metadata, record.tells_nulls) = (true, false),
                 Why::AnnotationChanged,
-                Decision::Pass { forgives: false },
+                Decision::Pass { forget_refusals: false },
             ),
             (
                 |_, references, agenda| {
@@ -269,7 +277,7 @@ mod tests {
                     agenda.judged_secret = Some(of_version(&version("1")));
                 },
                 Why::SecretBack,
-                Decision::Pass { forgives: true },
+                Decision::Pass { forget_refusals: true },
             ),
             (
                 |_, references, _| references.secret = SecretState::At(version("1")),

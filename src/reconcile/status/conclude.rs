@@ -87,7 +87,7 @@ pub fn too_large(kilobytes: i64) -> String {
 
 /// Refusals of this pass, with the time of the first one, and those that were not tried again.
 fn refused_fields(previous: &Auth0UserUpdateStatus, outcome: &Outcome, now: Timestamp) -> Vec<RefusedField> {
-    let before = if outcome.forgives { &[][..] } else { &previous.refused_fields };
+    let before = if outcome.forget_refusals { &[][..] } else { &previous.refused_fields };
     if outcome.user.is_none() {
         return before.to_vec();
     }

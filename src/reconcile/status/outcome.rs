@@ -70,7 +70,7 @@ pub struct Outcome {
     /// Blanks that cannot be cleared; `None` where nothing was judged.
     pub ignored: Option<Vec<IgnoredField>>,
     /// Something changed that makes earlier refusals void.
-    pub forgives: bool,
+    pub forget_refusals: bool,
     /// The requested-at annotation that this pass answers.
     pub request: Option<String>,
     /// Whether the spec asks to change Auth0 or to compare only.

@@ -56,7 +56,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     );
     (ends, parts, more).prop_map(
         |((failure, looked, failures, interrupted), (holds, refusals, left_out), more)| {
-            let (password_pending, forgives, plan, step) = more;
+            let (password_pending, forget_refusals, plan, step) = more;
             let looked = looked || failure.is_none();
             Outcome {
                 generation: step,
@@ -65,13 +65,13 @@ fn outcome() -> impl Strategy<Value = Outcome> {
                 failures,
                 extent: if interrupted && looked { Extent::Interrupted } else { Extent::Whole },
                 password_pending,
-                forgives,
+                forget_refusals,
                 holds: holds.into_iter().map(|(attribute, failure)| Hold { attribute, failure }).collect(),
                 refusals: refusals
                     .into_iter()
                     .map(|(attribute, failure)| Refusal { fields: [field_of(attribute)].into(), failure })
                     .collect(),
-                left_out: left_out.into_iter().filter(|_| !forgives).map(field_of).collect(),
+                left_out: left_out.into_iter().filter(|_| !forget_refusals).map(field_of).collect(),
                 mode: if plan.is_some() { Mode::Observe } else { Mode::Apply },
                 plan,
                 ..Outcome::default()
@@ -355,7 +355,7 @@ proptest! {
                 prop_assert_eq!(next.observed_generation, Some(generation));
                 prop_assert!(outcome.mode == Mode::Observe || next.plan.is_empty());
             }
-            let again = Outcome { forgives: false, ..outcome };
+            let again = Outcome { forget_refusals: false, ..outcome };
             let later = Timestamp::from_second(1_000).unwrap();
             prop_assert_eq!(&conclude(&next, &again, later), &next, "nothing new is no write");
             status = next;
