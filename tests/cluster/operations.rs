@@ -34,8 +34,8 @@ async fn it_tells_that_it_gets_on_and_what_it_did() {
     let (status, text) = get(&address, "/metrics").await;
     assert_eq!(status, 200);
     for line in [
-        r#"auth0_user_operator_reconcile_total{kind="Auth0UserUpdate",outcome="updated",reason="Applied"} 1"#,
-        r#"auth0_user_operator_reconcile_total{kind="Auth0UserUpdate",outcome="failed",reason="AlreadyExists"} 1"#,
+        r#"auth0_user_operator_reconcile_total{kind="Auth0UserUpdate",outcome="updated",reason="Applied",why="edited"} 1"#,
+        r#"auth0_user_operator_reconcile_total{kind="Auth0UserUpdate",outcome="failed",reason="AlreadyExists",why="edited"} 1"#,
         r#"auth0_user_operator_auth0_requests_total{method="PATCH",status="200"} 1"#,
         r#"auth0_user_operator_auth0_request_seconds_count{method="PATCH"} 2"#,
         r#"auth0_user_operator_resources{kind="Auth0UserUpdate",ready="True",reason="Applied"} 1"#,
