@@ -1,29 +1,75 @@
-//! The reference: a loop that reads and changes users one after the other, and does nothing else.
+//! The references: a loop that reads and changes users one after the other, and one that lists resources, each in a
+//! process that does nothing else.
 
 use crate::process;
-use crate::stage::{Stage, user_id};
+use crate::stage::{NAMESPACE, Stage, name, user_id};
 use auth0_sandbox::IssuedToken;
 use lab::{Error, Result};
-use reqwest::{Certificate, Client, Method};
-use serde_json::json;
-use std::time::Duration;
+use reqwest::{Certificate, Client, Method, RequestBuilder};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
-/// The first argument of the process that is the reference.
+/// The first argument of the process that is a reference.
 pub(crate) const COMMAND: &str = "bare";
+/// Objects in one answer, as kube asks for them.
+const PAGE: usize = 500;
+const MERGE: &str = "application/merge-patch+json";
 
-/// Processor time for each update of a process that does only that.
-pub(crate) async fn cpu_per_update(stage: &Stage, updates: usize) -> Result<Duration> {
-    let program = std::env::current_exe()?;
-    let arguments = [COMMAND.to_owned(), stage.auth0.domain(), token(stage)?, updates.to_string()];
-    let ca = stage.auth0.ca_pem().to_owned();
+/// What a reference does.
+#[derive(Serialize, Deserialize)]
+enum Task {
+    /// A GET and a PATCH of each user, and then a PATCH of the resource's status where there is one.
+    Updates { domain: String, token: String, count: usize, status: Option<Value> },
+    /// All resources, page by page, which are thrown away.
+    List,
+}
+
+/// Where Kubernetes is, and whom to trust.
+#[derive(Serialize, Deserialize)]
+struct Order {
+    task: Task,
+    server: String,
+    kubernetes_token: String,
+    ca: String,
+}
+
+/// What it took.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Spent {
+    pub(crate) time: Duration,
+    pub(crate) cpu: Duration,
+    /// KiB of memory at the end.
+    pub(crate) resident: u64,
+}
+
+/// Processor time for each update of a process that does only that, with this status written where there is one.
+pub(crate) async fn cpu_per_update(stage: &Stage, count: usize, status: Option<Value>) -> Result<Duration> {
+    let updates = Task::Updates { domain: stage.auth0.domain(), token: token(stage)?, count, status };
+    Ok(spend(stage, updates).await?.cpu / u32::try_from(count.max(1)).unwrap_or(u32::MAX))
+}
+
+/// What it takes to list all resources.
+pub(crate) async fn list(stage: &Stage) -> Result<Spent> {
+    spend(stage, Task::List).await
+}
+
+async fn spend(stage: &Stage, task: Task) -> Result<Spent> {
+    let view = ["config", "view", "--raw", "--output=jsonpath={.users[0].user.token}"];
+    let order = Order {
+        task,
+        server: stage.plane.server().to_owned(),
+        kubernetes_token: stage.kubectl.run(view, "").await?.ok()?,
+        ca: stage.auth0.ca_pem().to_owned() + &std::fs::read_to_string(stage.plane.dir().join("ca.crt"))?,
+    };
+    let (program, order) = (std::env::current_exe()?, serde_json::to_string(&order)?);
     let output = tokio::task::spawn_blocking(move || {
-        std::process::Command::new(program).args(arguments).env("BENCH_CA", ca).output()
+        std::process::Command::new(program).arg(COMMAND).env("BENCH_ORDER", order).output()
     });
-    let output = output.await.map_err(|error| Error::Failed(error.to_string()))??;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let spent: u64 =
-        text.trim().parse().map_err(|_| Error::Failed(format!("the reference said {text:?}")))?;
-    Ok(Duration::from_micros(spent))
+    let output = output.await.map_err(failed)??;
+    let said = [output.stdout.as_slice(), &output.stderr].concat();
+    serde_json::from_slice(&output.stdout)
+        .map_err(|_| Error::Failed(format!("the reference said {:?}", String::from_utf8_lossy(&said))))
 }
 
 /// A token of another client than the operator.
@@ -33,34 +79,84 @@ pub(crate) fn token(stage: &Stage) -> Result<String> {
     stage.auth0.issue_token(&token).map_err(Error::Failed)
 }
 
-/// A client that trusts the stand-in.
+/// A client that trusts these authorities.
 pub(crate) fn client(ca: &str) -> Result<Client> {
-    let failed = |error: reqwest::Error| Error::Failed(error.to_string());
-    let root = Certificate::from_pem(ca.as_bytes()).map_err(failed)?;
-    Client::builder().tls_certs_only([root]).no_proxy().build().map_err(failed)
+    let roots = Certificate::from_pem_bundle(ca.as_bytes()).map_err(failed)?;
+    Client::builder().tls_certs_only(roots).user_agent(COMMAND).no_proxy().build().map_err(failed)
 }
 
-/// In the reference's own process: prints microseconds for each update.
-pub(crate) async fn run(words: &[String]) -> Result<()> {
-    let [domain, token, updates] = words else {
-        return Err(Error::Failed("bare takes three words".to_owned()));
-    };
-    let ca = std::env::var("BENCH_CA").map_err(|error| Error::Failed(error.to_string()))?;
-    let (client, updates) = (client(&ca)?, updates.parse().unwrap_or(1));
-    for index in 0..updates {
-        let url = format!("https://{domain}/api/v2/users/{}", user_id(index).replace('|', "%7C"));
-        for method in [Method::GET, Method::PATCH] {
-            let request = client.request(method.clone(), &url).bearer_auth(token);
-            let body = json!({"family_name": format!("Bare {index}")}).to_string();
-            let request = match method {
-                Method::PATCH => request.header("content-type", "application/json").body(body),
-                _ => request,
-            };
-            let answer = request.send().await.map_err(|error| Error::Failed(error.to_string()))?;
-            answer.bytes().await.map_err(|error| Error::Failed(error.to_string()))?;
+/// In the reference's own process: prints what it took.
+pub(crate) async fn run() -> Result<()> {
+    let order: Order = serde_json::from_str(&std::env::var("BENCH_ORDER").map_err(failed)?)?;
+    let (client, begun) = (client(&order.ca)?, Instant::now());
+    match &order.task {
+        Task::Updates { domain, token, count, status } => {
+            for index in 0..*count {
+                update(&client, domain, token, index).await?;
+                if let Some(status) = status {
+                    write_status(&client, &order, index, status).await?;
+                }
+            }
+        }
+        Task::List => list_all(&client, &order).await?,
+    }
+    let (time, own) = (begun.elapsed(), std::process::id());
+    let spent = Spent { time, cpu: process::cpu(own)?, resident: process::resident(own)? };
+    println!("{}", serde_json::to_string(&spent)?);
+    Ok(())
+}
+
+async fn update(client: &Client, domain: &str, token: &str, index: usize) -> Result<()> {
+    let url = format!("https://{domain}/api/v2/users/{}", user_id(index).replace('|', "%7C"));
+    let body = json!({"family_name": format!("Bare {index}")}).to_string();
+    answer(client.get(&url).bearer_auth(token)).await?;
+    let patch = client.request(Method::PATCH, &url).bearer_auth(token);
+    answer(patch.header("content-type", "application/json").body(body)).await.map(drop)
+}
+
+async fn write_status(client: &Client, order: &Order, index: usize, status: &Value) -> Result<()> {
+    let mut status = status.clone();
+    status["lastUpdate"]["requests"] = (index + 2).into();
+    let url = order.resources(&format!("namespaces/{NAMESPACE}/"), &format!("/{}/status", name(index)));
+    let patch = client.request(Method::PATCH, url).bearer_auth(&order.kubernetes_token);
+    answer(patch.header("content-type", MERGE).body(json!({"status": status}).to_string())).await.map(drop)
+}
+
+async fn list_all(client: &Client, order: &Order) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Page {
+        metadata: Metadata,
+        #[serde(rename = "items")]
+        _items: Vec<IgnoredAny>,
+    }
+    #[derive(Deserialize)]
+    struct Metadata {
+        #[serde(default, rename = "continue")]
+        more: String,
+    }
+    let mut more = String::new();
+    loop {
+        let url = order.resources("", &format!("?limit={PAGE}&continue={more}"));
+        let page: Page =
+            serde_json::from_slice(&answer(client.get(url).bearer_auth(&order.kubernetes_token)).await?)?;
+        more = page.metadata.more;
+        if more.is_empty() {
+            return Ok(());
         }
     }
-    let spent = process::cpu(std::process::id())?;
-    println!("{}", spent.as_micros() / u128::from(updates as u64));
-    Ok(())
+}
+
+impl Order {
+    fn resources(&self, before: &str, after: &str) -> String {
+        format!("{}/apis/auth0-user-operator.dev/v1alpha1/{before}auth0userupdates{after}", self.server)
+    }
+}
+
+async fn answer(request: RequestBuilder) -> Result<Vec<u8>> {
+    let answer = request.send().await.and_then(reqwest::Response::error_for_status).map_err(failed)?;
+    Ok(answer.bytes().await.map_err(failed)?.into())
+}
+
+fn failed(error: impl std::fmt::Display) -> Error {
+    Error::Failed(error.to_string())
 }

@@ -32,7 +32,7 @@ pub(crate) async fn measure(stage: &mut Stage, edits: usize) -> Result<()> {
     stage.apply((0..edits).map(|index| update(index, &json!({"nickname": "first"})))).await?;
     stage.until_named(0..edits, "first").await?;
     stage.until_ready(Duration::from_mins(5)).await?;
-    let bare = bare::cpu_per_update(stage, edits).await?;
+    let bare = bare::cpu_per_update(stage, edits, None).await?;
     println!("\n{edits} edits at once; a bare loop of GET and PATCH needs {bare:.1?} of processor for one");
     println!("| plan | share of its rate | 429 of requests | processor for one, over the bare loop |");
     println!("|---|---|---|---|");

@@ -4,11 +4,17 @@
 
 mod backlog;
 mod bare;
+mod edit;
 mod faults;
 mod limits;
 mod memory;
+mod neighbours;
+mod ordinary;
 mod process;
+mod restart;
+mod siblings;
 mod stage;
+mod store;
 
 use lab::{Error, Result};
 use stage::Stage;
@@ -16,23 +22,29 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 const USAGE: &str =
-    "usage: bench --operator PROGRAM [limits|backlog|faults|memory]... [--edits N] [--crowd N]";
+    "usage: bench --operator PROGRAM [SCENE]... [--edits N] [--crowd N] [--most N] [--siblings N]";
+const SCENES: [&str; 8] =
+    ["limits", "edit", "backlog", "neighbours", "faults", "memory", "restart", "siblings"];
 
 /// What to measure, and how much of it.
 struct Arguments {
     operator: PathBuf,
     scenes: Vec<String>,
-    /// Edits at once against each plan.
+    /// Edits at once.
     edits: usize,
-    /// Resources in a backlog; twice as many for memory.
+    /// Resources in a backlog.
     crowd: usize,
+    /// Resources that have nothing to do; a tenth of them is measured too.
+    most: usize,
+    /// Resources of one user.
+    siblings: usize,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let outcome = match words.first().map(String::as_str) {
-        Some(bare::COMMAND) => bare::run(&words[1..]).await,
+        Some(bare::COMMAND) => bare::run().await,
         _ => run(&words).await,
     };
     match outcome {
@@ -50,12 +62,19 @@ async fn run(words: &[String]) -> Result<()> {
         let mut stage = Stage::set_up(arguments.operator.clone()).await?;
         match scene.as_str() {
             "limits" => limits::measure(&mut stage, arguments.edits).await?,
+            "edit" => edit::measure(&mut stage, arguments.edits).await?,
             "backlog" => backlog::measure(&mut stage, arguments.crowd).await?,
+            "neighbours" => neighbours::measure(&mut stage).await?,
             "faults" => faults::measure(&mut stage).await?,
-            "memory" => memory::measure(&mut stage, arguments.crowd * 2).await?,
-            _ => return Err(Error::Failed(USAGE.to_owned())),
+            "memory" => memory::measure(&mut stage, arguments.most).await?,
+            "restart" => restart::measure(&mut stage, arguments.most).await?,
+            "siblings" => siblings::measure(&mut stage, arguments.siblings).await?,
+            _ => return Err(Error::Failed(format!("{USAGE}\nscenes: {}", SCENES.join(" ")))),
         }
-        stage.scan_for_secrets().await?;
+        // Copies of a resource hold nothing that it does not, and are too many to be shown.
+        let has_copies = !["limits", "faults"].contains(&scene.as_str());
+        let kinds = if has_copies { "auth0tenants,events" } else { "auth0userupdates,auth0tenants,events" };
+        stage.scan_for_secrets(kinds).await?;
         stage.take_down().await?;
     }
     Ok(())
@@ -64,20 +83,32 @@ async fn run(words: &[String]) -> Result<()> {
 impl Arguments {
     fn read(words: &[String]) -> Result<Self> {
         let usage = || Error::Failed(USAGE.to_owned());
-        let (mut operator, mut scenes, mut edits, mut crowd) = (None, Vec::new(), 1_000, 5_000);
+        let mut read = Self {
+            operator: PathBuf::new(),
+            scenes: Vec::new(),
+            edits: 1_000,
+            crowd: 5_000,
+            most: 10_000,
+            siblings: 1_000,
+        };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             let mut number = || words.next().and_then(|text| text.parse().ok()).ok_or_else(usage);
             match word.as_str() {
-                "--edits" => edits = number()?,
-                "--crowd" => crowd = number()?,
-                "--operator" => operator = words.next().map(PathBuf::from),
-                scene => scenes.push(scene.to_owned()),
+                "--edits" => read.edits = number()?,
+                "--crowd" => read.crowd = number()?,
+                "--most" => read.most = number()?,
+                "--siblings" => read.siblings = number()?,
+                "--operator" => read.operator = words.next().map(PathBuf::from).ok_or_else(usage)?,
+                scene => read.scenes.push(scene.to_owned()),
             }
         }
-        if scenes.is_empty() {
-            scenes = ["limits", "backlog", "faults", "memory"].map(str::to_owned).to_vec();
+        if read.operator.as_os_str().is_empty() {
+            return Err(usage());
         }
-        Ok(Self { operator: operator.ok_or_else(usage)?, scenes, edits, crowd })
+        if read.scenes.is_empty() {
+            read.scenes = SCENES.map(str::to_owned).to_vec();
+        }
+        Ok(read)
     }
 }

@@ -1,59 +1,50 @@
-//! Memory for each resource, and what restarts and lists cost.
+//! Memory for each resource, and what lists cost.
 
-use crate::process;
-use crate::stage::{Stage, update};
+use crate::ordinary::{self, Template};
+use crate::stage::{Stage, is_own};
+use crate::{bare, process};
 use lab::{AuditEvent, AuditEvents as _, Patch, Result, wait_until};
 use serde_json::json;
 use std::time::Duration;
 
-/// Restarts after which memory is looked at again.
-const RESTARTS: usize = 3;
 /// How often the running operator is made to list everything anew.
 const RELISTS: usize = 3;
 /// A watch that was cut is begun anew at the latest then.
-const LONGEST_WATCH: Duration = Duration::from_mins(2);
-/// How long the operator is watched after that.
-const WATCHED: Duration = Duration::from_secs(20);
+const LONGEST_WATCH: Duration = Duration::from_mins(10);
 
 pub(crate) async fn measure(stage: &mut Stage, most: usize) -> Result<()> {
-    stage.add_people(most)?;
-    let empty = process::resident(stage.operator.pid())?;
-    println!("\nresident memory, the operator without resources: {:.1} MiB", mebibytes(empty));
-    println!("| resources | resident | for each |");
+    let client = bare::list(stage).await?.resident;
+    let template = Template::settle(stage, 0, &ordinary::fields(0)).await?;
+    println!("\nresident memory; resources of {} bytes in etcd, settled, after a restart", template.size());
+    println!("a process with an HTTP client and no resources: {:.1} MiB", mebibytes(client));
+    println!("| resources | resident | for each more |");
     println!("|---|---|---|");
-    let mut made = 0;
-    for count in [most / 10, most] {
-        // Without resyncs, so that a restart has nothing to do.
-        let fields = json!({"nickname": "first", "resyncInterval": "0s"});
-        stage.apply((made..count).map(|index| update(index, &fields))).await?;
-        stage.until_named(made..count, "first").await?;
-        made = count;
-        settle().await;
-        row(&count.to_string(), process::resident(stage.operator.pid())?, empty, count);
+    let (mut before, mut held) = (1, 0);
+    for count in [1, most / 10, most] {
+        template.copy(stage, before..count).await?;
+        stage.restart().await?;
+        stage.until_quiet().await?;
+        let resident = process::resident(stage.operator.pid())?;
+        println!("| {count} | {:.1} MiB | {} |", mebibytes(resident), each(held, resident, count - before));
+        (before, held) = (count, resident);
     }
-    for restart in 1..=RESTARTS {
-        let told = undisturbed(stage, async |stage| stage.operator.restart().await).await?;
-        let label = format!("{made}, restart {restart}: {told}");
-        row(&label, process::resident(stage.operator.pid())?, empty, made);
-    }
+    println!(
+        "\n| {most}, a list is read anew | at most | steady before | afterwards | steady before | asked |"
+    );
+    println!("|---|---|---|---|---|---|");
     for number in 1..=RELISTS {
-        let told = undisturbed(stage, async |stage| relist(stage, number).await).await?;
-        let label = format!("{made}, relist {number}: {told}");
-        row(&label, process::resident(stage.operator.pid())?, empty, made);
+        process::forget_peak(stage.operator.pid())?;
+        let told = stage.undisturbed(async |stage| relist(stage, number).await).await?;
+        let (peak, after) = (process::peak(stage.operator.pid())?, process::resident(stage.operator.pid())?);
+        println!(
+            "| {number} | {:.1} MiB | {:.2} times | {:.1} MiB | {:.2} times | {told} |",
+            mebibytes(peak),
+            ratio(peak, held),
+            mebibytes(after),
+            ratio(after, held)
+        );
     }
     Ok(())
-}
-
-/// What Auth0 and the cluster heard of the operator while and after something happened that is no reason to act.
-async fn undisturbed(
-    stage: &mut Stage,
-    happens: impl AsyncFnOnce(&mut Stage) -> Result<()>,
-) -> Result<String> {
-    stage.auth0.clear_log();
-    let written = writes(stage)?;
-    happens(stage).await?;
-    settle().await;
-    Ok(format!("{} calls, {} writes", stage.auth0.log().len(), writes(stage)? - written))
 }
 
 /// Changes the definition, which ends its watches and leaves them nothing to go on from: all is listed anew.
@@ -74,24 +65,20 @@ fn lists(stage: &Stage) -> Result<usize> {
     Ok(stage.plane.audit()?.of("auth0userupdates", "").into_iter().filter(|event| is_list(event)).count())
 }
 
-async fn settle() {
-    tokio::time::sleep(WATCHED).await;
-}
-
-fn writes(stage: &Stage) -> Result<usize> {
-    Ok(stage.plane.audit()?.writes().within("bench").into_iter().filter(|event| is_own(event)).count())
-}
-
-fn is_own(event: &AuditEvent) -> bool {
-    !event.user_agent.starts_with("kubectl")
-}
-
-fn row(what: &str, resident: u64, empty: u64, count: usize) {
-    let each = resident.saturating_sub(empty) / count.max(1) as u64;
-    println!("| {what} | {:.1} MiB | {each} KiB |", mebibytes(resident));
+/// The memory that each of `more` resources takes.
+fn each(before: u64, after: u64, more: usize) -> String {
+    match more {
+        0 => String::new(),
+        more => format!("{:.2} KiB", ratio(after.saturating_sub(before), more as u64)),
+    }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "sizes are small")]
-fn mebibytes(kibibytes: u64) -> f64 {
+fn ratio(one: u64, other: u64) -> f64 {
+    one as f64 / other as f64
+}
+
+#[allow(clippy::cast_precision_loss, reason = "sizes are small")]
+pub(crate) fn mebibytes(kibibytes: u64) -> f64 {
     kibibytes as f64 / 1024.0
 }

@@ -1,19 +1,28 @@
 //! Everything that is measured, up and running, and what can be done to all of it.
 
+use crate::store::Store;
+use crate::{bare, process};
 use auth0_sandbox::{Client, Connection, Options, Plan, Sandbox};
-use lab::{ControlPlane, Error, Kubectl, Mode, Operator, Patch, Result, wait_until};
+use lab::{AuditEvent, ControlPlane, Error, Kubectl, Mode, Operator, Patch, Result, wait_until};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) const CLIENT_SECRET: &str = "Bench-Client-Secret-5f1a";
-const NAMESPACE: &str = "bench";
+pub(crate) const NAMESPACE: &str = "bench";
 /// Another team, which uses the same tenant.
 pub(crate) const NEIGHBOUR: &str = "neighbour";
 const SCOPES: [&str; 4] = ["read:users", "update:users", "update:users_app_metadata", "read:connections"];
 /// Objects that kubectl is given at once.
 const BATCH: usize = 500;
 const LONG: Duration = Duration::from_mins(40);
+/// The operator has nothing left to do when it takes less than a hundredth of a processor for so long.
+const QUIET: Duration = Duration::from_secs(4);
+/// How long it is watched then.
+const WATCHED: Duration = Duration::from_secs(20);
+/// What the operator logs before its address.
+const SERVING: &str = "serving /livez";
 
 /// The running parts.
 pub(crate) struct Stage {
@@ -21,13 +30,37 @@ pub(crate) struct Stage {
     pub(crate) auth0: Sandbox,
     pub(crate) plane: ControlPlane,
     pub(crate) kubectl: Kubectl,
+    pub(crate) store: Store,
     /// What must come out nowhere.
     pub(crate) secrets: Vec<String>,
 }
 
+/// The name of a resource.
+pub(crate) fn name(index: usize) -> String {
+    format!("p{index:06}")
+}
+
 /// The id of the user of a resource.
 pub(crate) fn user_id(index: usize) -> String {
-    format!("auth0|p{index:05}")
+    format!("auth0|{}", name(index))
+}
+
+/// A tenant's manifest.
+pub(crate) fn tenant(name: &str, domain: &str, rate: &Value) -> String {
+    let spec = json!({
+        "domain": domain, "credentialsSecretRef": {"name": "credentials"}, "rateLimit": rate,
+        "allowedNamespaces": [NEIGHBOUR],
+    });
+    json!({
+        "apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0Tenant", "metadata": {"name": name},
+        "spec": spec,
+    })
+    .to_string()
+}
+
+/// Whether a request to the API server was the operator's.
+pub(crate) fn is_own(event: &AuditEvent) -> bool {
+    !["kubectl", bare::COMMAND].iter().any(|other| event.user_agent.starts_with(other))
 }
 
 /// The resource of a user, with these further fields in its spec.
@@ -40,7 +73,7 @@ pub(crate) fn update(index: usize, fields: &Value) -> String {
     }
     json!({
         "apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0UserUpdate",
-        "metadata": {"name": format!("p{index:05}")}, "spec": spec,
+        "metadata": {"name": name(index)}, "spec": spec,
     })
     .to_string()
 }
@@ -63,10 +96,9 @@ impl Stage {
         let kubectl = admin.in_namespace(NAMESPACE).with_deadline(LONG);
         let operator = start_operator(program, &plane, &auth0, &ca).await?;
         let secrets = vec![CLIENT_SECRET.to_owned()];
-        let stage = Self { operator, auth0, plane, kubectl, secrets };
-        stage
-            .apply_secret("credentials", &json!({"clientId": "operator", "clientSecret": CLIENT_SECRET}))
-            .await?;
+        let store = Store::of(&plane)?;
+        let stage = Self { operator, auth0, plane, kubectl, store, secrets };
+        stage.apply_secret("credentials", &credentials()).await?;
         stage.apply_tenant(&unhurried()).await?;
         Ok(stage)
     }
@@ -78,15 +110,7 @@ impl Stage {
     }
 
     async fn apply_tenant(&self, rate: &Value) -> Result<()> {
-        let spec = json!({
-            "domain": self.auth0.domain(), "credentialsSecretRef": {"name": "credentials"}, "rateLimit": rate,
-            "allowedNamespaces": [NEIGHBOUR],
-        });
-        let tenant = json!({
-            "apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0Tenant", "metadata": {"name": "bench"},
-            "spec": spec,
-        });
-        self.kubectl.apply(&tenant.to_string()).await?;
+        self.kubectl.apply(&tenant("bench", &self.auth0.domain(), rate)).await?;
         let wait = ["wait", "--for=condition=Ready", "--timeout=60s", "auth0tenant/bench"];
         self.kubectl.run(wait, "").await?.ok().map(drop)
     }
@@ -106,16 +130,21 @@ impl Stage {
 
     /// Makes the users of so many resources.
     pub(crate) fn add_people(&self, count: usize) -> Result<()> {
-        (0..count).try_for_each(|index| {
-            let id = user_id(index);
-            let local = id.trim_start_matches("auth0|").to_owned();
-            let user = json!({
-                "user_id": id, "email": format!("{local}@example.com"), "email_verified": true, "name": local,
-                "created_at": "2024-01-01T00:00:00.000Z", "updated_at": "2024-01-01T00:00:00.000Z",
-                "identities": [{"connection": "People", "user_id": local, "provider": "auth0", "isSocial": false}],
-            });
-            self.auth0.put_user(user).map_err(Error::Failed)
-        })
+        (0..count).try_for_each(|index| self.add_person(index))
+    }
+
+    /// Makes the user of a resource, where there is none.
+    pub(crate) fn add_person(&self, index: usize) -> Result<()> {
+        let (id, local) = (user_id(index), name(index));
+        if self.auth0.user(&id).is_some() {
+            return Ok(());
+        }
+        let user = json!({
+            "user_id": id, "email": format!("{local}@example.com"), "email_verified": true, "name": local,
+            "created_at": "2024-01-01T00:00:00.000Z", "updated_at": "2024-01-01T00:00:00.000Z",
+            "identities": [{"connection": "People", "user_id": local, "provider": "auth0", "isSocial": false}],
+        });
+        self.auth0.put_user(user).map_err(Error::Failed)
     }
 
     pub(crate) async fn apply(&self, manifests: impl IntoIterator<Item = String>) -> Result<()> {
@@ -154,14 +183,71 @@ impl Stage {
         Ok(begun.elapsed())
     }
 
-    pub(crate) async fn patch(&self, index: usize, spec: &Value) -> Result<()> {
-        let target = format!("auth0userupdate/p{index:05}");
-        self.kubectl.patch(&target, Patch::Merge, &json!({"spec": spec})).await?.ok().map(drop)
+    pub(crate) async fn patch(&self, namespace: &str, index: usize, spec: &Value) -> Result<()> {
+        let target = format!("auth0userupdate/{}", name(index));
+        let kubectl = self.kubectl.in_namespace(namespace);
+        kubectl.patch(&target, Patch::Merge, &json!({"spec": spec})).await?.ok().map(drop)
     }
 
-    /// Looks for every secret in the operator's log and in everything that kubectl shows.
-    pub(crate) async fn scan_for_secrets(&self) -> Result<()> {
-        let shown = ["get", "auth0userupdates,auth0tenants,events", "--output=yaml"];
+    /// Waits until the operator has nothing left to do.
+    pub(crate) async fn until_quiet(&self) -> Result<()> {
+        let mut before = process::cpu(self.operator.pid())?;
+        loop {
+            tokio::time::sleep(QUIET).await;
+            let spent = process::cpu(self.operator.pid())?;
+            if spent.saturating_sub(before) * 100 < QUIET {
+                return Ok(());
+            }
+            before = spent;
+        }
+    }
+
+    /// Starts the operator again; answers how long it took to say that it is ready.
+    pub(crate) async fn restart(&mut self) -> Result<Duration> {
+        self.operator.terminate().await?;
+        let (client, before) = (bare::client("")?, self.operator.log()?.matches(SERVING).count());
+        let begun = Instant::now();
+        self.operator.restart().await?;
+        loop {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            let log = self.operator.log()?;
+            let line = log.lines().filter(|line| line.contains(SERVING)).nth(before);
+            let Some(address) = line.and_then(|line| line.rsplit("address=").next()) else { continue };
+            let answer = client.get(format!("http://{}/readyz", address.trim())).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(begun.elapsed());
+            }
+            if begun.elapsed() > LONG {
+                return Err(Error::Failed("the operator does not get ready".to_owned()));
+            }
+        }
+    }
+
+    /// What Auth0 and Kubernetes are asked by the operator while and after something happens that is no reason to act.
+    pub(crate) async fn undisturbed(
+        &mut self,
+        happens: impl AsyncFnOnce(&mut Self) -> Result<()>,
+    ) -> Result<String> {
+        self.auth0.clear_log();
+        let before = self.asked_of_kubernetes()?.len();
+        happens(self).await?;
+        self.until_quiet().await?;
+        tokio::time::sleep(WATCHED).await;
+        let asked = self.asked_of_kubernetes()?.split_off(before);
+        let writes = asked.iter().filter(|event| event.is_write()).count();
+        Ok(format!("{} calls, {writes} writes", self.auth0.log().len()))
+    }
+
+    /// Requests to the API server by the operator so far.
+    pub(crate) fn asked_of_kubernetes(&self) -> Result<Vec<Arc<AuditEvent>>> {
+        let mut events = self.plane.audit()?;
+        events.retain(|event| event.stage == "ResponseComplete" && is_own(event));
+        Ok(events)
+    }
+
+    /// Looks for every secret in the operator's log and in what kubectl shows of these kinds.
+    pub(crate) async fn scan_for_secrets(&self, kinds: &str) -> Result<()> {
+        let shown = ["get", kinds, "--output=yaml"];
         let shown = self.kubectl.run(shown, "").await?.ok()?;
         let places = [("the log", self.operator.log()?), ("what kubectl shows", shown)];
         for (place, text) in &places {
@@ -184,6 +270,11 @@ impl Stage {
     }
 }
 
+/// What the Secret of a tenant holds.
+pub(crate) fn credentials() -> Value {
+    json!({"clientId": "operator", "clientSecret": CLIENT_SECRET})
+}
+
 fn unhurried() -> Value {
     json!({"requestsPerMinute": 300_000, "burst": 5_000})
 }
@@ -195,7 +286,8 @@ async fn start_operator(
     ca: &Path,
 ) -> Result<Operator> {
     let operator = Operator::builder(program, plane.kubeconfig())
-        .args(["run", "--allowed-domain", &auth0.domain(), "--operator-namespace", NAMESPACE])
+        .args(["run", "--operator-namespace", NAMESPACE])
+        .args(["--allowed-domain", &auth0.domain(), "--allowed-domain", &auth0.address().to_string()])
         .env("SSL_CERT_FILE", &ca.display().to_string())
         .start()
         .await?;

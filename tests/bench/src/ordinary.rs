@@ -1,0 +1,104 @@
+//! Resources as teams have them, and copies of one that is settled: applied one by one, many would take an hour.
+
+use crate::stage::{NAMESPACE, Stage, name, update, user_id};
+use lab::{Mode, Result};
+use serde_json::{Value, json};
+use std::ops::Range;
+use std::time::Duration;
+
+/// Fourteen declared fields and metadata keys.
+pub(crate) fn fields(index: usize) -> Value {
+    let name = name(index);
+    json!({
+        "name": format!("{name} Example"), "givenName": name, "familyName": "Example", "nickname": "first",
+        "picture": format!("https://example.com/people/{name}.png"), "blocked": false,
+        "userMetadata": {"department": "Research", "title": "Engineer", "locale": "en-GB", "theme": "dark"},
+        "appMetadata": {
+            "plan": "enterprise", "region": "eu-west-1", "roles": ["reader", "writer"],
+            "costCenter": {"number": 4711, "owner": "platform"},
+        },
+        "resyncInterval": "0s",
+    })
+}
+
+/// [`fields`] with others instead or on top.
+pub(crate) fn fields_with(index: usize, others: &Value) -> Value {
+    let mut fields = fields(index);
+    merge(&mut fields, others);
+    fields
+}
+
+fn merge(onto: &mut Value, others: &Value) {
+    for (field, value) in others.as_object().into_iter().flatten() {
+        onto[field] = value.clone();
+    }
+}
+
+/// A resource as it is stored once the operator has nothing left to do for it.
+#[derive(Clone)]
+pub(crate) struct Template {
+    index: usize,
+    object: Value,
+}
+
+impl Template {
+    /// Applies a resource of a user, waits until it is settled, and takes it as the API server has stored it: with its status,
+    /// its managed fields and kubectl's annotation.
+    pub(crate) async fn settle(stage: &Stage, index: usize, fields: &Value) -> Result<Self> {
+        stage.add_person(index)?;
+        stage.kubectl.submit(Mode::Apply, &update(index, fields)).await?.ok()?;
+        stage.until_ready(Duration::from_mins(1)).await?;
+        stage.until_quiet().await?;
+        Ok(Self { index, object: stage.store.read(&key(NAMESPACE, &name(index))).await? })
+    }
+
+    /// The same in another namespace.
+    pub(crate) fn within(mut self, namespace: &str) -> Self {
+        self.object["metadata"]["namespace"] = namespace.into();
+        self
+    }
+
+    /// The same after an edit that the operator has not seen.
+    pub(crate) fn edited(mut self, fields: &Value) -> Self {
+        merge(&mut self.object["spec"], fields);
+        let generation = self.object["metadata"]["generation"].as_i64().unwrap_or_default();
+        self.object["metadata"]["generation"] = (generation + 1).into();
+        self
+    }
+
+    /// Bytes in the store.
+    pub(crate) fn size(&self) -> usize {
+        self.object.to_string().len()
+    }
+
+    pub(crate) fn status(&self) -> &Value {
+        &self.object["status"]
+    }
+
+    /// Writes copies: wherever the template has its own name, they have theirs.
+    pub(crate) async fn copy(&self, stage: &Stage, to: Range<usize>) -> Result<()> {
+        let (text, own) = (self.object.to_string(), name(self.index));
+        let uid = self.object["metadata"]["uid"].as_str().unwrap_or_default();
+        let namespace = self.object["metadata"]["namespace"].as_str().unwrap_or_default();
+        let copies = to.map(|index| {
+            let other = format!("{index:08x}-0000-4000-8000-000000000000");
+            let copy = if index == self.index { text.clone() } else { text.replace(uid, &other) };
+            (key(namespace, &name(index)), copy.replace(&own, &name(index)))
+        });
+        stage.store.write(copies).await
+    }
+
+    /// Makes the users of copies, who are what the template's user has become.
+    pub(crate) fn copy_users(&self, stage: &Stage, to: Range<usize>) -> Result<()> {
+        let user = stage.auth0.stored_user(&user_id(self.index)).unwrap_or_default();
+        let (text, own) = (Value::Object(user).to_string(), name(self.index));
+        to.into_iter().try_for_each(|index| {
+            let user = serde_json::from_str(&text.replace(&own, &name(index)))?;
+            stage.auth0.put_user(user).map_err(lab::Error::Failed)
+        })
+    }
+}
+
+fn key(namespace: &str, name: &str) -> String {
+    format!("/registry/auth0-user-operator.dev/auth0userupdates/{namespace}/{name}")
+}

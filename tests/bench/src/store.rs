@@ -1,0 +1,51 @@
+//! The API server's own store, into which thousands of objects go in seconds.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use lab::{ControlPlane, Error, Result};
+use reqwest::Client;
+use serde_json::{Value, json};
+
+/// Objects in one transaction: etcd takes 128.
+const BATCH: usize = 100;
+
+/// etcd, spoken to through its JSON gateway.
+pub(crate) struct Store(Client);
+
+impl Store {
+    pub(crate) fn of(plane: &ControlPlane) -> Result<Self> {
+        let client = Client::builder().unix_socket(plane.dir().join("etcd.sock")).no_proxy().build();
+        client.map(Self).map_err(failed)
+    }
+
+    /// The object under a key, as it is stored.
+    pub(crate) async fn read(&self, key: &str) -> Result<Value> {
+        let answer = self.ask("range", &json!({"key": STANDARD.encode(key)})).await?;
+        let object =
+            STANDARD.decode(answer["kvs"][0]["value"].as_str().unwrap_or_default()).map_err(failed)?;
+        Ok(serde_json::from_slice(&object)?)
+    }
+
+    /// Writes objects under their keys. The API server tells those who watch.
+    pub(crate) async fn write(&self, objects: impl Iterator<Item = (String, String)>) -> Result<()> {
+        let mut objects = objects.map(|(key, object)| {
+            json!({"requestPut": {"key": STANDARD.encode(key), "value": STANDARD.encode(object)}})
+        });
+        loop {
+            let batch: Vec<Value> = objects.by_ref().take(BATCH).collect();
+            if batch.is_empty() {
+                return Ok(());
+            }
+            self.ask("txn", &json!({"success": batch})).await?;
+        }
+    }
+
+    async fn ask(&self, what: &str, body: &Value) -> Result<Value> {
+        let request = self.0.post(format!("http://etcd/v3/kv/{what}")).body(body.to_string());
+        let answer = request.send().await.and_then(reqwest::Response::error_for_status).map_err(failed)?;
+        Ok(serde_json::from_slice(&answer.bytes().await.map_err(failed)?)?)
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Error {
+    Error::Failed(error.to_string())
+}
