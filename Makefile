@@ -76,7 +76,7 @@ dist: $(BIN)/kubectl target/checkers/helm ## write a release's files into target
 	@cd target/dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
 
 .PHONY: bench
-bench: control-plane ## measure cost, budget, faults and memory, as tables (about an hour; BENCH names a part)
+bench: control-plane ## measure cost, fairness, faults and memory, as tables (about an hour; BENCH names a part)
 	@cargo build --quiet --locked --release -p auth0-user-operator -p bench --bins
 	@$(dir $(OPERATOR))../release/bench --operator $(dir $(OPERATOR))../release/auth0-user-operator $(BENCH)
 

@@ -9,10 +9,10 @@ mod faults;
 mod limits;
 mod memory;
 mod neighbours;
+mod one_user;
 mod ordinary;
 mod process;
 mod restart;
-mod siblings;
 mod stage;
 mod store;
 
@@ -24,7 +24,7 @@ use std::process::ExitCode;
 const USAGE: &str =
     "usage: bench --operator PROGRAM [SCENE]... [--edits N] [--crowd N] [--most N] [--siblings N]";
 const SCENES: [&str; 8] =
-    ["limits", "edit", "backlog", "neighbours", "faults", "memory", "restart", "siblings"];
+    ["limits", "edit", "backlog", "neighbours", "faults", "memory", "restart", "one-user"];
 
 /// What to measure, and how much of it.
 struct Arguments {
@@ -68,7 +68,7 @@ async fn run(words: &[String]) -> Result<()> {
             "faults" => faults::measure(&mut stage).await?,
             "memory" => memory::measure(&mut stage, arguments.most).await?,
             "restart" => restart::measure(&mut stage, arguments.most).await?,
-            "siblings" => siblings::measure(&mut stage, arguments.siblings).await?,
+            "one-user" => one_user::measure(&mut stage, arguments.siblings).await?,
             _ => return Err(Error::Failed(format!("{USAGE}\nscenes: {}", SCENES.join(" ")))),
         }
         // Copies of a resource hold nothing that it does not, and are too many to be shown.

@@ -12,10 +12,13 @@ pub(crate) fn fields(index: usize) -> Value {
     json!({
         "name": format!("{name} Example"), "givenName": name, "familyName": "Example", "nickname": "first",
         "picture": format!("https://example.com/people/{name}.png"), "blocked": false,
-        "userMetadata": {"department": "Research", "title": "Engineer", "locale": "en-GB", "theme": "dark"},
+        "userMetadata": {
+            "department": "Research and development", "title": "Principal engineer, storage and networks",
+            "locale": "en-GB", "theme": "dark",
+        },
         "appMetadata": {
-            "plan": "enterprise", "region": "eu-west-1", "roles": ["reader", "writer"],
-            "costCenter": {"number": 4711, "owner": "platform"},
+            "plan": "enterprise", "region": "eu-west-1", "roles": ["reader", "writer", "auditor"],
+            "costCenter": {"number": 4711, "owner": "platform", "approver": "finance-emea@example.com"},
         },
         "resyncInterval": "0s",
     })
