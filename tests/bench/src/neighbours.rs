@@ -15,7 +15,7 @@ const EDITS: usize = 1_000;
 const SLOW: u32 = 600;
 /// Requests that are made before anything is counted: what the operator sees first goes first.
 const BEGINNING: usize = 50;
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 /// Tenants of the other namespace.
 const TENANTS: usize = 140;
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -85,7 +85,7 @@ async fn first_visit(stage: &Stage) -> Result<()> {
     let what = format!("{TENANTS} of another namespace and host with rateLimit {slow}");
     match visit(stage, "late").await? {
         Some(took) => {
-            println!("| {what} | {took:.2?} | {:.1} times |", took.as_secs_f64() / idle.as_secs_f64())
+            println!("| {what} | {took:.2?} | {:.1} times |", took.as_secs_f64() / idle.as_secs_f64());
         }
         None => println!("| {what} | more than {PATIENCE:?} | |"),
     }
