@@ -4,11 +4,13 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use lab::{ControlPlane, Error, Result};
 use reqwest::Client;
 use serde_json::{Value, json};
+use tokio::task::{JoinError, JoinSet};
 
-/// Objects in one transaction: etcd takes 128.
-const BATCH: usize = 100;
+/// Objects that are written at once.
+const AT_ONCE: usize = 32;
 
 /// etcd, spoken to through its JSON gateway.
+#[derive(Clone)]
 pub(crate) struct Store(Client);
 
 impl Store {
@@ -25,18 +27,22 @@ impl Store {
         Ok(serde_json::from_slice(&object)?)
     }
 
-    /// Writes objects under their keys. The API server tells those who watch.
+    /// Writes objects under their keys. The API server tells those who watch. Never two in one transaction: they would
+    /// share a revision, and a watch that goes on from there would miss one.
     pub(crate) async fn write(&self, objects: impl Iterator<Item = (String, String)>) -> Result<()> {
-        let mut objects = objects.map(|(key, object)| {
-            json!({"requestPut": {"key": STANDARD.encode(key), "value": STANDARD.encode(object)}})
-        });
-        loop {
-            let batch: Vec<Value> = objects.by_ref().take(BATCH).collect();
-            if batch.is_empty() {
-                return Ok(());
+        let mut under_way = JoinSet::new();
+        for (key, object) in objects {
+            if under_way.len() == AT_ONCE {
+                finished(under_way.join_next().await)?;
             }
-            self.ask("txn", &json!({"success": batch})).await?;
+            let (store, put) =
+                (self.clone(), json!({"key": STANDARD.encode(key), "value": STANDARD.encode(object)}));
+            under_way.spawn(async move { store.ask("put", &put).await });
         }
+        while !under_way.is_empty() {
+            finished(under_way.join_next().await)?;
+        }
+        Ok(())
     }
 
     async fn ask(&self, what: &str, body: &Value) -> Result<Value> {
@@ -44,6 +50,10 @@ impl Store {
         let answer = request.send().await.and_then(reqwest::Response::error_for_status).map_err(failed)?;
         Ok(serde_json::from_slice(&answer.bytes().await.map_err(failed)?)?)
     }
+}
+
+fn finished(task: Option<std::result::Result<Result<Value>, JoinError>>) -> Result<()> {
+    task.map_or(Ok(()), |task| task.map_err(failed)?.map(drop))
 }
 
 fn failed(error: impl std::fmt::Display) -> Error {
