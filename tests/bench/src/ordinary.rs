@@ -1,10 +1,13 @@
 //! Resources as teams have them, and copies of one that is settled: applied one by one, many would take an hour.
 
 use crate::stage::{NAMESPACE, Stage, name, update, user_id};
-use lab::{Mode, Result};
+use lab::{Mode, Result, wait_until};
 use serde_json::{Value, json};
 use std::ops::Range;
 use std::time::Duration;
+
+/// Until the operator has judged a resource.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Fourteen declared fields and metadata keys.
 pub(crate) fn fields(index: usize) -> Value {
@@ -50,7 +53,13 @@ impl Template {
     pub(crate) async fn settle(stage: &Stage, index: usize, fields: &Value) -> Result<Self> {
         stage.add_person(index)?;
         stage.kubectl.submit(Mode::Apply, &update(index, fields)).await?.ok()?;
-        stage.until_ready(Duration::from_mins(1)).await?;
+        wait_until(&format!("{} is judged", name(index)), PATIENCE, async || {
+            let object =
+                stage.store.read(&key(NAMESPACE, &name(index))).await.map_err(|error| error.to_string())?;
+            let is_judged = object["status"]["observedGeneration"] == object["metadata"]["generation"];
+            if is_judged { Ok(()) } else { Err(object["status"].to_string()) }
+        })
+        .await?;
         stage.until_quiet().await?;
         Ok(Self { index, object: stage.store.read(&key(NAMESPACE, &name(index))).await? })
     }
