@@ -232,7 +232,7 @@ impl Updates {
         } else {
             let doubt = agenda.unfinished().doubt.clone();
             let sent = outcome.sent.iter().cloned().collect();
-            let progress = Progress { doubt, sent, ..Progress::default() };
+            let progress = Progress { sent, doubt, ..Progress::default() };
             let mut execution = execute(&pass, &host, writer, user, memory, progress).await;
             agenda.unfinished().unsent = std::mem::take(&mut execution.unsent);
             agenda.unfinished().doubt = std::mem::take(&mut execution.progress.doubt);

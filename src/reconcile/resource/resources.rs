@@ -301,7 +301,7 @@ mod tests {
         let key = resources.see(&at(1, "u"), false);
         assert_eq!(resources.retain(Some("elsewhere"), &HashSet::new()), []);
         assert_eq!(resources.retain(Some("n"), &HashSet::from([key.clone()])), []);
-        assert_eq!(resources.retain(None, &HashSet::new()), [key.clone()]);
+        assert_eq!(resources.retain(None, &HashSet::new()), std::slice::from_ref(&key));
         assert!(resources.wake(&key).is_none() && !resources.is_wanted(&key, "u"));
     }
 }
