@@ -5,7 +5,6 @@ use crate::api::Auth0UserUpdate;
 use crate::queue::Key;
 use crate::reconcile::pass::Updates;
 use futures::{Stream, StreamExt as _, stream};
-use kube::ResourceExt as _;
 use kube::core::{ObjectMeta, PartialObjectMeta, PartialObjectMetaExt as _};
 use kube_runtime::controller::{self, Action, Controller};
 use kube_runtime::reflector;
@@ -75,7 +74,7 @@ async fn pass(started: Arc<Started>, starts: Arc<Starts>) -> Result<Action, Infa
     // Before its end lets the queue start the next one.
     starts.tell(&Event::Delete(Started::clone(&started)));
     let updates = &starts.updates;
-    let key = updates.resources.key(&started.namespace().unwrap_or_default(), &started.name_any());
+    let key = updates.resources.key_of(started.as_ref());
     if let Some(permit) = updates.queue.permit(&key) {
         updates.pass(&key, permit).await;
     }

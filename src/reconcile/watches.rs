@@ -59,7 +59,7 @@ pub async fn updates(updates: &Updates, namespace: Option<&str>, missing: &watch
             }
             Ok(Event::Delete(object)) => {
                 updates.conflicts.ownership.remove(&object.uid().unwrap_or_default());
-                let key = updates.resources.key(&object.namespace().unwrap_or_default(), &object.name_any());
+                let key = updates.resources.key_of(&object);
                 updates.resources.forget(&key);
                 updates.queue.remove(&key);
             }

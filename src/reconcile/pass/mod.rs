@@ -9,7 +9,7 @@ mod status_writer;
 
 use crate::api::Auth0UserUpdate;
 use crate::api::reason::{Failure, Reason};
-use crate::cluster::guarded::{Guarded, Undecodable};
+use crate::cluster::guarded::Undecodable;
 use crate::cluster::secrets::{Known, Secrets};
 use crate::cluster::synced::Synced;
 use crate::ownership::Contest;
@@ -89,10 +89,11 @@ impl Updates {
             self.panicked(key, &uid, &mut agenda, started).await
         };
         agenda.not_before = wait.map(|wait| Instant::now() + wait);
-        drop(permit);
         if let Some((known, is_quiet)) = self.resources.end(key, &uid, agenda) {
             self.enqueue(key, known, is_quiet);
         }
+        // Now the queue may start the next one.
+        drop(permit);
     }
 
     /// Something has happened that a resource may have to do with: gives it its place in the queue.
@@ -246,8 +247,13 @@ impl Updates {
             let _ = self.publish(writer, None).await;
             self.note(writer);
         }
+        let name = record.secret.as_deref().filter(|_| missing.is_some())?;
+        if let Known::At(_) = self.secrets.known(&record.namespace, name) {
+            // The watch tells when it is there.
+            return None;
+        }
         let rest = agenda.due.map(|due| due.saturating_duration_since(Instant::now()));
-        missing.map(|_| rest.map_or(RECHECK, |rest| rest.min(RECHECK)))
+        Some(rest.map_or(RECHECK, |rest| rest.min(RECHECK)))
     }
 
     /// Reads a Secret that was written again and compares its content with the one that Auth0 was given.
@@ -316,7 +322,7 @@ impl Updates {
         let mut object = writer.object().clone();
         kubectl_migration::forget(&mut object);
         self.conflicts.ownership.note(&object);
-        self.resources.see(&Guarded(Ok(object)), false);
+        self.resources.note(&self.resources.key_of(&object), object);
     }
 
     async fn read(&self, key: &Key, uid: &str, nulls: Arc<Mutex<Nulls>>) -> Result<StatusWriter, Unwritten> {

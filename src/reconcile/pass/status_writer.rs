@@ -193,10 +193,8 @@ impl Status for StatusWriter {
     }
 
     fn is_wanted(&self) -> bool {
-        let metadata = &self.object.metadata;
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let key = self.resources.key(&text(&metadata.namespace), &text(&metadata.name));
-        self.resources.is_wanted(&key, &text(&metadata.uid))
+        let uid = self.object.metadata.uid.as_deref().unwrap_or_default();
+        self.resources.is_wanted(&self.resources.key_of(&self.object), uid)
     }
 
     async fn confirm(&mut self) -> Result<(), Unwritten> {

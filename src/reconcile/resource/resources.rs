@@ -63,30 +63,19 @@ impl Resources {
     /// Takes in an object as it is stored now, and answers with its key. One that is older than what a pass has written
     /// changes nothing, unless `is_listed`: a list is what there is.
     pub fn see(&self, object: &Guarded<Auth0UserUpdate>, is_listed: bool) -> Key {
-        let new = version(object);
         let mut all = self.lock();
         let key = all.key(&object.namespace().unwrap_or_default(), &object.name_any());
-        let uid = object.meta().uid.as_deref().unwrap_or_default();
-        let known = all.resources.remove(&key).filter(|known| known.uid() == uid);
-        if let Some(newer) = known.as_ref().filter(|known| !is_listed && known.version > new) {
-            all.resources.insert(key.clone(), newer.clone());
-            return key;
-        }
-        let pass = known.as_ref().map_or(Pass::None, |known| known.pass);
-        let mut agenda = known.map(|known| known.agenda).unwrap_or_default();
-        let (stored, names_nulls) = match &object.0 {
-            Ok(readable) => {
-                let mut record = Record::of(readable);
-                record.tenant = all.shared(record.tenant);
-                record.namespace = Arc::clone(key.namespace());
-                let names_nulls = see_nulls(&mut agenda, readable);
-                (Stored::Readable(Arc::new(record)), names_nulls)
-            }
-            Err(undecodable) => (Stored::Unreadable(Arc::new(undecodable.clone())), true),
-        };
-        let resource = Resource { stored, agenda, names_nulls, version: new, pass };
-        all.resources.insert(key.clone(), Box::new(resource));
+        all.see(&key, object, is_listed);
         key
+    }
+
+    /// Takes in what a pass has written, before the watch tells it. A resource that is gone stays gone.
+    pub fn note(&self, key: &Key, object: Auth0UserUpdate) {
+        let mut all = self.lock();
+        let uid = object.metadata.uid.as_deref().unwrap_or_default();
+        if all.resources.get(key).is_some_and(|known| known.uid() == uid) {
+            all.see(key, &Guarded(Ok(object)), false);
+        }
     }
 
     /// What is known of a resource that something has happened to, unless a pass of it is under way: that pass is told.
@@ -156,6 +145,12 @@ impl Resources {
         self.lock().key(namespace, name)
     }
 
+    /// The key of an object.
+    #[must_use]
+    pub fn key_of(&self, object: &impl kube::Resource) -> Key {
+        self.key(&object.namespace().unwrap_or_default(), &object.name_any())
+    }
+
     /// After a list of a namespace, or of all: forgets what is not in it, and answers with that.
     pub fn retain(&self, namespace: Option<&str>, listed: &HashSet<Key>) -> Vec<Key> {
         let mut all = self.lock();
@@ -201,6 +196,30 @@ impl Resources {
 }
 
 impl All {
+    fn see(&mut self, key: &Key, object: &Guarded<Auth0UserUpdate>, is_listed: bool) {
+        let new = version(object);
+        let uid = object.meta().uid.as_deref().unwrap_or_default();
+        let known = self.resources.remove(key).filter(|known| known.uid() == uid);
+        if let Some(newer) = known.as_ref().filter(|known| !is_listed && known.version > new) {
+            self.resources.insert(key.clone(), newer.clone());
+            return;
+        }
+        let pass = known.as_ref().map_or(Pass::None, |known| known.pass);
+        let mut agenda = known.map(|known| known.agenda).unwrap_or_default();
+        let (stored, names_nulls) = match &object.0 {
+            Ok(readable) => {
+                let mut record = Record::of(readable);
+                record.tenant = self.shared(record.tenant);
+                record.namespace = Arc::clone(key.namespace());
+                let names_nulls = see_nulls(&mut agenda, readable);
+                (Stored::Readable(Arc::new(record)), names_nulls)
+            }
+            Err(undecodable) => (Stored::Unreadable(Arc::new(undecodable.clone())), true),
+        };
+        let resource = Resource { stored, agenda, names_nulls, version: new, pass };
+        self.resources.insert(key.clone(), Box::new(resource));
+    }
+
     fn key(&mut self, namespace: &str, name: &str) -> Key {
         let shared = match self.namespaces.get(namespace) {
             Some(known) => Arc::clone(known),
@@ -268,6 +287,21 @@ mod tests {
             resources.see(&at(version, "u"), is_listed);
             assert_eq!(resources.wake(&key).unwrap().version, expected);
         }
+    }
+
+    #[test]
+    fn what_a_pass_has_written_brings_nothing_back_that_is_gone_or_made_again() {
+        let resources = Resources::default();
+        let key = resources.see(&at(1, "u"), false);
+        let written = || at(5, "u").0.unwrap();
+        resources.note(&key, written());
+        assert_eq!(resources.wake(&key).unwrap().version, 5);
+        resources.see(&at(6, "v"), false);
+        resources.note(&key, written());
+        assert_eq!(resources.wake(&key).unwrap().uid(), "v");
+        resources.forget(&key);
+        resources.note(&key, written());
+        assert!(resources.wake(&key).is_none());
     }
 
     #[test]
