@@ -112,6 +112,7 @@ pub async fn run(
         queue: Dispatcher::new(settings.concurrency, limiter_of),
         resources: Arc::default(),
         synced: Synced::default(),
+        places: std::sync::Mutex::default(),
         clients,
         probes,
         key,

@@ -56,6 +56,7 @@ pub async fn run(
             if let Err(controller::Error::ObjectNotFound(name)) = ended {
                 let key = started.updates.resources.key(&name.namespace.unwrap_or_default(), &name.name);
                 started.updates.queue.skipped(&key);
+                started.updates.consider(&key);
             }
             std::future::ready(())
         })
@@ -75,8 +76,10 @@ async fn pass(started: Arc<Started>, starts: Arc<Starts>) -> Result<Action, Infa
     starts.tell(&Event::Delete(Started::clone(&started)));
     let updates = &starts.updates;
     let key = updates.resources.key_of(started.as_ref());
-    if let Some(permit) = updates.queue.permit(&key) {
-        updates.pass(&key, permit).await;
+    match updates.queue.permit(&key) {
+        Some(permit) => updates.pass(&key, permit).await,
+        // It was taken back, or another start has taken its place.
+        None => updates.consider(&key),
     }
     Ok(Action::await_change())
 }

@@ -27,12 +27,10 @@ pub struct Told {
     unpublished: u32,
 }
 
-impl Told {
-    /// Whether this generation was told.
-    #[must_use]
-    pub fn is_of(&self, object: &Undecodable) -> bool {
-        self.generation == Some(object.metadata.generation.unwrap_or_default())
-    }
+/// Whether the conditions of an object that cannot be read say so already.
+#[must_use]
+pub fn is_told<K: Resource<DynamicType = ()>>(object: &Undecodable) -> bool {
+    judged::<K>(object, object.metadata.generation.unwrap_or_default()) == object.conditions
 }
 
 /// Writes the conditions of a resource that does not decode; where the API server does not take them, an event. Logs it

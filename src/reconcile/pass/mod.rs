@@ -37,7 +37,7 @@ use kube::api::Api;
 use password::Rewritten;
 use status_writer::StatusWriter;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -66,6 +66,8 @@ pub struct Updates {
     pub key: Arc<TriggerKey>,
     /// Where passes may begin.
     pub synced: Synced,
+    /// Held while a resource is given its place in the queue.
+    pub places: Mutex<()>,
 }
 
 impl Updates {
@@ -89,8 +91,11 @@ impl Updates {
             self.panicked(key, &uid, &mut agenda, started).await
         };
         agenda.not_before = wait.map(|wait| Instant::now() + wait);
-        if let Some((known, is_quiet)) = self.resources.end(key, &uid, agenda) {
-            self.enqueue(key, known, is_quiet);
+        {
+            let _one_at_a_time = self.lock_place();
+            if let Some((known, is_quiet)) = self.resources.end(key, &uid, agenda) {
+                self.enqueue(key, known, is_quiet);
+            }
         }
         // Now the queue may start the next one.
         drop(permit);
@@ -98,9 +103,15 @@ impl Updates {
 
     /// Something has happened that a resource may have to do with: gives it its place in the queue.
     pub fn consider(&self, key: &Key) {
+        let _one_at_a_time = self.lock_place();
         if let Some(known) = self.resources.wake(key) {
             self.enqueue(key, known, false);
         }
+    }
+
+    /// From what is known of a resource to its place in the queue nobody else may give it another one.
+    fn lock_place(&self) -> MutexGuard<'_, ()> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `after_pass`: nothing but a pass of it has happened.
@@ -111,9 +122,8 @@ impl Updates {
         let now = Instant::now();
         let (next, host) = match &known.stored {
             Stored::Unreadable(undecodable) => {
-                let at = known.agenda.not_before.filter(|_| after_pass);
-                let is_told = known.agenda.undecodable.is_of(undecodable);
-                let at = at.or((!is_told).then_some(now));
+                let wants = !after_pass && !undecodable::is_told::<Auth0UserUpdate>(undecodable);
+                let at = known.agenda.not_before.or(wants.then_some(now));
                 (at.map(|at| Next { calls: false, priority: Priority::Retry, at }), None)
             }
             Stored::Readable(record) => {
@@ -189,12 +199,13 @@ impl Updates {
             // The watch will say so.
             Err(Unwritten::Gone) => return Some(RECHECK),
             Err(Unwritten::Conflict | Unwritten::Failed(_)) => {
-                agenda.failures = agenda.failures.saturating_add(1);
-                return Some(schedule::backoff(agenda.failures, None));
+                agenda.unpublished = agenda.unpublished.saturating_add(1);
+                return Some(schedule::backoff(agenda.unpublished, None));
             }
         };
         let (object, record) = (writer.object().clone(), Record::of(writer.object()));
         if record.is_deleted {
+            self.note(&writer);
             return None;
         }
         if record.is_paused {

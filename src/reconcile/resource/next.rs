@@ -67,7 +67,7 @@ fn tells_first(record: &Record, references: &References, known: &Resource) -> bo
     let announces = record.seems_done
         && why::password_changed(record, &references.secret, &known.agenda)
         && known.agenda.compared_secret != version(&references.secret);
-    announces || !record.observes && !known.names_nulls
+    announces || !record.observes && known.lacks_nulls
 }
 
 /// Whether status lacks something that needs no look: what nulls were dropped, and that the Secret is gone.
@@ -149,7 +149,9 @@ mod tests {
         // The announcement is made, or the content proved to be told by nothing but a look.
         known.agenda.compared_secret = Some(of_version(&version("2")));
         assert_eq!(next(&record, &references, &known, false, now).unwrap().priority, Priority::Change);
-        known.names_nulls = false;
+        known.lacks_nulls = true;
+        assert!(!next(&record, &references, &known, false, now).unwrap().calls);
+        (known.lacks_nulls, known.names_nulls) = (false, false);
         known.agenda.judged_secret = Some(of_version(&version("2")));
         assert_eq!(next(&record, &references, &known, false, now).unwrap().at, now);
     }

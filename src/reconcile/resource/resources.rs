@@ -26,8 +26,10 @@ pub struct Resource {
     pub stored: Stored,
     /// What this process remembers of it.
     pub agenda: Agenda,
-    /// Status names the nulls that are known.
+    /// Status names the nulls that are known, and no others.
     pub names_nulls: bool,
+    /// Status lacks one of them.
+    pub lacks_nulls: bool,
     version: u64,
     pass: Pass,
 }
@@ -206,17 +208,17 @@ impl All {
         }
         let pass = known.as_ref().map_or(Pass::None, |known| known.pass);
         let mut agenda = known.map(|known| known.agenda).unwrap_or_default();
-        let (stored, names_nulls) = match &object.0 {
+        let (stored, (names_nulls, lacks_nulls)) = match &object.0 {
             Ok(readable) => {
                 let mut record = Record::of(readable);
                 record.tenant = self.shared(record.tenant);
                 record.namespace = Arc::clone(key.namespace());
-                let names_nulls = see_nulls(&mut agenda, readable);
-                (Stored::Readable(Arc::new(record)), names_nulls)
+                let nulls = see_nulls(&mut agenda, readable);
+                (Stored::Readable(Arc::new(record)), nulls)
             }
-            Err(undecodable) => (Stored::Unreadable(Arc::new(undecodable.clone())), true),
+            Err(undecodable) => (Stored::Unreadable(Arc::new(undecodable.clone())), (true, false)),
         };
-        let resource = Resource { stored, agenda, names_nulls, version: new, pass };
+        let resource = Resource { stored, agenda, names_nulls, lacks_nulls, version: new, pass };
         self.resources.insert(key.clone(), Box::new(resource));
     }
 
@@ -254,8 +256,9 @@ impl Resource {
     }
 }
 
-/// Takes the nulls of an object in, and answers whether its status names those that are known then.
-fn see_nulls(agenda: &mut Agenda, object: &Auth0UserUpdate) -> bool {
+/// Takes the nulls of an object in, and answers whether its status names those that are known then, and whether it
+/// lacks one.
+fn see_nulls(agenda: &mut Agenda, object: &Auth0UserUpdate) -> (bool, bool) {
     let known = Arc::clone(agenda.nulls.get_or_insert_default());
     let mut nulls = known.lock().unwrap_or_else(PoisonError::into_inner);
     nulls.see(object, false);
@@ -263,7 +266,9 @@ fn see_nulls(agenda: &mut Agenda, object: &Auth0UserUpdate) -> bool {
     if nulls.is_empty() && Arc::strong_count(&known) == 2 {
         agenda.nulls = None;
     }
-    nulls.is_pruned || nulls.names == object.remembered_nulls()
+    let named = object.remembered_nulls();
+    let lacks = !nulls.is_pruned && nulls.names.iter().any(|name| !named.contains(name));
+    (nulls.is_pruned || nulls.names == named, lacks)
 }
 
 #[cfg(test)]

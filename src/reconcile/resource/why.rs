@@ -74,7 +74,9 @@ pub enum Decision {
 
 /// Takes the first sight of a resource after a start as the baseline of what is compared in memory.
 pub fn begin(record: &Record, references: &References, agenda: &mut Agenda, now: Instant) {
-    if agenda.scheduled {
+    let is_unasked = matches!(references.secret, SecretState::Pending | SecretState::Unwatched);
+    // Of a Secret that Observe has compared nothing but its present content is known.
+    if agenda.scheduled || is_unasked && record.observes && record.is_applied {
         return;
     }
     agenda.scheduled = true;
@@ -238,6 +240,20 @@ mod tests {
         let hour = std::time::Duration::from_hours(1);
         assert_eq!(why(&record, &references, &agenda, now + hour), [Why::Due]);
         assert_eq!(decide(&[]), Decision::Sleep);
+    }
+
+    #[test]
+    fn of_a_secret_that_was_only_compared_the_first_content_that_is_known_is_the_baseline() {
+        let mut record = record_of(&json!({"mode": "Observe"}), &ready(2, "True", "Observed"));
+        record.observes = true;
+        let (mut references, mut agenda, now) = (nothing_there(), Agenda::default(), Instant::now());
+        for secret in [SecretState::Pending, SecretState::Unwatched, SecretState::At(version("1"))] {
+            references.secret = secret;
+            begin(&record, &references, &mut agenda, now);
+            assert_eq!(why(&record, &references, &agenda, now), []);
+        }
+        references.secret = SecretState::At(version("2"));
+        assert_eq!(why(&record, &references, &agenda, now), [Why::SecretChanged]);
     }
 
     #[test]
