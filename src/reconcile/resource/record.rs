@@ -168,3 +168,47 @@ fn held_up_by(status: &Auth0UserUpdateStatus, ready: Option<Said>) -> Option<Rea
 fn is_of_a_field(status: &Auth0UserUpdateStatus, reason: Reason) -> bool {
     status.refused_fields.iter().any(|refused| refused.reason == reason.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::resource::fixtures::{object, ready};
+    use serde_json::{Value, json};
+
+    fn with(mut status: Value, more: &Value) -> Record {
+        status.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        Record::of(&object(&json!({"name": "A"}), &status))
+    }
+
+    #[test]
+    fn what_a_restart_would_change_is_not_settled() {
+        let begun =
+            json!({"triggers": [{"name": "verifyEmail", "state": "Sending", "digest": "d", "keyId": "k"}]});
+        let refused = json!({"refusedFields": [{"field": "name", "reason": "InternalError", "since": "2024-01-01T00:00:00Z"}]});
+        for (status, more, is_settled) in [
+            (ready(2, "True", "Applied"), json!({}), true),
+            (ready(1, "True", "Applied"), json!({}), false),
+            (ready(2, "True", "Applied"), begun, false),
+            (ready(2, "False", "AlreadyExists"), json!({}), true),
+            (ready(2, "False", "ManagementConflict"), json!({}), true),
+            (ready(2, "False", "Auth0Unavailable"), json!({}), false),
+            (ready(2, "False", "InternalError"), refused, true),
+            (ready(2, "Unknown", "Paused"), json!({}), false),
+        ] {
+            assert_eq!(with(status.clone(), &more).is_settled, is_settled, "{status} {more}");
+        }
+    }
+
+    #[test]
+    fn a_rejected_field_and_an_announced_password_hold_nothing_else_up() {
+        let refused = json!({"refusedFields": [{"field": "name", "reason": "InternalError", "since": "2024-01-01T00:00:00Z"}]});
+        for (reason, more, held_up_by) in [
+            ("RateLimited", json!({}), Some(Reason::RateLimited)),
+            ("PasswordPending", json!({}), None),
+            ("InternalError", refused, None),
+            ("AlreadyExists", json!({}), None),
+        ] {
+            assert_eq!(with(ready(2, "False", reason), &more).held_up_by, held_up_by, "{reason}");
+        }
+    }
+}
