@@ -27,10 +27,13 @@ pub struct Told {
     unpublished: u32,
 }
 
-/// Whether the conditions of an object that cannot be read say so already.
-#[must_use]
-pub fn is_told<K: Resource<DynamicType = ()>>(object: &Undecodable) -> bool {
-    judged::<K>(object, object.metadata.generation.unwrap_or_default()) == object.conditions
+impl Told {
+    /// Whether this process has told of an object that cannot be read, and its conditions still say so.
+    #[must_use]
+    pub fn is_all<K: Resource<DynamicType = ()>>(&self, object: &Undecodable) -> bool {
+        let generation = object.metadata.generation.unwrap_or_default();
+        self.generation == Some(generation) && judged::<K>(object, generation) == object.conditions
+    }
 }
 
 /// Writes the conditions of a resource that does not decode; where the API server does not take them, an event. Logs it

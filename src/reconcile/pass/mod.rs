@@ -122,7 +122,8 @@ impl Updates {
         let now = Instant::now();
         let (next, host) = match &known.stored {
             Stored::Unreadable(undecodable) => {
-                let wants = !after_pass && !undecodable::is_told::<Auth0UserUpdate>(undecodable);
+                let told = &known.agenda.undecodable;
+                let wants = !after_pass && !told.is_all::<Auth0UserUpdate>(undecodable);
                 let at = known.agenda.not_before.or(wants.then_some(now));
                 (at.map(|at| Next { calls: false, priority: Priority::Retry, at }), None)
             }
