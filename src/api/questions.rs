@@ -22,7 +22,7 @@ impl Auth0UserUpdate {
         })
     }
 
-    /// Whether somebody stopped this resource.
+    /// Whether the annotation that pauses it is there.
     #[must_use]
     pub fn is_paused(&self) -> bool {
         self.annotations().get(PAUSED_ANNOTATION).is_some_and(|value| value == "true")

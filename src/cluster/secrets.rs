@@ -211,7 +211,7 @@ impl Secrets {
                         if refused || matches!(error, watcher::Error::InitialListFailed(_)) {
                             watched.is_current.store(false, Ordering::Release);
                             if !watched.has_failed.swap(true, Ordering::AcqRel) {
-                                // Whoever waits for the list has to ask.
+                                // The resources that wait for the list have to ask.
                                 let _ = changes.send(Changed::Namespace(namespace.clone()));
                             }
                         }

@@ -33,7 +33,7 @@ impl Synced {
 pub async fn listed(mut tenants: watch::Receiver<Option<Instant>>, mut missing: watch::Receiver<usize>) {
     let Ok(came) = tenants.wait_for(Option::is_some).await.map(|came| came.unwrap_or_else(Instant::now))
     else {
-        // Nobody lists any more.
+        // The watch has ended.
         return std::future::pending().await;
     };
     // Whether they came or not, passes go on with what is known.

@@ -83,7 +83,7 @@ impl Dispatcher {
         self.moved.notify_one();
     }
 
-    /// Waits for the next pass to start. Whoever runs it asks for its [`Dispatcher::permit`]; where nobody does, it is
+    /// Waits for the next pass to start. The runner asks for its [`Dispatcher::permit`]; where none does, it is
     /// [`Dispatcher::skipped`]. To be called by one task.
     pub async fn next(&self) -> Key {
         loop {

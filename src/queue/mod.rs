@@ -1,6 +1,6 @@
 //! Who goes next, and when. Pure: every method is told the time; nothing here sleeps, locks or spawns.
 //!
-//! One entry for each resource that wants a pass: now, or at its next resync or retry. Whoever waits for a limiter does
+//! One entry for each resource that wants a pass: now, or at its next resync or retry. A resource that waits for a limiter does
 //! so here, without a worker.
 
 pub mod dispatch;

@@ -88,7 +88,7 @@ impl Updates {
         None
     }
 
-    /// Makes sure that the look may begin: that the resource still wants it, that nobody else is at it, and that status
+    /// Makes sure that the look may begin: that the resource still wants it, that no other process is at it, and that status
     /// names what has to be known later. Else answers when to come back.
     async fn prepare(
         &self,

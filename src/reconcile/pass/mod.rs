@@ -109,7 +109,7 @@ impl Updates {
         }
     }
 
-    /// From what is known of a resource to its place in the queue nobody else may give it another one.
+    /// Held from what is known of a resource to its place in the queue, so that no other thread gives it another one.
     fn lock_place(&self) -> MutexGuard<'_, ()> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -329,7 +329,7 @@ impl Updates {
         Some(wait)
     }
 
-    /// Lets everybody know what was written, before the watch tells it.
+    /// Takes in what was written, before the watch tells it.
     fn note(&self, writer: &StatusWriter) {
         let mut object = writer.object().clone();
         kubectl_migration::forget(&mut object);

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// The next pass of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Next {
-    /// It may call Auth0. Else it writes a status at most, and waits for nobody's budget.
+    /// It may call Auth0. Else it writes a status at most, and waits for no budget.
     pub calls: bool,
     /// How urgent it is.
     pub priority: Priority,
