@@ -65,7 +65,7 @@ async fn tenants_of_one_host_share_the_lowest_rate() {
         "domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "example-credentials"},
         "rateLimit": {"requestsPerMinute": 6_000, "burst": 100},
     });
-    world.kubectl.apply(&object("Auth0Tenant", "other", &spec)).await.unwrap();
+    world.objects.apply(&object("Auth0Tenant", "other", &spec)).await.unwrap();
     world.until_ready("auth0tenant/other").await;
     world.sandbox.clear_log();
     let cards: Vec<_> = cards(&slugs).enumerate().collect();
@@ -99,7 +99,7 @@ async fn what_is_asked_for_no_more_when_its_turn_comes_is_not_sent() {
     world.apply_for(paused, json!({"nickname": "third"})).await;
     looked(paused).await;
     let target = format!("auth0userupdate/{paused}");
-    world.run(["annotate", target.as_str(), "auth0-user-operator.dev/paused=true"]).await;
+    world.annotate(&target, "auth0-user-operator.dev/paused=true").await;
     world.until_reason(&target, "Paused").await;
     assert_eq!(world.bodies().len(), 1);
 }
@@ -174,7 +174,7 @@ async fn a_tenant_that_never_had_credentials_slows_nobody_and_claims_nothing() {
         "domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "none"},
         "rateLimit": {"requestsPerMinute": 1, "burst": 1},
     });
-    world.kubectl.apply(&object("Auth0Tenant", "impostor", &spec)).await.unwrap();
+    world.objects.apply(&object("Auth0Tenant", "impostor", &spec)).await.unwrap();
     world.until_reason("auth0tenant/impostor", "SecretNotFound").await;
     let claim = json!({"userId": "auth0|p0", "nickname": "other", "tenantRef": {"name": "impostor"}});
     world.apply_as("older", claim).await;

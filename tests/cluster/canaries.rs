@@ -182,7 +182,7 @@ async fn no_password_client_secret_or_token_comes_out_anywhere() {
     ));
     world.apply_secret("wrong", &json!({"clientId": "operator", "clientSecret": WRONG_SECRET})).await;
     let wrong = json!({"domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "wrong"}, "rateLimit": crate::world::unhurried()});
-    world.kubectl.apply(&object("Auth0Tenant", "wrong", &wrong)).await.unwrap();
+    world.objects.apply(&object("Auth0Tenant", "wrong", &wrong)).await.unwrap();
     world.apply_all(cards).await;
 
     world.until_reason("auth0tenant/wrong", "AuthenticationFailed").await;
@@ -257,7 +257,7 @@ async fn a_secret_that_auth0_repeats_comes_out_in_no_form() {
     let echo = json!({"error": forms, "error_description": format!("No {forms}")});
     world.sandbox.fault(Fault::new(status(401, Some(echo))).path("/oauth/token"));
     let tenant = json!({"domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "spoken"}});
-    world.kubectl.apply(&object("Auth0Tenant", "spoken", &tenant)).await.unwrap();
+    world.objects.apply(&object("Auth0Tenant", "spoken", &tenant)).await.unwrap();
     world.until_reason("auth0tenant/spoken", "AuthenticationFailed").await;
     world.until_all_is_quiet().await;
     // Their beginnings, which look the same in YAML and in JSON.

@@ -243,7 +243,7 @@ async fn a_restart_changes_no_owner_and_costs_nothing() {
     until_conflict(&world, "younger", "older").await;
     until_is(&world, "older", APPLIED).await;
     // What was learned of claims is learned anew: the owner's end is noticed.
-    world.kubectl.delete("auth0userupdate/older").await.unwrap();
+    world.objects.delete("auth0userupdate/older").await.unwrap();
     until_is(&world, "younger", APPLIED).await;
     assert_eq!(world.sandbox.user("auth0|ada").unwrap()["name"], "Younger");
     assert_eq!(

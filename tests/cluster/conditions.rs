@@ -205,22 +205,22 @@ async fn a_paused_resource_keeps_a_true_ready_and_says_unknown_otherwise() {
 
     world.apply(json!({"name": "New"})).await;
     let applied = until_row(&world, ANN, "True/Applied True/InSync").await;
-    world.run(["annotate", ANN, &format!("{paused}=true")]).await;
+    world.annotate(ANN, &format!("{paused}=true")).await;
     let object = until_row(&world, ANN, "True/Applied Unknown/Paused").await;
     assert_eq!(moved(&object, "Ready"), moved(&applied, "Ready"));
     world.apply(json!({"name": "Newer"})).await;
     until_row(&world, ANN, "Unknown/Paused Unknown/Paused").await;
     assert_eq!(world.bodies(), [json!({"name": "New"})]);
-    world.run(["annotate", ANN, &format!("{paused}-")]).await;
+    world.annotate(ANN, &format!("{paused}-")).await;
     until_row(&world, ANN, "True/Applied True/InSync").await;
     assert_eq!(world.bodies(), [json!({"name": "New"}), json!({"name": "Newer"})]);
 
     // What was stalled is stalled no more while it is paused.
     world.apply(json!({"email": "born@example.com"})).await;
     until_row(&world, ANN, "False/AlreadyExists False/Refused Stalled").await;
-    world.run(["annotate", ANN, &format!("{paused}=true")]).await;
+    world.annotate(ANN, &format!("{paused}=true")).await;
     until_row(&world, ANN, "Unknown/Paused Unknown/Paused").await;
-    world.run(["annotate", ANN, &format!("{paused}-")]).await;
+    world.annotate(ANN, &format!("{paused}-")).await;
     until_row(&world, ANN, "False/AlreadyExists False/Refused Stalled").await;
     check_every_status(&world);
 }
@@ -255,12 +255,12 @@ async fn an_applied_resource_whose_tenant_or_secret_goes_stays_ready_and_says_so
     world.apply_secret("password", &json!({"new": "Winter-Orchid-7"})).await;
     world.apply(json!({"name": "New", "passwordSecretRef": {"name": "password", "key": "new"}})).await;
     let applied = until_row(&world, ANN, "True/Applied True/InSync").await;
-    world.kubectl.delete("secret/password").await.unwrap();
+    world.objects.delete("secret/password").await.unwrap();
     until_row(&world, ANN, "True/Applied Unknown/SecretNotFound").await;
     // The same password from a new Secret is no new order.
     world.apply_secret("password", &json!({"new": "Winter-Orchid-7"})).await;
     until_row(&world, ANN, "True/Applied True/InSync").await;
-    world.kubectl.delete("auth0tenant/example").await.unwrap();
+    world.objects.delete("auth0tenant/example").await.unwrap();
     until_row(&world, ANN, "True/Applied Unknown/TenantNotFound").await;
     world.apply_tenant().await;
     let back = until_row(&world, ANN, "True/Applied True/InSync").await;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 /// Asks for a look now; `moment` only has to be another one than before.
 async fn request(world: &World, name: &str, moment: &str) {
     let annotation = format!("auth0-user-operator.dev/requested-at={moment}");
-    world.run(["annotate", "--overwrite", name, &annotation]).await;
+    world.annotate(name, &annotation).await;
     let echoed = |object: &Value| object["status"]["lastHandledReconcileAt"] == moment;
     world.until(name, "the echo of the request", echoed).await;
 }

@@ -76,7 +76,7 @@ async fn consent_is_asked_given_withdrawn_and_given_to_all() {
     neighbours.until_there("ada", APPLIED).await;
     assert_eq!(neighbours.world.bodies_of("auth0|ada")[1..], [json!({"name": "Ada Lovelace"})]);
 
-    neighbours.world.kubectl.delete("auth0tenant/example").await.unwrap();
+    neighbours.world.objects.delete("auth0tenant/example").await.unwrap();
     neighbours.until_there("ada", "True/Applied Unknown/TenantNotFound").await;
 }
 

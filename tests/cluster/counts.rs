@@ -1,7 +1,7 @@
 //! What one resource costs: requests to Auth0 and writes to Kubernetes, counted.
 
 use crate::world::{DEADLINE, World, condition};
-use lab::{AuditEvent, AuditEvents as _, Patch, wait_until};
+use lab::{AuditEvent, AuditEvents as _, wait_until};
 use serde_json::json;
 
 const fn cost(requests: usize, writes: usize, events: usize) -> Cost {
@@ -68,10 +68,10 @@ async fn a_resource_costs_what_the_design_says_at_every_step_of_its_life() {
 
     let before = world.cost("ada");
     world.apply_for("ada", three).await;
-    world.run(["label", "auth0userupdate/ada", "team=people"]).await;
-    world.run(["annotate", "auth0userupdate/ada", "example.com/note=hello"]).await;
+    world.objects.label("auth0userupdate/ada", "team=people").await.unwrap();
+    world.annotate("auth0userupdate/ada", "example.com/note=hello").await;
     let shown = json!({"status": {"user": {"name": "Somebody"}}});
-    world.kubectl.patch_status("auth0userupdate/ada", Patch::Merge, &shown).await.unwrap().ok().unwrap();
+    world.objects.patch_status("auth0userupdate/ada", &shown).await.unwrap();
     world.until_all_is_quiet().await;
     world.until_cost("ada", before, cost(0, 0, 0)).await;
     table.push(("apply of the same, label, foreign annotation, status", cost(0, 0, 0)));

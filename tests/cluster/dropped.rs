@@ -51,7 +51,12 @@ async fn apply_by_controller(world: &World, slug: &str, card: Value) {
 /// One server-side apply by a field manager.
 async fn patch_as(world: &World, slug: &str, manager: &str, manifest: &str) {
     let manifest: Value = serde_json::from_str(manifest).unwrap();
-    world.updates().patch(slug, &PatchParams::apply(manager).force(), &Patch::Apply(manifest)).await.unwrap();
+    world
+        .objects
+        .updates()
+        .patch(slug, &PatchParams::apply(manager).force(), &Patch::Apply(manifest))
+        .await
+        .unwrap();
 }
 
 fn message(object: &Value) -> &str {
@@ -373,7 +378,7 @@ async fn a_map_whose_null_is_gone_from_the_annotation_is_an_order_at_once() {
 /// Applies by server-side apply, which keeps nulls, and drops those of `userMetadata` by a merge patch.
 async fn lose_the_null(world: &World, slug: &str) {
     let lost = json!({"spec": {"userMetadata": {"plan": null}}});
-    world.updates().patch(slug, &PatchParams::default(), &Patch::Merge(&lost)).await.unwrap();
+    world.objects.updates().patch(slug, &PatchParams::default(), &Patch::Merge(&lost)).await.unwrap();
 }
 
 #[tokio::test]
@@ -419,7 +424,7 @@ async fn explicit_nulls_are_remembered_whatever_becomes_of_the_pass() {
         lose_the_null(&world, slug).await;
         let cure =
             json!({"spec": cure, "metadata": {"annotations": {"auth0-user-operator.dev/paused": null}}});
-        world.updates().patch(slug, &PatchParams::default(), &Patch::Merge(&cure)).await.unwrap();
+        world.objects.updates().patch(slug, &PatchParams::default(), &Patch::Merge(&cure)).await.unwrap();
         let cured = |object: &Value| {
             object["status"]["observedGeneration"] == object["metadata"]["generation"]
                 && condition(object, "Ready") == ("True".to_owned(), "Applied".to_owned())
@@ -456,6 +461,7 @@ async fn whichever_tool_takes_the_null_nothing_is_cleared() {
     // What `kubectl edit` sends.
     let edit = PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
     world
+        .objects
         .updates()
         .patch("edit", &edit, &Patch::Merge(json!({"spec": {"userMetadata": {"plan": null}}})))
         .await
@@ -496,7 +502,7 @@ async fn a_null_that_is_lost_before_the_first_look_is_known() {
     }
     let limit = async |limit: Value| {
         let limit = json!({"spec": {"rateLimit": limit}});
-        world.kubectl.patch("auth0tenant/example", lab::Patch::Merge, &limit).await.unwrap().ok().unwrap();
+        world.objects.patch("auth0tenant/example", &limit).await.unwrap();
     };
     // The visit of the tenant takes one turn; then the one of the two waits, while the other is looked at.
     limit(json!({"requestsPerMinute": 3, "burst": 1})).await;

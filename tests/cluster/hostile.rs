@@ -20,7 +20,7 @@ async fn a_tenant_whose_answers_do_not_come_holds_up_no_other() {
     let more = ["--allowed-domain", &elsewhere];
     world.operator = start_operator(world.plane, &world.namespace, &world.sandbox, &more).await;
     let spec = json!({"domain": elsewhere, "credentialsSecretRef": {"name": "example-credentials"}, "rateLimit": unhurried()});
-    world.kubectl.apply(&object("Auth0Tenant", "slow", &spec)).await.unwrap();
+    world.objects.apply(&object("Auth0Tenant", "slow", &spec)).await.unwrap();
     world.until_ready("auth0tenant/slow").await;
     let slow: Vec<String> = (0..16).map(|index| format!("slow{index}")).collect();
     for slug in slow.iter().map(String::as_str).chain(["quick"]) {
@@ -76,7 +76,7 @@ async fn what_would_break_a_header_or_an_address_is_refused_or_harmless() {
         )
         .await;
     let spec = json!({"domain": domain, "credentialsSecretRef": {"name": "odd"}});
-    world.kubectl.apply(&object("Auth0Tenant", "odd", &spec)).await.unwrap();
+    world.objects.apply(&object("Auth0Tenant", "odd", &spec)).await.unwrap();
     let tenant = world.until_reason("auth0tenant/odd", "AuthenticationFailed").await;
     assert_eq!(condition(&tenant, "Stalled").0, "True");
     assert!(world.sandbox.log().iter().all(|call| call.header("x").is_none() && call.header("y").is_none()));
@@ -125,9 +125,9 @@ impl Neighbours {
         let good = world.plane.namespace("hostile-depth-good").await.unwrap();
         world.operator.terminate().await.unwrap();
         let consent = json!({"spec": {"allowedNamespaces": [good]}});
-        world.kubectl.patch("auth0tenant/example", lab::Patch::Merge, &consent).await.unwrap().ok().unwrap();
+        world.objects.patch("auth0tenant/example", &consent).await.unwrap();
         world.sandbox.put_user(person("good", "People")).unwrap();
-        Self { client: world.updates().into_client(), world, good }
+        Self { client: world.objects.updates().into_client(), world, good }
     }
 
     /// An operator that waits to lead.

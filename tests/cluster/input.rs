@@ -181,7 +181,7 @@ async fn a_paused_resource_sends_nothing_until_the_annotation_goes() {
     assert_eq!(condition(&object, "Synced"), ("Unknown".into(), "Paused".into()));
     assert_eq!((condition(&object, "Stalled").0, condition(&object, "Reconciling").0), Default::default());
     assert_eq!(calls(&world), Vec::<String>::new());
-    world.run(["annotate", "a0uu/ann", "auth0-user-operator.dev/paused-"]).await;
+    world.annotate("a0uu/ann", "auth0-user-operator.dev/paused-").await;
     world.until_ready("a0uu/ann").await;
     assert_eq!(world.bodies(), [json!({"name": "X"})]);
 }

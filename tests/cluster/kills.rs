@@ -147,7 +147,7 @@ impl Bed {
 
     async fn until_all(&self, holds: impl Fn(&Value) -> bool) {
         let all = wait_until("all resources", DEADLINE, async || {
-            let list = self.world.read("auth0userupdates").await?;
+            let list = self.world.objects.get("auth0userupdates").await?;
             let other = list["items"].as_array().unwrap().iter().find(|object| !holds(object)).cloned();
             other.map_or(Ok(()), |other| Err(other.to_string()))
         });

@@ -2,7 +2,7 @@
 
 use crate::counts::Cost;
 use crate::world::{DEADLINE, World, condition};
-use lab::{AuditEvents as _, Mode, Patch, wait_until};
+use lab::{AuditEvents as _, Mode, wait_until};
 use serde_json::json;
 
 const RESOURCES: usize = 200;
@@ -28,7 +28,7 @@ async fn twenty_rounds_of_looks_at_two_hundred_users_who_log_in_write_nothing() 
         }
         // Another content of the tenant's credentials makes each of its resources look once.
         let more = json!({"stringData": {"note": format!("round {round}")}});
-        world.kubectl.patch("secret/example-credentials", Patch::Merge, &more).await.unwrap().ok().unwrap();
+        world.objects.patch("secret/example-credentials", &more).await.unwrap();
         let all_looked = wait_until("a round", DEADLINE, async || {
             let looks = world.looks();
             if looks >= RESOURCES * round { Ok(()) } else { Err(looks) }
@@ -82,14 +82,14 @@ async fn a_request_a_pause_an_observation_a_conflict_and_a_dropped_null_cost_wha
     };
 
     let before = world.cost("ida");
-    world.run(["annotate", "a0uu/ida", "auth0-user-operator.dev/requested-at=now"]).await;
+    world.annotate("a0uu/ida", "auth0-user-operator.dev/requested-at=now").await;
     situation("requested-at, nothing to do", cost(1, 1, 0), before).await;
 
     let before = world.cost("ida");
-    world.run(["annotate", "a0uu/ida", "auth0-user-operator.dev/paused=true"]).await;
+    world.annotate("a0uu/ida", "auth0-user-operator.dev/paused=true").await;
     situation("pause", cost(0, 1, 0), before).await;
     let before = world.cost("ida");
-    world.run(["annotate", "a0uu/ida", "auth0-user-operator.dev/paused-"]).await;
+    world.annotate("a0uu/ida", "auth0-user-operator.dev/paused-").await;
     situation("end of the pause", cost(1, 1, 0), before).await;
 
     let mut observing = card.clone();

@@ -4,7 +4,7 @@ use crate::operations::{address, get};
 use crate::triggers::{give_password, password_of};
 use crate::world::{DEADLINE, World};
 use auth0_sandbox::{Fault, FaultKind};
-use lab::{Operator, Patch, Signal, wait_until};
+use lab::{Operator, Signal, wait_until};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -111,7 +111,7 @@ async fn a_leader_that_slept_for_a_minute_ends_and_its_password_is_set_once() {
 /// Writes another time into the lease, as a holder whose clock jumped would have.
 async fn jump(world: &World, time: &str) {
     let spec = json!({"spec": {"renewTime": time}});
-    world.kubectl.patch(LEASE, Patch::Merge, &spec).await.unwrap().ok().unwrap();
+    world.objects.patch(LEASE, &spec).await.unwrap();
 }
 
 #[tokio::test]

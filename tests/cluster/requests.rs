@@ -84,7 +84,7 @@ async fn a_request_is_one_look_and_is_echoed_even_where_resyncs_are_off() {
     // The same text once more, and none at all, ask for nothing.
     let before = world.cost("ada");
     world.ask("ada", "again").await;
-    world.run(["annotate", "auth0userupdate/ada", &format!("{REQUESTED_AT}-")]).await;
+    world.annotate("auth0userupdate/ada", &format!("{REQUESTED_AT}-")).await;
     world.until_all_is_quiet().await;
     world.until_cost("ada", before, Cost::default()).await;
     let handled = world.get("auth0userupdate/ada").await["status"]["lastHandledReconcileAt"].clone();
@@ -126,7 +126,7 @@ async fn a_request_is_echoed_though_the_attempt_fails() {
     assert!(world.sandbox.remove_user("auth0|ada"));
     let object = world.request("ada", "without-the-user").await;
     assert_eq!(condition(&object, "Ready").1, "UserNotFound");
-    world.kubectl.delete("auth0tenant/example").await.unwrap();
+    world.objects.delete("auth0tenant/example").await.unwrap();
     world.until_reason("auth0userupdate/ada", "TenantNotFound").await;
     world.request("ada", "without-a-tenant").await;
 }
@@ -218,7 +218,7 @@ async fn a_request_waits_while_the_resource_is_paused() {
     world.add_person("ada");
     world.apply_for("ada", json!({"name": "Ada"})).await;
     world.until_applied("ada").await;
-    world.run(["annotate", "auth0userupdate/ada", &format!("{PAUSED}=true")]).await;
+    world.annotate("auth0userupdate/ada", &format!("{PAUSED}=true")).await;
     let paused = |object: &Value| condition(object, "Synced").1 == "Paused";
     world.until("auth0userupdate/ada", "Paused", paused).await;
     rename(&world, "ada");
@@ -227,7 +227,7 @@ async fn a_request_waits_while_the_resource_is_paused() {
     world.until_all_is_quiet().await;
     world.until_cost("ada", before, Cost::default()).await;
     assert_eq!(name_of(&world, "ada"), "Somebody");
-    world.run(["annotate", "auth0userupdate/ada", &format!("{PAUSED}-")]).await;
+    world.annotate("auth0userupdate/ada", &format!("{PAUSED}-")).await;
     world.until_handled("ada", "while-paused").await;
     assert_eq!(name_of(&world, "ada"), "Ada");
     world.until_cost("ada", before, cost(2, 1, 1)).await;
@@ -297,10 +297,10 @@ async fn a_pause_that_ends_in_an_outage_is_over() {
         let says = |object: &Value| condition(object, "Synced").1 == word;
         world.until("auth0userupdate/ada", word, says).await
     };
-    world.run(["annotate", "auth0userupdate/ada", &format!("{PAUSED}=true")]).await;
+    world.annotate("auth0userupdate/ada", &format!("{PAUSED}=true")).await;
     synced("Paused").await;
     world.sandbox.fault(unavailable());
-    world.run(["annotate", "auth0userupdate/ada", &format!("{PAUSED}-")]).await;
+    world.annotate("auth0userupdate/ada", &format!("{PAUSED}-")).await;
     let object = synced("Auth0Unavailable").await;
     assert_eq!(condition(&object, "Ready"), ("True".into(), "Applied".into()));
     world.sandbox.clear_faults();

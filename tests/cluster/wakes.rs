@@ -3,7 +3,7 @@
 use crate::counts::Cost;
 use crate::world::{CLIENT_SECRET, DEADLINE, SCOPES, World, condition, object};
 use auth0_sandbox::{Client, Fault, FaultKind};
-use lab::{Patch, wait_until};
+use lab::wait_until;
 use serde_json::{Value, json};
 
 fn client(secret: &str) -> Client {
@@ -31,7 +31,7 @@ async fn a_resource_waits_for_its_tenant_and_for_the_tenants_secret() {
     let tenant = json!({
         "domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "example-credentials"}, "rateLimit": crate::world::unhurried(),
     });
-    world.kubectl.apply(&object("Auth0Tenant", "example", &tenant)).await.unwrap();
+    world.objects.apply(&object("Auth0Tenant", "example", &tenant)).await.unwrap();
     world.until_reason("auth0tenant/example", "SecretNotFound").await;
     let waiting = world.until_reason("auth0userupdate/ada", "TenantNotReady").await;
     assert_eq!(condition(&waiting, "Reconciling").0, "True");
@@ -48,12 +48,12 @@ async fn what_changes_nothing_about_a_tenants_calls_costs_its_resources_nothing(
     world.apply_for("ada", json!({"name": "Ada"})).await;
     world.until_applied("ada").await;
     let calls = world.calls_of("ada").len();
-    world.run(["annotate", "secret/example-credentials", "example.com/touched=today"]).await;
+    world.annotate("secret/example-credentials", "example.com/touched=today").await;
     let secret = world.get("secret/example-credentials").await["metadata"]["resourceVersion"].clone();
     let is_read = |tenant: &Value| tenant["status"]["credentials"]["resourceVersion"] == secret;
     world.until("auth0tenant/example", "the Secret as it is now", is_read).await;
     let spec = json!({"spec": {"allowedNamespaces": ["another"], "rateLimit": {"burst": 77}}});
-    world.kubectl.patch("auth0tenant/example", Patch::Merge, &spec).await.unwrap().ok().unwrap();
+    world.objects.patch("auth0tenant/example", &spec).await.unwrap();
     let is_visited = |tenant: &Value| {
         condition(tenant, "Ready").0 == "True"
             && tenant["status"]["observedGeneration"] == tenant["metadata"]["generation"]
@@ -70,7 +70,7 @@ async fn a_tenant_that_goes_and_comes_is_told_and_then_looked_at() {
     world.apply_for("ada", json!({"name": "Ada"})).await;
     world.until_applied("ada").await;
     let calls = world.calls_of("ada").len();
-    world.kubectl.delete("auth0tenant/example").await.unwrap();
+    world.objects.delete("auth0tenant/example").await.unwrap();
     let gone = |object: &Value| condition(object, "Synced") == ("Unknown".into(), "TenantNotFound".into());
     let object = world.until("auth0userupdate/ada", "a missing tenant", gone).await;
     assert_eq!(condition(&object, "Ready"), ("True".into(), "Applied".into()), "what was applied stays so");
@@ -98,7 +98,7 @@ async fn a_missing_password_secret_holds_the_password_only_until_it_appears() {
     assert_eq!(world.bodies()[1..], [json!({"password": "Correct-Horse-1"})]);
 
     // Gone: told, and nothing is undone. The same content again: nothing is sent.
-    world.kubectl.delete("secret/ada").await.unwrap();
+    world.objects.delete("secret/ada").await.unwrap();
     let gone = |object: &Value| condition(object, "Synced") == ("Unknown".into(), "SecretNotFound".into());
     let object = world.until("auth0userupdate/ada", "a missing Secret", gone).await;
     assert_eq!(condition(&object, "Ready"), ("True".into(), "Applied".into()));
@@ -145,9 +145,9 @@ async fn an_application_has_one_token_however_many_tenants_name_it_and_secrets_h
     let twin = json!({
         "domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "twin"}, "rateLimit": crate::world::unhurried(),
     });
-    world.kubectl.apply(&object("Auth0Tenant", "twin", &twin)).await.unwrap();
+    world.objects.apply(&object("Auth0Tenant", "twin", &twin)).await.unwrap();
     world.until_ready("auth0tenant/twin").await;
-    world.run(["annotate", "secret/example-credentials", "example.com/renewed=yes"]).await;
+    world.annotate("secret/example-credentials", "example.com/renewed=yes").await;
     let secret = world.get("secret/example-credentials").await["metadata"]["resourceVersion"].clone();
     let seen = |tenant: &Value| tenant["status"]["credentials"]["resourceVersion"] == secret;
     world.until("auth0tenant/example", "the Secret written anew", seen).await;
@@ -191,16 +191,16 @@ async fn what_a_resource_does_not_refer_to_costs_it_nothing() {
     let before = world.cost("ada");
     world.apply_secret("other", &json!({"password": "Another-Horse-2"})).await;
     world.apply_secret("other", &json!({"password": "Another-Horse-3"})).await;
-    world.kubectl.delete("secret/other").await.unwrap();
+    world.objects.delete("secret/other").await.unwrap();
     let tenant = json!({
         "domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "example-credentials"}, "rateLimit": crate::world::unhurried(),
     });
-    world.kubectl.apply(&object("Auth0Tenant", "another", &tenant)).await.unwrap();
+    world.objects.apply(&object("Auth0Tenant", "another", &tenant)).await.unwrap();
     world.until_ready("auth0tenant/another").await;
-    world.kubectl.delete("auth0tenant/another").await.unwrap();
-    world.run(["label", "auth0tenant/example", "team=people"]).await;
-    world.run(["annotate", "secret/ada", "example.com/renewed=yes"]).await;
-    world.run(["annotate", "secret/example-credentials", "example.com/note=kept"]).await;
+    world.objects.delete("auth0tenant/another").await.unwrap();
+    world.objects.label("auth0tenant/example", "team=people").await.unwrap();
+    world.annotate("secret/ada", "example.com/renewed=yes").await;
+    world.annotate("secret/example-credentials", "example.com/note=kept").await;
     world.until_all_is_quiet().await;
     // The credentials' Secret is a new version with the same content.
     world.until_cost("ada", before, Cost::default()).await;

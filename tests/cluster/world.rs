@@ -1,10 +1,12 @@
 //! One test's surroundings: a namespace, a tenant, people, and an operator that watches that namespace.
 
+mod objects;
 mod wait;
 
 use auth0_sandbox::{Client, Connection, Exchange, Options, Sandbox};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use lab::{AuditEvent, AuditEvents, ControlPlane, Kubectl, Operator, wait_until};
+use objects::Objects;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,8 +31,8 @@ pub struct World {
     pub plane: &'static ControlPlane,
     pub namespace: String,
     pub kubectl: Kubectl,
-    /// For whoever looks often: of all that runs here, kubectl costs most of the processor's time.
-    kubernetes: kube::Client,
+    /// The namespace's objects, without kubectl.
+    pub objects: Objects,
     pub sandbox: Sandbox,
     pub operator: Operator,
 }
@@ -57,10 +59,12 @@ impl World {
         sandbox.put_user(ann()).unwrap();
         let operator = start_operator(plane, &namespace, &sandbox, &[]).await;
         let access = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
-        let access =
+        let mut access =
             kube::Config::from_custom_kubeconfig(access, &KubeConfigOptions::default()).await.unwrap();
-        let kubernetes = access.try_into().unwrap();
-        Self { plane, namespace, kubectl, kubernetes, sandbox, operator }
+        // So that the audit log tells these requests, which stand for kubectl's, from the operator's.
+        access.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static("kubectl (played)")));
+        let objects = Objects::new(access.try_into().unwrap(), &namespace);
+        Self { plane, namespace, kubectl, objects, sandbox, operator }
     }
 
     /// Applies the tenant and the Secret with its credentials.
@@ -77,14 +81,14 @@ impl World {
                 "domain": self.sandbox.domain(), "credentialsSecretRef": {"name": "example-credentials"}, "rateLimit": unhurried(),
             }),
         );
-        self.kubectl.apply(&tenant).await.unwrap();
+        self.objects.apply(&tenant).await.unwrap();
     }
 
     /// Applies a Secret with these texts.
     pub async fn apply_secret(&self, name: &str, texts: &Value) {
         let secret =
             json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": texts});
-        self.kubectl.apply(&secret.to_string()).await.unwrap();
+        self.objects.apply(&secret.to_string()).await.unwrap();
     }
 
     /// Applies an `Auth0UserUpdate` named `ann` with this card, by server-side apply (which keeps nulls).
@@ -94,13 +98,12 @@ impl World {
 
     /// The same under another name.
     pub async fn apply_as(&self, name: &str, card: Value) {
-        let output = self.kubectl.submit(lab::Mode::ServerSideApply, &update(name, card)).await.unwrap();
-        output.ok().unwrap();
+        self.objects.apply(&update(name, card)).await.unwrap();
     }
 
     /// Reads an object.
     pub async fn get(&self, name: &str) -> Value {
-        self.kubectl.get(name).await.unwrap()
+        self.objects.get(name).await.unwrap()
     }
 
     /// Bodies of the requests to change a user that Auth0 received since the log was cleared.
@@ -114,7 +117,12 @@ impl World {
         events.writes().within(&self.namespace).of("auth0userupdates", "status")
     }
 
-    /// The annotation, label or other thing that kubectl does in one go.
+    /// Sets an annotation, `KEY=VALUE`, or takes it out, `KEY-`.
+    pub async fn annotate(&self, target: &str, change: &str) {
+        self.objects.annotate(target, change).await.unwrap();
+    }
+
+    /// What kubectl does in one go.
     pub async fn run<const N: usize>(&self, arguments: [&str; N]) {
         self.kubectl.run(arguments, "").await.unwrap().ok().unwrap();
     }
@@ -125,8 +133,7 @@ impl World {
     /// Applies `Auth0UserUpdate`s of these names and cards at once, by server-side apply.
     pub async fn apply_all(&self, cards: impl IntoIterator<Item = (&str, Value)>) {
         let manifests: Vec<String> = cards.into_iter().map(|(name, card)| update(name, card)).collect();
-        let manifests = manifests.join("\n---\n");
-        self.kubectl.submit(lab::Mode::ServerSideApply, &manifests).await.unwrap().ok().unwrap();
+        self.objects.apply(&manifests.join("\n---\n")).await.unwrap();
     }
 
     /// Bodies of each PATCH that Auth0 received about one user since the log was cleared.
@@ -161,7 +168,7 @@ impl World {
         let annotation = "auth0-user-operator.dev/assume-sent";
         let is_set = !self.get(name).await["metadata"]["annotations"][annotation].is_null();
         let change = format!("{annotation}{}", if is_set { "-" } else { "=false" });
-        self.run(["annotate", name, change.as_str()]).await;
+        self.annotate(name, &change).await;
     }
 }
 
@@ -308,7 +315,7 @@ impl World {
             // Other content, and the same credentials.
             let more = json!({"stringData": {"note": format!("{before} looks")}});
             let secret = "secret/example-credentials";
-            self.kubectl.patch(secret, lab::Patch::Merge, &more).await.unwrap().ok().unwrap();
+            self.objects.patch(secret, &more).await.unwrap();
             wait_until("a look", DEADLINE, async || if gets() > before { Ok(()) } else { Err(gets()) })
                 .await
                 .unwrap();

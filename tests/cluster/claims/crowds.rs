@@ -52,7 +52,7 @@ async fn a_thousand_rivals_cost_a_look_and_a_write_each_and_so_does_the_owners_e
     assert!((CROWD..=CROWD * 11 / 10).contains(&writes), "{writes} writes");
 
     world.sandbox.clear_log();
-    world.kubectl.delete(&format!("auth0userupdate/{}", name(0))).await.unwrap();
+    world.objects.delete(&format!("auth0userupdate/{}", name(0))).await.unwrap();
     let second = until_one_owns(&world, &name(1), CROWD - 2).await;
     let (looks, writes) = (world.looks(), world.status_writes().len() - writes);
     assert_eq!(world.bodies(), [json!({"name": "Name 1"})]);

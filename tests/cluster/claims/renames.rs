@@ -62,7 +62,7 @@ async fn a_rename_in_git_sends_nothing_and_is_never_seen_to_flicker() {
     assert_eq!(states(&new), states(&old), "the orders were taken over");
     assert!(states(&new).iter().all(|(_, state)| state == "Sent"));
     assert!(new["status"]["lastUpdate"].is_null(), "it sent nothing");
-    world.kubectl.delete("auth0userupdate/old").await.unwrap();
+    world.objects.delete("auth0userupdate/old").await.unwrap();
     world.until_all_is_quiet().await;
     restart(&mut world).await;
     world.request("new", "after-all").await;
@@ -87,13 +87,13 @@ async fn a_resource_that_comes_after_the_one_that_it_follows_is_gone_sends_nothi
     world.apply_as("old", orders()).await;
     let old = until_is(&world, "old", APPLIED).await;
     let sent = world.bodies_of("auth0|ada").len();
-    world.kubectl.delete("auth0userupdate/old").await.unwrap();
+    world.objects.delete("auth0userupdate/old").await.unwrap();
     world.apply_as("new", orders()).await;
     let new = until_is(&world, "new", APPLIED).await;
     assert_eq!(states(&new), states(&old), "the orders were taken over");
     assert_eq!(world.bodies_of("auth0|ada").len(), sent);
     // A third one under the old name follows the second.
-    world.kubectl.delete("auth0userupdate/new").await.unwrap();
+    world.objects.delete("auth0userupdate/new").await.unwrap();
     world.apply_as("old", orders()).await;
     until_is(&world, "old", APPLIED).await;
     assert_eq!(world.bodies_of("auth0|ada").len(), sent);
@@ -174,7 +174,7 @@ async fn a_twin_that_slept_through_a_rotation_is_not_believed() {
     until_sent(&world, "sleeper").await;
     world.apply_as("awake", password_card(json!({}))).await;
     until_sent(&world, "awake").await;
-    world.run(["annotate", "auth0userupdate/sleeper", PAUSED]).await;
+    world.annotate("auth0userupdate/sleeper", PAUSED).await;
     until_is(&world, "sleeper", "True/Applied Unknown/Paused").await;
     for (set, password) in [(2, "Battery-Staple-2"), (3, "Correct-Horse-1")] {
         world.apply_secret("ada", &json!({"password": password})).await;
@@ -229,12 +229,12 @@ async fn a_secret_that_is_only_labelled_after_a_rotation_sends_nothing_twice() {
         world.apply_as(name, password_card(json!({}))).await;
         until_sent(&world, name).await;
     }
-    world.run(["annotate", "auth0userupdate/sleeper", PAUSED]).await;
+    world.annotate("auth0userupdate/sleeper", PAUSED).await;
     until_is(&world, "sleeper", "True/Applied Unknown/Paused").await;
     world.apply_secret("ada", &json!({"password": "Battery-Staple-2"})).await;
     until_sent(&world, "awake").await;
-    world.run(["label", "secret/ada", "team=people"]).await;
-    world.run(["annotate", "auth0userupdate/sleeper", "auth0-user-operator.dev/paused-"]).await;
+    world.objects.label("secret/ada", "team=people").await.unwrap();
+    world.annotate("auth0userupdate/sleeper", "auth0-user-operator.dev/paused-").await;
     until_is(&world, "sleeper", APPLIED).await;
     assert_eq!(world.sandbox.effects("auth0|ada").passwords_set, 2);
 }

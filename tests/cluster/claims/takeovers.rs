@@ -4,7 +4,6 @@ use super::{APPLIED, CONFLICT, about, until_conflict, until_is, until_younger_th
 use crate::conditions::check_every_status;
 use crate::world::{World, condition, person};
 use auth0_sandbox::Connection;
-use lab::Patch;
 use serde_json::{Value, json};
 
 const PAUSED: &str = "auth0-user-operator.dev/paused";
@@ -43,7 +42,7 @@ async fn the_other_takes_over_when_the_owner_lets_go() {
     let slugs = ["deleted", "dropped", "observes", "agrees", "leaves"];
     contested(&world, &slugs).await;
     assert!(slugs.iter().all(|slug| name_of(&world, slug) == "Owner"));
-    world.kubectl.delete("auth0userupdate/z-deleted").await.unwrap();
+    world.objects.delete("auth0userupdate/z-deleted").await.unwrap();
     world.apply_as("z-dropped", about("dropped", json!({"nickname": "n"}))).await;
     world.apply_as("z-observes", about("observes", json!({"name": "Owner", "mode": "Observe"}))).await;
     world.apply_as("z-agrees", about("agrees", json!({"name": "Other"}))).await;
@@ -75,12 +74,12 @@ async fn the_next_in_age_follows_and_the_others_name_it() {
     until_younger_than(&world, "a-ada").await;
     world.apply_as("0-ada", about("ada", json!({"name": "Third"}))).await;
     until_conflict(&world, "0-ada", "z-ada").await;
-    world.kubectl.delete("auth0userupdate/z-ada").await.unwrap();
+    world.objects.delete("auth0userupdate/z-ada").await.unwrap();
     until_is(&world, "a-ada", APPLIED).await;
     until_conflict(&world, "0-ada", "a-ada").await;
     assert_eq!(name_of(&world, "ada"), "Other");
     // Of the one in between nothing is left when it goes: it sent what it sent, once.
-    world.kubectl.delete("auth0userupdate/a-ada").await.unwrap();
+    world.objects.delete("auth0userupdate/a-ada").await.unwrap();
     until_is(&world, "0-ada", APPLIED).await;
     let names: Vec<Value> = world.bodies_of("auth0|ada").iter().map(|body| body["name"].clone()).collect();
     assert_eq!(names, ["Owner", "Other", "Third"]);
@@ -100,7 +99,7 @@ async fn rivals_that_are_deleted_together_change_nothing() {
     until_younger_than(&world, "z-late").await;
     world.apply_as("a-late", about("ada", json!({"name": "Later"}))).await;
     until_conflict(&world, "a-late", "z-late").await;
-    world.kubectl.delete("auth0userupdate/z-late").await.unwrap();
+    world.objects.delete("auth0userupdate/z-late").await.unwrap();
     until_is(&world, "a-late", APPLIED).await;
     assert_eq!(world.bodies()[sent..], [json!({"name": "Late"}), json!({"name": "Later"})]);
     for slug in &slugs[1..] {
@@ -114,7 +113,7 @@ async fn a_paused_and_a_stalled_owner_keep_their_claims() {
     contested(&world, &["paused", "stalled", "tenantless"]).await;
     world.add_person("taken");
     let paused = json!({"metadata": {"annotations": {PAUSED: "true"}}});
-    world.kubectl.patch("auth0userupdate/z-paused", Patch::Merge, &paused).await.unwrap().ok().unwrap();
+    world.objects.patch("auth0userupdate/z-paused", &paused).await.unwrap();
     until_is(&world, "z-paused", "True/Applied Unknown/Paused").await;
     let refused = json!({"name": "Owner", "nickname": "n", "email": "taken@example.com"});
     world.apply_as("z-stalled", about("stalled", refused)).await;
@@ -254,7 +253,7 @@ async fn whoever_turns_to_another_identity_lets_go_of_this_one() {
     until_conflict(&world, "a-behind", "y-behind").await;
 
     world.apply_as("z-moved", email("moved", Some("Staff"), "one")).await;
-    world.kubectl.delete("auth0userupdate/y-behind").await.unwrap();
+    world.objects.delete("auth0userupdate/y-behind").await.unwrap();
     until_is(&world, "a-moved", APPLIED).await;
     until_is(&world, "a-behind", APPLIED).await;
     assert_eq!(world.sandbox.user("auth0|moved").unwrap()["email"], "two@moved.example.com");

@@ -47,12 +47,12 @@ async fn two_tenants_of_one_host_share_claims_and_other_hosts_do_not() {
     until_is(&world, "by-other", APPLIED).await;
 
     // The twin's claims come and go with its tenant.
-    world.kubectl.delete("auth0userupdate/owner").await.unwrap();
+    world.objects.delete("auth0userupdate/owner").await.unwrap();
     until_is(&world, "by-twin", APPLIED).await;
     until_younger_than(&world, "by-twin").await;
     world.apply_as("late", about("ada", json!({"name": "Late"}))).await;
     until_conflict(&world, "late", "by-twin").await;
-    world.kubectl.delete("auth0tenant/twin").await.unwrap();
+    world.objects.delete("auth0tenant/twin").await.unwrap();
     until_is(&world, "late", APPLIED).await;
     add_tenant(&world.kubectl, "twin", &world.sandbox.domain()).await;
     until_conflict(&world, "late", "by-twin").await;
@@ -86,7 +86,7 @@ async fn claims_reach_across_the_namespaces_that_one_operator_watches() {
     let owner = format!("{}/owner", world.namespace);
     assert!(words(&object).contains(&owner.as_str()), "{:?}", words(&object));
     assert_eq!(world.bodies(), [json!({"name": "Owner"})]);
-    world.kubectl.delete("auth0userupdate/owner").await.unwrap();
+    world.objects.delete("auth0userupdate/owner").await.unwrap();
     until_there(APPLIED).await;
     assert_eq!(world.bodies()[1..], [json!({"name": "There"})]);
 }

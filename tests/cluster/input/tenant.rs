@@ -3,7 +3,6 @@
 use super::{assert_stalled, assert_waits};
 use crate::world::{CLIENT_SECRET, SCOPES, World, condition, object, person};
 use auth0_sandbox::{Client, Exchange};
-use lab::Patch;
 use serde_json::{Value, json};
 
 /// The Secret `NAME` and the tenant `NAME` with these fields beside the usual ones.
@@ -13,7 +12,7 @@ async fn apply_tenant(world: &World, name: &str, credentials: &Value, more: &Val
     for (field, value) in more.as_object().unwrap() {
         spec[field] = value.clone();
     }
-    world.kubectl.apply(&object("Auth0Tenant", name, &spec)).await.unwrap();
+    world.objects.apply(&object("Auth0Tenant", name, &spec)).await.unwrap();
 }
 
 /// A resource `NAME` that names the tenant `NAME`.
@@ -26,6 +25,12 @@ async fn apply_update(world: &World, name: &str) {
 
 fn good() -> Value {
     json!({"clientId": "operator", "clientSecret": CLIENT_SECRET})
+}
+
+/// Waits until the resource is not Ready for this reason and says this: the tenant has its own say first.
+async fn until_said(world: &World, target: &str, reason: &str, words: &str) -> Value {
+    let said = |object: &Value| super::ready(object).1 == reason && super::ready(object).2.contains(words);
+    world.until(target, words, said).await
 }
 
 /// Its resource became Ready by itself, with one PATCH.
@@ -52,10 +57,10 @@ async fn a_tenant_that_is_not_there_yet_is_waited_for() {
 async fn a_tenant_without_its_secret_waits_and_so_do_its_resources() {
     let world = World::without_tenant("tenant").await;
     apply_tenant(&world, "poor", &good(), &json!({})).await;
-    world.kubectl.delete("secret/poor").await.unwrap();
-    world.kubectl.delete("a0ut/poor").await.unwrap();
+    world.objects.delete("secret/poor").await.unwrap();
+    world.objects.delete("a0ut/poor").await.unwrap();
     let spec = json!({"domain": world.sandbox.domain(), "credentialsSecretRef": {"name": "poor"}, "rateLimit": crate::world::unhurried()});
-    world.kubectl.apply(&object("Auth0Tenant", "poor", &spec)).await.unwrap();
+    world.objects.apply(&object("Auth0Tenant", "poor", &spec)).await.unwrap();
     apply_update(&world, "poor").await;
     let tenant = world.until_reason("a0ut/poor", "SecretNotFound").await;
     assert_waits(
@@ -64,7 +69,7 @@ async fn a_tenant_without_its_secret_waits_and_so_do_its_resources() {
         "SecretNotFound",
         &["Secret poor", "create it", "clientId", "clientSecret"],
     );
-    let object = world.until_reason("a0uu/poor", "TenantNotReady").await;
+    let object = until_said(&world, "a0uu/poor", "TenantNotReady", "Secret poor").await;
     assert_waits("resource", &object, "TenantNotReady", &["Auth0Tenant poor", "Secret poor", "create it"]);
     world.apply_secret("poor", &good()).await;
     assert_recovered(&world, "poor").await;
@@ -132,7 +137,7 @@ async fn a_secret_that_lacks_a_key_is_waited_for() {
     apply_update(&world, "half").await;
     let tenant = world.until_reason("a0ut/half", "SecretKeyMissing").await;
     assert_waits("half", &tenant, "SecretKeyMissing", &["clientSecret", "add it"]);
-    let object = world.until_reason("a0uu/half", "TenantNotReady").await;
+    let object = until_said(&world, "a0uu/half", "TenantNotReady", "clientSecret").await;
     assert_waits("half", &object, "TenantNotReady", &["Auth0Tenant half", "clientSecret"]);
     world.apply_secret("half", &good()).await;
     assert_recovered(&world, "half").await;
@@ -214,7 +219,7 @@ async fn a_tenant_changes_over_to_a_private_key_without_a_restart() {
     world.sandbox.put_client(Client::with_key("keyed", &key.public_key_pem(), "PS256"));
     let texts = json!({"clientId": "keyed", "privateKey": key.serialize_pem(), "signingAlgorithm": "PS256"});
     let credentials = json!({"data": {"clientSecret": null}, "stringData": texts});
-    world.kubectl.patch("secret/keyed", Patch::Merge, &credentials).await.unwrap().ok().unwrap();
+    world.objects.patch("secret/keyed", &credentials).await.unwrap();
     let version = world.get("secret/keyed").await["metadata"]["resourceVersion"].clone();
     let taken = |tenant: &Value| tenant["status"]["credentials"]["resourceVersion"] == version;
     world.until("a0ut/keyed", "the key taken", taken).await;

@@ -30,7 +30,7 @@ pub type Refused = BTreeMap<String, String>;
 
 impl<'a> Sender<'a> {
     pub fn new(world: &'a World) -> Self {
-        Self { world, api: world.updates() }
+        Self { world, api: world.objects.updates() }
     }
 
     /// Writes what is there before the wishes, each in the manner of its way.

@@ -57,7 +57,7 @@ async fn apply_amiss(world: &World) {
         }
         let domain = if name == "foreign" { "127.0.0.1:1".to_owned() } else { world.sandbox.domain() };
         let tenant = json!({"domain": domain, "credentialsSecretRef": {"name": name}, "rateLimit": crate::world::unhurried()});
-        world.kubectl.apply(&object("Auth0Tenant", name, &tenant)).await.unwrap();
+        world.objects.apply(&object("Auth0Tenant", name, &tenant)).await.unwrap();
         world.sandbox.put_user(person(name, "People")).unwrap();
     }
 }

@@ -31,7 +31,7 @@ async fn a_resource_that_is_made_again_is_a_new_order_unless_a_person_says_other
     for (slug, annotations, times) in
         [("ada", json!({}), 2), ("bea", json!({"auth0-user-operator.dev/assume-sent": "true"}), 1)]
     {
-        world.kubectl.delete(&format!("auth0userupdate/{slug}")).await.unwrap();
+        world.objects.delete(&format!("auth0userupdate/{slug}")).await.unwrap();
         let spec = json!({
             "tenantRef": {"name": "example"}, "passEmptyValues": "Yes", "userId": format!("auth0|{slug}"),
             "passwordSecretRef": password_of(slug),
@@ -52,9 +52,9 @@ async fn a_resource_restored_without_its_status_sends_unless_a_person_says_other
     for slug in ["ada", "bea"] {
         let target = format!("auth0userupdate/{slug}");
         let none = json!({"status": null});
-        world.kubectl.patch_status(&target, lab::Patch::Merge, &none).await.unwrap().ok().unwrap();
+        world.objects.patch_status(&target, &none).await.unwrap();
     }
-    world.run(["annotate", "auth0userupdate/bea", "auth0-user-operator.dev/assume-sent=true"]).await;
+    world.annotate("auth0userupdate/bea", "auth0-user-operator.dev/assume-sent=true").await;
     world.operator.restart().await.unwrap();
     for (slug, times) in [("ada", 2), ("bea", 1)] {
         world.until_applied(slug).await;
@@ -83,7 +83,7 @@ async fn a_resource_that_is_pointed_at_another_tenant_sends_there() {
         "domain": elsewhere.domain(), "credentialsSecretRef": {"name": "example-credentials"},
         "rateLimit": crate::world::unhurried(),
     });
-    world.kubectl.apply(&object("Auth0Tenant", "elsewhere", &spec)).await.unwrap();
+    world.objects.apply(&object("Auth0Tenant", "elsewhere", &spec)).await.unwrap();
     world.until_ready("auth0tenant/elsewhere").await;
     let mut there = card("ada");
     there["tenantRef"] = json!({"name": "elsewhere"});

@@ -9,7 +9,7 @@ const FIELD: &str = "passwordSecretRef";
 const ASSUME_SENT: &str = "auth0-user-operator.dev/assume-sent";
 
 async fn assume(world: &World, slug: &str, sent: bool) {
-    world.run(["annotate", &format!("auth0userupdate/{slug}"), &format!("{ASSUME_SENT}={sent}")]).await;
+    world.annotate(&format!("auth0userupdate/{slug}"), &format!("{ASSUME_SENT}={sent}")).await;
 }
 
 #[tokio::test]
@@ -20,7 +20,7 @@ async fn with_a_lost_key_an_old_order_is_rewritten_and_not_sent() {
     world.apply_for("same", json!({"passwordSecretRef": password_of("same")})).await;
     world.until_applied("same").await;
     let before = trigger(&world.get("auth0userupdate/same").await, FIELD);
-    world.kubectl.delete("secret/auth0-user-operator-trigger-key").await.unwrap();
+    world.objects.delete("secret/auth0-user-operator-trigger-key").await.unwrap();
     restart(&mut world).await;
 
     // The same generation and Secret are the same order: rewritten under the new key, not sent.
@@ -45,7 +45,7 @@ async fn with_a_lost_key_a_changed_order_waits_for_a_person() {
         world.until_applied(slug).await;
     }
     world.operator.kill().await.unwrap();
-    world.kubectl.delete("secret/auth0-user-operator-trigger-key").await.unwrap();
+    world.objects.delete("secret/auth0-user-operator-trigger-key").await.unwrap();
     for slug in ["sent", "unsent"] {
         let card = json!({"passwordSecretRef": password_of(slug), "name": "Renamed"});
         world.apply_for(slug, card).await;

@@ -75,7 +75,7 @@ async fn a_password_is_sent_once_and_remembered_by_a_keyed_digest() {
 
     // The same content again, as a new version of the Secret.
     let before = world.cost("pat");
-    world.run(["annotate", "secret/pat", "example.com/renewed=yes"]).await;
+    world.annotate("secret/pat", "example.com/renewed=yes").await;
     give_password(&world, "pat", FIRST).await;
     give_password(&world, "sam", SECOND).await;
     until_sent(&world, "sam").await;
@@ -159,7 +159,7 @@ async fn a_refused_password_is_not_repeated_and_a_corrected_one_is_sent() {
     assert_eq!(object["status"]["refusedFields"][0]["field"], FIELD);
     assert_eq!(bodies(&world, "pat"), [json!({"password": "weak"}), json!({"name": "Pat"})]);
     let before = world.cost("pat");
-    world.run(["annotate", "secret/pat", "example.com/renewed=yes"]).await;
+    world.annotate("secret/pat", "example.com/renewed=yes").await;
     world.until_all_is_quiet().await;
     assert_eq!(bodies(&world, "pat").len(), 2, "the same password was tried again");
     assert!(world.cost("pat").writes == before.writes);
@@ -250,7 +250,7 @@ async fn a_new_password_is_announced_after_a_refusal_and_after_a_start() {
     world.operator.kill().await.unwrap();
     give_password(&world, "sam", SECOND).await;
     // The same content is no new password, although its version was never seen.
-    world.run(["annotate", "secret/pat", "example.com/renewed=yes"]).await;
+    world.annotate("secret/pat", "example.com/renewed=yes").await;
     world.operator.restart().await.unwrap();
     until_password(&world, "sam", SECOND).await;
     until_sent(&world, "sam").await;

@@ -25,7 +25,7 @@ async fn a_conflict_before_the_request_begins_the_pass_anew_and_sends_once() {
     world.sandbox.fault(Fault::new(held).method("GET").path("/api/v2/users/").times(1));
     world.apply_for("pat", json!({"passwordSecretRef": password_of("pat")})).await;
     until_called(&world, "pat", "GET").await;
-    world.run(["annotate", "auth0userupdate/pat", "example.com/note=hello"]).await;
+    world.annotate("auth0userupdate/pat", "example.com/note=hello").await;
     assert!(world.calls_of("pat").len() == 1 && world.sandbox.log().last().unwrap().status.is_none());
     world.sandbox.clear_faults();
     world.until_applied("pat").await;

@@ -138,6 +138,8 @@ impl Kubectl {
             ("KUBECONFIG", self.kubeconfig.as_os_str()),
             ("KUBERC", "off".as_ref()),
             ("KUBECACHEDIR", cache.as_os_str()),
+            // It ends before there is anything to collect.
+            ("GOGC", "off".as_ref()),
         ];
         envs.extend(more);
         run(program, words, &envs, stdin, self.deadline).await
