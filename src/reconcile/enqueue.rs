@@ -20,17 +20,20 @@ pub type WakeTenants = UnboundedSender<ObjectRef<Guarded<Auth0Tenant>>>;
 /// called after the store holds the change.
 pub fn users_of_tenants(updates: &Updates, event: &WatchResult<Auth0Tenant>) {
     let changed = match event {
-        Ok(Event::Apply(object) | Event::Delete(object)) => {
-            Some((object.namespace().unwrap_or_default(), object.name_any()))
-        }
+        Ok(Event::Apply(object) | Event::Delete(object)) => Some(object),
         Ok(Event::InitDone) => None,
         Ok(Event::Init | Event::InitApply(_)) | Err(_) => return,
     };
     let tenants = &updates.conflicts.tenants;
-    let hosts: HashSet<String> = tenants.readable().into_iter().map(|tenant| tenant.spec.domain).collect();
+    // Its domain is immutable. Of one that cannot be read, it is not known.
+    let hosts = match changed.map(|object| &object.0) {
+        Some(Ok(tenant)) => HashSet::from([tenant.spec.domain.clone()]),
+        Some(Err(_)) | None => tenants.of_each(|tenant| tenant.spec.domain.clone()).collect(),
+    };
     for host in hosts {
         updates.clients.limiter(&host).set_rate(tenants.rate(&host));
     }
+    let changed = changed.map(|object| (object.namespace().unwrap_or_default(), object.name_any()));
     updates.conflicts.ownership.wake_neighbours(changed.as_ref());
     let concerned = updates.resources.filtered(|_, record| {
         record.is_some_and(|record| changed.as_ref().is_none_or(|tenant| *tenant == *record.tenant))
@@ -52,13 +55,13 @@ pub async fn users_of_secrets(
             Changed::One(its, one) => its == namespace && one == name,
             Changed::Namespace(its) => its == namespace,
         };
-        for tenant in tenants.readable() {
-            let (namespace, name) = credentials(&tenant);
-            if concerns(&namespace, &name) {
-                let reference = ObjectRef::new(&tenant.name_any()).within(&namespace);
-                for wake in wake_tenants {
-                    let _ = wake.send(reference.clone());
-                }
+        let concerned = tenants.of_each(|tenant| {
+            let (namespace, name) = credentials(tenant);
+            concerns(&namespace, &name).then(|| ObjectRef::new(&tenant.name_any()).within(&namespace))
+        });
+        for reference in concerned.flatten() {
+            for wake in wake_tenants {
+                let _ = wake.send(reference.clone());
             }
         }
         let concerned = updates.resources.filtered(|key, record| {
@@ -73,7 +76,7 @@ pub async fn users_of_secrets(
 
 /// The namespaces whose Secrets are referred to.
 pub fn with_used_secrets(tenants: &Directory, updates: &Updates) -> HashSet<String> {
-    let credentials = tenants.readable().into_iter().map(|tenant| credentials(&tenant).0);
+    let credentials = tenants.of_each(|tenant| credentials(tenant).0);
     credentials.chain(updates.resources.namespaces_of_secrets()).collect()
 }
 

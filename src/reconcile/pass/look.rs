@@ -8,6 +8,7 @@ use crate::plan::{Desired, Memory, Progress, Step};
 use crate::queue::dispatch::Permit;
 use crate::reconcile::object::fingerprint::Fingerprint;
 use crate::reconcile::object::schedule;
+use crate::reconcile::object::why::Why;
 use crate::reconcile::pass::execute::{
     Auth0, End, Execution, Pass, Status as _, Unwritten, execute, preview,
 };
@@ -16,7 +17,7 @@ use crate::reconcile::pass::{ANEW, Updates, password};
 use crate::reconcile::resource::Agenda;
 use crate::reconcile::resource::record::Record;
 use crate::reconcile::resource::references::References;
-use crate::reconcile::resource::why::{self, Why};
+use crate::reconcile::resource::why;
 use crate::reconcile::status::conclude::problem;
 use crate::reconcile::status::outcome::{Extent, Outcome};
 use crate::reconcile::tenant::directory::Tenant;
