@@ -2,15 +2,12 @@
 
 use crate::api::json;
 use crate::api::reason::{Failure, Reason};
-use crate::auth0::assertion::Credentials;
+use crate::auth0::answer::{Effect, Error, judge};
 use crate::auth0::connections::{Connections, PAGE, Page};
 use crate::auth0::domain::Authority;
-use crate::auth0::effect::Effect;
-use crate::auth0::error::Error;
 use crate::auth0::http::{Answer, Http};
 use crate::auth0::limiter::{Limiter, headers};
-use crate::auth0::rejection::judge;
-use crate::auth0::token::{Token, Tokens};
+use crate::auth0::token::{Credentials, Token, Tokens};
 use crate::user::{Body, User};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;

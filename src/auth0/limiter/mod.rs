@@ -9,8 +9,7 @@ mod budget;
 pub mod headers;
 
 use crate::api::reason::Reason;
-use crate::auth0::effect::Effect;
-use crate::auth0::error::Error;
+use crate::auth0::answer::{Effect, Error};
 use crate::auth0::http::Answer;
 use crate::auth0::limiter::headers::Budget;
 use crate::jitter::jitter;

@@ -5,8 +5,8 @@
 
 use crate::api::json;
 use crate::api::reason::Reason;
-use crate::auth0::effect::{Effect, Sentence, Verdict};
-use crate::auth0::text;
+use crate::auth0::answer::effect::{Effect, Sentence, Verdict};
+use crate::auth0::answer::text;
 use crate::user::Body;
 use serde::Deserialize;
 
