@@ -20,8 +20,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
 
-/// A change takes no longer, a wait for the budget and the renewal of a token included. Whoever finds one begun by
-/// somebody else waits longer than this.
+/// A change takes no longer, a wait for the budget and the renewal of a token included. A process that finds a change
+/// begun by another one waits longer than this.
 const CHANGE_DEADLINE: Duration = Duration::from_secs(14);
 
 /// A token that lacks a scope is not asked for again more often than this.
@@ -62,7 +62,7 @@ struct Call<'a> {
     body: Option<&'a Body>,
     correlation: Option<HeaderValue>,
     custom_domain: Option<&'a HeaderValue>,
-    /// Waits for nobody.
+    /// Waits for no permit.
     at_once: bool,
     /// Whether it was sent, or may have been.
     departed: AtomicBool,

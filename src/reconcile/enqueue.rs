@@ -1,4 +1,4 @@
-//! Who is woken by a change of something else. A wake-up decides nothing.
+//! Which resources a change of something else wakes. A wake-up decides nothing.
 
 use crate::api::Auth0Tenant;
 use crate::cluster::guarded::Guarded;
@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 /// Where tenants are woken.
 pub type WakeTenants = UnboundedSender<ObjectRef<Guarded<Auth0Tenant>>>;
 
-/// Wakes the resources of a changed tenant, and those whom its coming or going may put in or out of conflict. To be
+/// Wakes the resources of a changed tenant, and those that its coming or going may put in or out of conflict. To be
 /// called after the store holds the change.
 pub fn users_of_tenants(updates: &Updates, event: &WatchResult<Auth0Tenant>) {
     let changed = match event {

@@ -155,7 +155,7 @@ pub async fn run(
     tracing::info!("stopped");
 }
 
-/// Names what is counted only when somebody asks for metrics.
+/// Names what is counted only when the metrics are read.
 fn describe(updates: &Arc<Updates>, stores: &[Store<Guarded<Auth0Tenant>>]) {
     let queue = Arc::clone(&updates.queue);
     updates.probes.overdue_with(move || queue.overdue());

@@ -5,6 +5,10 @@ use crate::auth0::answer::effect::{Effect, Verdict};
 pub use crate::plan::Blame;
 use std::time::Duration;
 
+/// What is told where Auth0 limits the rate, by an answer or by what it said before.
+pub(in crate::auth0) const SLOW_DOWN: &str =
+    "Auth0 asks to slow down; the operator retries when Auth0 allows it";
+
 /// How a call failed.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{failure}")]
@@ -99,7 +103,7 @@ pub(super) fn sentence(verdict: &Verdict, status: u16, quoted: &str) -> String {
             ("the access token lacks a scope", "grant the missing scope to the tenant's application")
         }
         Reason::RateLimited => {
-            return "Auth0 asks to slow down; the operator retries when Auth0 allows it".to_owned();
+            return SLOW_DOWN.to_owned();
         }
         Reason::Auth0Unavailable => {
             return format!("Auth0 answered HTTP {status} and did not do its work; the operator retries");

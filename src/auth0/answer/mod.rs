@@ -11,6 +11,7 @@ mod text;
 
 pub(super) use denial::denied;
 pub use effect::Effect;
+pub(super) use error::SLOW_DOWN;
 pub use error::{Blame, Error};
 pub(super) use rejection::judge;
 pub use rejection::rejection;

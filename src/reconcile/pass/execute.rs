@@ -396,7 +396,7 @@ impl Execution {
             self.remember(entry.clone());
         }
         let Err(unwritten) = status.write(&self.entries).await else { return Ok(before) };
-        // Perhaps not written, so not ours to take back: somebody else may have begun the same order.
+        // Perhaps not written, so not ours to take back: another process may have begun the same order.
         self.entries = untouched;
         if matches!(unwritten, Unwritten::Failed(_)) {
             let unsent = step.triggers.iter();

@@ -451,7 +451,7 @@ fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, ag
     }
 }
 
-/// Tells log and metrics what a look came to; of what the resource shows already, only whoever asks for it.
+/// Tells log and metrics what a check came to; what the resource shows already is logged at debug level only.
 fn report(
     object: &Auth0UserUpdate,
     why: Why,
