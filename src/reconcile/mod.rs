@@ -284,3 +284,35 @@ async fn drained(shutdown: impl Future<Output = ()>, tenants: &[Store<Guarded<Au
         tracing::warn!("passes under way did not end in time");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::reason::Reason;
+
+    #[test]
+    fn a_resource_is_counted_by_what_its_ready_condition_says() {
+        let said = |holds| Some(Said { holds, reason: Reason::Applied });
+        for (said, status, reason) in [
+            (None, "None", "None"),
+            (said(Some(true)), "True", "Applied"),
+            (said(Some(false)), "False", "Applied"),
+            (said(None), "Unknown", "Applied"),
+        ] {
+            let counted = described("Auth0Tenant", said);
+            assert_eq!(counted, ("Auth0Tenant", status.to_owned(), reason.to_owned()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_waits_for_passes_under_way_unless_a_first_list_never_came() {
+        let (store, mut writer) = reflector::store::<Guarded<Auth0Tenant>>();
+        let started = Instant::now();
+        drained(std::future::ready(()), std::slice::from_ref(&store)).await;
+        assert!(started.elapsed().is_zero());
+        writer.apply_watcher_event(&watcher::Event::Init);
+        writer.apply_watcher_event(&watcher::Event::InitDone);
+        drained(std::future::ready(()), &[store]).await;
+        assert!(started.elapsed() >= DRAIN);
+    }
+}

@@ -4,7 +4,7 @@ pub mod clients;
 mod conclude;
 pub mod directory;
 #[cfg(test)]
-mod fixtures;
+pub mod fixtures;
 pub mod gone;
 mod scopes;
 pub mod shares;
@@ -236,6 +236,72 @@ fn report(
         Err(Failed { failure, .. }) => {
             metrics.pass("Auth0Tenant", "failed", failure.reason.as_str(), why, elapsed);
             tracing::warn!(namespace, name, why, reason = %failure.reason, "the tenant cannot be used");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::fixtures::{Requests, api_server};
+    use crate::reconcile::tenant::fixtures::{clients, directory, failing, ready, tenant};
+    use serde_json::{Value, json};
+    use tokio::sync::mpsc::unbounded_channel;
+
+    /// What passes work with in a cluster without Secrets, which takes every status.
+    fn tenants() -> (Arc<Tenants>, Requests) {
+        let (client, requests) = api_server(|method, _, body: &Value| match method {
+            "PUT" | "POST" => Ok(body.clone()),
+            _ => Err(404),
+        });
+        let directory = directory([tenant(1, &json!({}))]);
+        let tenants = Tenants {
+            secrets: Arc::new(Secrets::new(client.clone(), "a grant", unbounded_channel().0)),
+            client,
+            probes: Arc::default(),
+            clients: Arc::new(clients(directory.clone())),
+            directory,
+            states: Arc::default(),
+            shares: Shares::default(),
+        };
+        (Arc::new(tenants), requests)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tenant_without_its_secret_is_told_so_once_and_checked_again_ever_more_rarely() {
+        let (tenants, requests) = tenants();
+        let mut object = tenant(1, &json!({}));
+        for (writes, events) in [(1, 1), (0, 0), (0, 0)] {
+            let pass = reconcile(Arc::new(Guarded(Ok(object.clone()))), Arc::clone(&tenants)).await.unwrap();
+            assert_ne!(pass, Action::await_change());
+            let (statuses, told) = (requests.take_statuses(), requests.take_events());
+            assert_eq!((statuses.len(), told.len()), (writes, events));
+            if let Some(written) = statuses.first() {
+                assert_eq!(written["status"]["conditions"][0]["reason"], "SecretNotFound");
+                object = serde_json::from_value(written.clone()).unwrap();
+            }
+            tokio::time::advance(Duration::from_secs(10)).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_namespace_with_its_share_under_way_comes_back_and_another_one_goes() {
+        let (tenants, requests) = tenants();
+        let shares: Vec<_> = (0..MOST_OF_NAMESPACE).map(|_| tenants.shares.take("n", usize::MAX)).collect();
+        let object = Arc::new(Guarded(Ok(tenant(1, &json!({})))));
+        let pass = reconcile(Arc::clone(&object), Arc::clone(&tenants)).await.unwrap();
+        assert_eq!((pass, requests.take_statuses().len()), (Action::requeue(ANEW), 0));
+        drop(shares);
+        reconcile(object, tenants).await.unwrap();
+        assert_eq!(requests.take_statuses().len(), 1);
+    }
+
+    #[test]
+    fn only_an_answer_of_the_api_ends_the_rejection_of_credentials() {
+        let said = |status: &Value| rejection(&tenant(1, status)).map(|failure| failure.message);
+        assert_eq!(said(&failing(1, "AuthenticationFailed", "no")).as_deref(), Some("no"));
+        for status in [json!({}), ready(1, "1"), failing(1, "SecretNotFound", "none")] {
+            assert_eq!(said(&status), None, "{status}");
         }
     }
 }
