@@ -8,9 +8,9 @@ use k8s_openapi::jiff::Timestamp;
 pub const READY: &str = "Ready";
 /// Synced: whether the last look at Auth0 agrees with the spec.
 pub const SYNCED: &str = "Synced";
-/// Reconciling: only while something is expected to pass by itself.
+/// Reconciling: only while the operator retries by itself.
 pub const RECONCILING: &str = "Reconciling";
-/// Stalled: only while somebody has to act.
+/// Stalled: only while an action of the user is needed.
 pub const STALLED: &str = "Stalled";
 
 /// What one condition shall say.

@@ -275,6 +275,17 @@ impl<'de> Visitor<'de> for Bounds<'_> {
     }
 }
 
+/// Whether a value is nested no deeper, and nothing in it is left out. Goes no deeper itself.
+#[must_use]
+pub fn is_within(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(items) => levels > 0 && items.iter().all(|item| is_within(item, levels - 1)),
+        Value::Object(map) => levels > 0 && map.values().all(|item| is_within(item, levels - 1)),
+        Value::String(text) => !is_left_out(text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+    }
+}
+
 /// How many bytes the API server stores for a value; `None` where it is no JSON.
 #[must_use]
 pub fn stored_size(value: &impl Serialize) -> Option<usize> {

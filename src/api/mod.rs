@@ -1,6 +1,6 @@
 //! The custom resources: what a person writes and what the operator answers.
 //!
-//! Types, schema and CEL rules only; nothing here decides or talks to anybody.
+//! Types, schema and CEL rules only; nothing here decides, and nothing does I/O.
 
 #![allow(clippy::doc_markdown, reason = "field docs are what `kubectl explain` prints, without markup")]
 #![allow(clippy::duplicated_attributes, reason = "every printer column has a name and a type")]

@@ -66,9 +66,9 @@ pub enum Reason {
 pub enum Standing {
     /// Done.
     Ready,
-    /// Waiting for something that is expected to pass by itself.
+    /// The operator retries by itself.
     Reconciling,
-    /// Somebody has to act.
+    /// Needs an action of the user.
     Stalled,
     /// Neither: a person asked to stop.
     Held,

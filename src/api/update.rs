@@ -186,8 +186,8 @@ pub struct Auth0UserUpdateSpec {
     pub mode: Option<Mode>,
 
     /// How often to look at Auth0 again and correct drift of the declared fields: a Go duration of at
-    /// least 1m such as 30m, or 0s for never. Default 1h, plus or minus 10 %. 0s also ends the further tries
-    /// of what Auth0 refused; what is expected to pass is still tried again.
+    /// least 1m such as 30m, or 0s for never. Default 1h, plus or minus 10 %. 0s also ends the retries of
+    /// what Auth0 rejected; temporary failures are still retried.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[schemars(length(max = 32))]
     #[x_kube(validation = resync_interval())]

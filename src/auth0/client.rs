@@ -2,15 +2,12 @@
 
 use crate::api::json;
 use crate::api::reason::{Failure, Reason};
-use crate::auth0::assertion::Credentials;
+use crate::auth0::answer::{Effect, Error, judge};
 use crate::auth0::connections::{Connections, PAGE, Page};
 use crate::auth0::domain::Authority;
-use crate::auth0::effect::Effect;
-use crate::auth0::error::Error;
 use crate::auth0::http::{Answer, Http};
 use crate::auth0::limiter::{Limiter, headers};
-use crate::auth0::rejection::judge;
-use crate::auth0::token::{Token, Tokens};
+use crate::auth0::token::{Credentials, Token, Tokens};
 use crate::user::{Body, User};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Method;
@@ -23,8 +20,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
 
-/// A change takes no longer, a wait for the budget and the renewal of a token included. Whoever finds one begun by
-/// somebody else waits longer than this.
+/// A change takes no longer, a wait for the budget and the renewal of a token included. A process that finds a change
+/// begun by another one waits longer than this.
 const CHANGE_DEADLINE: Duration = Duration::from_secs(14);
 
 /// A token that lacks a scope is not asked for again more often than this.
@@ -65,7 +62,7 @@ struct Call<'a> {
     body: Option<&'a Body>,
     correlation: Option<HeaderValue>,
     custom_domain: Option<&'a HeaderValue>,
-    /// Waits for nobody.
+    /// Waits for no permit.
     at_once: bool,
     /// Whether it was sent, or may have been.
     departed: AtomicBool,

@@ -44,7 +44,7 @@ impl AllowedDomains {
         Authority::parse(domain).is_some_and(|wanted| self.entries.iter().any(|entry| entry.matches(&wanted)))
     }
 
-    /// Whether a host is one of them only because of a wildcard: nobody named it.
+    /// Whether a host is one of them only because of a wildcard, so that no entry names it.
     pub(super) fn allows_by_wildcard_only(&self, host: &str) -> bool {
         let Some(wanted) = Authority::parse(host) else { return false };
         let is_below = |entry: &Entry| {
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_only_a_wildcard_allows_was_named_by_nobody() {
+    fn a_host_that_only_a_wildcard_allows_is_named_by_no_entry() {
         let allowed = allowed(&["*.example.com", "named.example.com:8443"]);
         for (host, only_by_wildcard) in [
             ("a.example.com", true),

@@ -1,9 +1,8 @@
 //! One HTTP exchange: sent once, read up to a bound, with errors that repeat nothing of the request.
 
 use crate::api::reason::{Failure, Reason};
+use crate::auth0::answer::{Effect, Error};
 use crate::auth0::domain::AllowedDomains;
-use crate::auth0::effect::Effect;
-use crate::auth0::error::Error;
 use crate::auth0::resolver::{LeadsHere, Resolver};
 use crate::telemetry::metrics::Metrics;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue};

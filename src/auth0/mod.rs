@@ -3,30 +3,20 @@
 //! Every call is made once. The one exception is a token that Auth0 no longer accepts: it is renewed and
 //! the call repeated, because an answer of 401 had no effect.
 
-mod assertion;
-mod blame;
-mod classify;
+mod answer;
 mod client;
 mod connections;
 mod domain;
-mod effect;
-mod error;
 mod http;
-mod known;
 mod limiter;
-mod rejection;
 mod resolver;
-mod text;
 mod token;
 
-pub use assertion::{Credentials, Proof, SigningKey};
+pub use answer::{Blame, Effect, Error, rejection};
 pub use client::Client;
 pub use connections::Connections;
 pub use domain::AllowedDomains;
-pub use effect::Effect;
-pub use error::{Blame, Error};
 pub use http::{Http, http_builder, http_client};
 pub use limiter::headers::Budget;
 pub use limiter::{InFlight, Limiter, Rate, Snapshot, USUAL};
-pub use rejection::rejection;
-pub use token::Tokens;
+pub use token::{Credentials, Proof, SigningKey, Tokens};

@@ -95,7 +95,7 @@ fn brief(error: &kube::Error) -> String {
 pub async fn connect(probes: Arc<Probes>) -> Result<Client, kube::Error> {
     let mut config = kube::Config::infer().await.map_err(kube::Error::InferConfig)?;
     config.read_timeout = Some(LONGEST_SILENCE);
-    // Whoever calls comes back by itself, and would not know that a write was tried before.
+    // The callers retry by themselves, and would not know that a write was sent before.
     config.default_retry = false;
     let pacer = Arc::new(Pacer::new(Arc::clone(&probes.metrics)));
     let heard = MapResponseLayer::new(move |response: Response<Box<DynBody>>| {

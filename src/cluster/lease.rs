@@ -14,7 +14,7 @@ pub struct Candidacy {
     pub lease: String,
 }
 
-/// The lease went to somebody else, or could not be renewed. The process should end: its successor works.
+/// Another replica holds the lease, or it could not be renewed. The process should end: its successor works.
 #[derive(Debug, thiserror::Error)]
 #[error("the lease was lost; this process ends, so that only one works")]
 pub struct Lost;

@@ -2,6 +2,8 @@
 
 pub mod client;
 pub mod events;
+#[cfg(test)]
+pub mod fixtures;
 pub mod guarded;
 pub mod lease;
 mod pacer;

@@ -175,7 +175,7 @@ impl Secrets {
         loop {
             tokio::time::sleep(TIDY).await;
             let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
-            // Asked under the lock: whoever comes later begins the watch anew.
+            // Asked under the lock: a later use begins another watch.
             let used = used();
             watches.retain(|namespace, _| used.contains(namespace));
         }

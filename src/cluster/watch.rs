@@ -1,4 +1,4 @@
-//! The watch of one kind: begun anew where it breaks, which is logged and counted.
+//! The watch of one kind: restarted where it fails, which is logged and counted.
 
 use crate::cluster::guarded::Guarded;
 use crate::telemetry::health::Probes;
@@ -10,8 +10,8 @@ use kube_runtime::WatchStreamExt as _;
 use kube_runtime::watcher::{self, Event, watcher};
 use std::sync::Arc;
 
-/// A watch that hears nothing is begun anew after this many seconds, so that one that died in silence is
-/// noticed within two minutes.
+/// A watch without events restarts after this many seconds, so that one that died in silence is noticed within two
+/// minutes.
 pub const WATCH_SECONDS: u32 = 60;
 
 /// Objects of one page of a list: as many as are in memory at once.
@@ -53,7 +53,7 @@ where
         .inspect(move |event| {
             if let Err(error) = event {
                 probes.metrics.watch_error(&K::kind(&()));
-                tracing::warn!(%error, kind = %K::kind(&()), "the watch broke; it is begun anew");
+                tracing::warn!(%error, kind = %K::kind(&()), "watch failed, restarting");
             }
         })
 }

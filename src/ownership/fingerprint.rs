@@ -1,6 +1,6 @@
 //! Fingerprints of fields and of the values that are wanted of them: all that is kept of both.
 //!
-//! They are keyed by chance for each process, so that nobody can look for two that are the same, and nothing durable
+//! They are keyed by chance for each process, so that no attacker can look for two that are the same, and nothing durable
 //! may depend on them. Where two of one user are the same by chance, a conflict is missed, or one is reported that is
 //! none: with a million fields of one user, once in a million.
 

@@ -1,7 +1,7 @@
 //! Ownership: which resource manages which field of which user, so that two never fight over one.
 //!
 //! The oldest claimant of a field owns it, then the first by namespace and name (the rule of the Gateway API). Nothing
-//! here talks to anybody: the index is fed from the watch and from finished passes.
+//! here does I/O: the index is fed from the watch and from finished passes.
 
 mod claimant;
 mod fingerprint;

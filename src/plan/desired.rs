@@ -245,7 +245,7 @@ fn check_keys(
     }
     for (key, value) in declared {
         let shown: String = key.chars().take(LONGEST_SHOWN_KEY).collect();
-        if is_deeper(value, MOST_LEVELS) {
+        if !json::is_within(value, MOST_LEVELS) {
             return refuse(format!(
                 "{name}.{shown} is nested deeper than {MOST_LEVELS} levels: flatten it, or write it as one text"
             ));
@@ -262,16 +262,6 @@ fn check_keys(
         }
     }
     Ok(())
-}
-
-/// Whether a value has more levels. Looks no further down.
-fn is_deeper(value: &Value, levels: usize) -> bool {
-    let Some(below) = levels.checked_sub(1) else { return value.is_array() || value.is_object() };
-    match value {
-        Value::Array(items) => items.iter().any(|item| is_deeper(item, below)),
-        Value::Object(map) => map.values().any(|value| is_deeper(value, below)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-    }
 }
 
 #[cfg(test)]

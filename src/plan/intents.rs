@@ -77,7 +77,7 @@ impl Unsent {
     pub fn undo(orders: &[Self], memory: &[Trigger], last_password_reset: Option<&str>) -> Entries {
         let mut entries = Entries::default();
         for Self { order, earlier } in orders.iter().filter(|unsent| memory.contains(&unsent.order)) {
-            // Where it moved, somebody else has begun the same order, and sent it.
+            // Where it moved, another resource or process has begun the same order, and sent it.
             let is_set = order.name == Attribute::Password.spec_name()
                 && order.last_password_reset.as_deref() != last_password_reset;
             if !is_set {
@@ -135,7 +135,7 @@ mod tests {
         };
         assert_eq!(undone(Some(&earlier), &begun, "1"), [earlier]);
         assert_eq!(undone(None, &begun, "1"), []);
-        assert_eq!(undone(None, &begun, "2"), std::slice::from_ref(&begun), "somebody has set it");
+        assert_eq!(undone(None, &begun, "2"), std::slice::from_ref(&begun), "it was set elsewhere");
         let later = Trigger { digest: "another".to_owned(), ..begun.clone() };
         assert_eq!(undone(None, &later, "1"), [later]);
     }

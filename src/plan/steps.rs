@@ -56,7 +56,7 @@ impl Step {
 }
 
 /// A block that may not wait for anything else, the password, everything else that Auth0 takes together, what is
-/// tried again alone, the username.
+/// retried alone, the username.
 pub(super) fn steps(
     situation: &Situation<'_>,
     target: &Target,

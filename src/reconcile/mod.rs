@@ -26,7 +26,6 @@ use kube_runtime::controller::{self, Controller};
 use kube_runtime::reflector::store::Writer;
 use kube_runtime::reflector::{self, ObjectRef, Store};
 use kube_runtime::watcher;
-use object::remembered::Remembered;
 use pass::Updates;
 use pass::conflicts::Conflicts;
 use resource::record::Said;
@@ -36,12 +35,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tenant::clients::Clients;
 use tenant::directory::Directory;
+use tenant::gone::forget_gone;
 use tenant::shares::Shares;
+use tenant::state::States;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_stream::wrappers::UnboundedReceiverStream;
-use watches::{calling, first_list, keeping, stored};
+use watches::{first_list, stored};
 
 /// How long passes under way may go on after a shutdown was asked for. Kubernetes kills after 30 s.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -154,7 +155,7 @@ pub async fn run(
     tracing::info!("stopped");
 }
 
-/// Names what is counted only when somebody asks for metrics.
+/// Names what is counted only when the metrics are read.
 fn describe(updates: &Arc<Updates>, stores: &[Store<Guarded<Auth0Tenant>>]) {
     let queue = Arc::clone(&updates.queue);
     updates.probes.overdue_with(move || queue.overdue());
@@ -207,16 +208,15 @@ async fn run_in(
     let Scope { namespace, tenants: store, tenants_writer, wake_tenants, woken_tenants } = scope;
     let namespace = namespace.as_deref();
     let (told_tenants, tenants_listed) = watch::channel(None);
-    let agendas = Arc::<Remembered<tenant::Agenda>>::default();
-    let mut keep = keeping(Arc::clone(&agendas));
-    let mut call = calling(Arc::clone(&updates.clients), namespace.map(str::to_owned));
+    let states = Arc::<States>::default();
+    let mut forget =
+        forget_gone(Arc::clone(&states), Arc::clone(&updates.clients), namespace.map(str::to_owned));
     let mut count = first_list(missing);
-    let listed = objects::<Auth0Tenant>(updates.client.clone(), &updates.probes, namespace, |_| {})
-        .inspect(move |event| keep(event));
+    let listed = objects::<Auth0Tenant>(updates.client.clone(), &updates.probes, namespace, |_| {});
     let users = Arc::clone(updates);
     let notice = move |event: &WatchResult<Auth0Tenant>| {
         enqueue::users_of_tenants(&users, event);
-        call(event);
+        forget(event);
         if count(event) {
             told_tenants.send_replace(Some(Instant::now()));
         }
@@ -232,7 +232,7 @@ async fn run_in(
             probes: Arc::clone(&updates.probes),
             clients: Arc::clone(&updates.clients),
             secrets: Arc::clone(&updates.secrets),
-            agendas,
+            states,
             shares: Shares::default(),
         },
     );
@@ -282,5 +282,37 @@ async fn drained(shutdown: impl Future<Output = ()>, tenants: &[Store<Guarded<Au
     if listed {
         tokio::time::sleep(DRAIN).await;
         tracing::warn!("passes under way did not end in time");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::reason::Reason;
+
+    #[test]
+    fn a_resource_is_counted_by_what_its_ready_condition_says() {
+        let said = |holds| Some(Said { holds, reason: Reason::Applied });
+        for (said, status, reason) in [
+            (None, "None", "None"),
+            (said(Some(true)), "True", "Applied"),
+            (said(Some(false)), "False", "Applied"),
+            (said(None), "Unknown", "Applied"),
+        ] {
+            let counted = described("Auth0Tenant", said);
+            assert_eq!(counted, ("Auth0Tenant", status.to_owned(), reason.to_owned()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_shutdown_waits_for_passes_under_way_unless_a_first_list_never_came() {
+        let (store, mut writer) = reflector::store::<Guarded<Auth0Tenant>>();
+        let started = Instant::now();
+        drained(std::future::ready(()), std::slice::from_ref(&store)).await;
+        assert!(started.elapsed().is_zero());
+        writer.apply_watcher_event(&watcher::Event::Init);
+        writer.apply_watcher_event(&watcher::Event::InitDone);
+        drained(std::future::ready(()), &[store]).await;
+        assert!(started.elapsed() >= DRAIN);
     }
 }

@@ -89,3 +89,29 @@ async fn pass(started: Arc<Started>, starts: Arc<Starts>) -> Result<Action, Infa
 fn never<K, C>(_: Arc<K>, never: &Infallible, _: Arc<C>) -> Action {
     match *never {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::pass::fixtures::{cluster, said};
+    use crate::reconcile::resource::fixtures::object;
+    use serde_json::json;
+    use std::time::Duration;
+    use tokio::sync::oneshot;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_queue_starts_is_run_until_the_shutdown() {
+        let object = object(&json!({"name": "A"}), &json!({}));
+        let (updates, requests) = cluster([], &object);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(run(Arc::clone(&updates), 2, async { drop(stopped.await) }));
+        let key = updates.see(&object);
+        updates.consider(&key);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(said(&requests.take_statuses()[0], "Ready"), Some(("False", "TenantNotFound")));
+        stop.send(()).unwrap();
+        running.await.unwrap();
+        updates.consider(&key);
+        assert!(requests.take_statuses().is_empty());
+    }
+}

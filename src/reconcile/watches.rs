@@ -1,13 +1,11 @@
-//! What is watched, and who has to know what is there and what is gone.
+//! What is watched, and which parts have to know what is there and what is gone.
 
-use crate::api::{Auth0Tenant, Auth0UserUpdate};
+use crate::api::Auth0UserUpdate;
 use crate::cluster::guarded::Guarded;
 use crate::cluster::watch::{WatchResult, objects};
 use crate::queue::Kind;
-use crate::reconcile::object::remembered::Remembered;
 use crate::reconcile::pass::Updates;
 use crate::reconcile::resource::kubectl_migration;
-use crate::reconcile::tenant::clients::Clients;
 use futures::{Stream, StreamExt as _};
 use kube::ResourceExt as _;
 use kube_runtime::WatchStreamExt as _;
@@ -15,9 +13,7 @@ use kube_runtime::reflector::ObjectRef;
 use kube_runtime::reflector::store::Writer;
 use kube_runtime::watcher::{self, Event};
 use std::collections::HashSet;
-use std::hash::Hash;
 use std::pin::pin;
-use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
@@ -110,45 +106,10 @@ pub fn first_list<K>(missing: &watch::Sender<usize>) -> impl FnMut(&WatchResult<
     }
 }
 
-/// Tells what is gone: one by one, and after a list all that it no longer has.
-fn gone<K, T: Eq + Hash>(
-    key: impl Fn(&Guarded<K>) -> T,
-    forget: impl Fn(&T),
-    retain: impl Fn(&HashSet<T>),
-) -> impl FnMut(&WatchResult<K>) {
-    let mut listed = HashSet::new();
-    move |event| match event {
-        Ok(Event::Init) => listed.clear(),
-        Ok(Event::InitApply(object)) => {
-            listed.insert(key(object));
-        }
-        Ok(Event::InitDone) => retain(&std::mem::take(&mut listed)),
-        Ok(Event::Delete(object)) => forget(&key(object)),
-        Ok(Event::Apply(_)) | Err(_) => {}
-    }
-}
-
-fn uid<K: kube::Resource>(object: &Guarded<K>) -> String {
-    object.uid().unwrap_or_default()
-}
-
-/// Forgets the agendas of what is gone.
-pub fn keeping<K: kube::Resource, T: Clone + Default>(
-    agendas: Arc<Remembered<T>>,
-) -> impl FnMut(&WatchResult<K>) {
-    let kept = Arc::clone(&agendas);
-    gone(uid, move |uid| agendas.forget(uid), move |listed| kept.retain(listed))
-}
-
-/// Drops the credentials of tenants that are gone.
-pub fn calling(clients: Arc<Clients>, namespace: Option<String>) -> impl FnMut(&WatchResult<Auth0Tenant>) {
-    let kept = Arc::clone(&clients);
-    gone(uid, move |uid| clients.forget(uid), move |listed| kept.retain(namespace.as_deref(), listed))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Auth0Tenant;
     use futures::FutureExt as _;
     use kube_runtime::reflector;
     use serde_json::json;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Every wait of a pass and every call has a deadline that is shorter, and every watch is begun anew more often.
+/// Every wait of a pass and every call has a deadline that is shorter, and every watch restarts more often.
 const STUCK: Duration = Duration::from_mins(5);
 
 type Describe = Box<dyn Fn(&Metrics) + Send + Sync>;
@@ -122,10 +122,10 @@ impl Probes {
             return Some("a pass does not end");
         }
         let overdue = self.overdue.get().map_or(Duration::ZERO, |overdue| overdue());
-        (overdue > STUCK).then_some("nobody lets in the resources that wait")
+        (overdue > STUCK).then_some("resources wait although their time has come, and none is started")
     }
 
-    /// Names what sets the metrics that are counted only when somebody asks.
+    /// Names what sets the metrics that are counted only when they are read.
     pub fn describe_with(&self, describe: impl Fn(&Metrics) + Send + Sync + 'static) {
         // Once in a process, so there is nothing to replace.
         let _ = self.describe.set(Box::new(describe));
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn resources_that_nobody_lets_in_are_no_progress() {
+    async fn resources_that_are_never_started_are_no_progress() {
         for (overdue, stuck) in [(STUCK, false), (STUCK + Duration::from_secs(1), true)] {
             let probes = Probes::default();
             probes.overdue_with(move || overdue);

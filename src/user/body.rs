@@ -61,7 +61,7 @@ impl Change {
     }
 }
 
-/// A request body. Holds the password apart and shows it to nobody but [`Body::bytes`].
+/// A request body. Holds the password apart; only [`Body::bytes`] shows it.
 #[derive(Clone, Default)]
 pub struct Body {
     fields: JsonMap,

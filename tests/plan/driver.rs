@@ -10,13 +10,11 @@ use auth0_user_operator::api::{
 use auth0_user_operator::auth0::{Effect, Error, rejection};
 use auth0_user_operator::plan::intents::{Entries, Unsent};
 use auth0_user_operator::plan::{
-    Desired, Hold, Memory, Password, Progress, TriggerKey, must_read_password, remembered_nulls,
+    Desired, Hold, Memory, Password, TriggerKey, must_read_password, remembered_nulls,
 };
-use auth0_user_operator::reconcile::pass::execute::{
-    self, Execution, NOTICEABLE, Pass, Status, Unwritten, execute,
-};
+use auth0_user_operator::reconcile::pass::execute::{self, NOTICEABLE, Pass, Status, Unwritten, execute};
 use auth0_user_operator::reconcile::status::conclude::conclude;
-use auth0_user_operator::reconcile::status::outcome::Outcome;
+use auth0_user_operator::reconcile::status::outcome::{Extent, Outcome};
 use auth0_user_operator::user::{Body, User};
 use futures::FutureExt as _;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -168,7 +166,8 @@ impl Operator {
         self.memory.triggers = undone.onto(&self.memory.triggers);
         let password = self.password(&desired, &user);
         let memory = self.memory.clone();
-        let progress = Progress { doubt: self.doubt.clone(), ..Progress::default() };
+        let (generation, doubt) = (self.generation, self.doubt.clone());
+        let mut outcome = Outcome { generation, doubt, ..Outcome::default() };
         let world = Mutex::new(World { auth0, fault, actions: 0, durable: &mut self.memory.triggers });
         let pass = Pass {
             desired: &desired,
@@ -178,11 +177,11 @@ impl Operator {
             user_id: &self.spec.user_id,
         };
         let (host, mut status) = (Port(&world), Port(&world));
-        let ended = execute(&pass, &host, &mut status, user, memory, progress).now_or_never();
+        let ended = execute(&pass, &host, &mut status, user, memory, &mut outcome).now_or_never();
         let published = ended.is_some() && host.act().is_some();
         let actions = world.into_inner().unwrap().actions;
         match ended.filter(|_| published) {
-            Some(execution) => Report { actions, ..self.publish(execution) },
+            Some(()) => Report { actions, ..self.publish(outcome) },
             None => Report { end: End::Crashed, actions, ..Report::default() },
         }
     }
@@ -203,17 +202,15 @@ impl Operator {
     }
 
     /// The status at the end of a pass.
-    fn publish(&mut self, mut execution: Execution) -> Report {
-        let refused = execution.refusals.iter().flat_map(|refusal| refusal.fields.clone()).collect();
-        self.unsent = std::mem::take(&mut execution.unsent);
-        let end = match &execution.end {
-            execute::End::Complete => End::Complete,
-            execute::End::Unfinished(_) => End::Unfinished,
-            execute::End::Failed(_) | execute::End::Anew | execute::End::Interrupted => End::Failed,
+    fn publish(&mut self, outcome: Outcome) -> Report {
+        let refused = outcome.refusals.iter().flat_map(|refusal| refusal.fields.clone()).collect();
+        self.unsent.clone_from(&outcome.unsent);
+        self.doubt.clone_from(&outcome.doubt);
+        let end = match outcome.extent {
+            Extent::Whole if outcome.failure.is_none() => End::Complete,
+            Extent::Unfinished => End::Unfinished,
+            Extent::Whole | Extent::Interrupted | Extent::Anew => End::Failed,
         };
-        self.doubt = std::mem::take(&mut execution.progress.doubt);
-        let anew = matches!(execution.end, execute::End::Anew);
-        let outcome = execution.outcome(Outcome { generation: self.generation, ..Outcome::default() });
         let memory = &self.memory;
         let previous = Auth0UserUpdateStatus {
             triggers: memory.triggers.clone(),
@@ -222,7 +219,8 @@ impl Operator {
             conditions: std::mem::take(&mut self.conditions),
             ..Auth0UserUpdateStatus::default()
         };
-        let status = if anew { previous } else { conclude(&previous, &outcome, Timestamp::UNIX_EPOCH) };
+        let is_anew = outcome.extent == Extent::Anew;
+        let status = if is_anew { previous } else { conclude(&previous, &outcome, Timestamp::UNIX_EPOCH) };
         self.conditions = status.conditions;
         self.memory = Memory {
             triggers: status.triggers,

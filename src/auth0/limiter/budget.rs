@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_asks_before_something_is_added_to_what_is_empty() {
+    fn no_request_is_sent_before_something_is_added_to_what_is_empty() {
         let (mut server, now) = (ServerBudget::default(), Instant::now());
         let wait = 4 * SECOND;
         server.record(Budget { reset_in: wait, ..told(0, 6) }, 0, ANY, now);

@@ -9,8 +9,7 @@ mod budget;
 pub mod headers;
 
 use crate::api::reason::Reason;
-use crate::auth0::effect::Effect;
-use crate::auth0::error::Error;
+use crate::auth0::answer::{Effect, Error, SLOW_DOWN};
 use crate::auth0::http::Answer;
 use crate::auth0::limiter::headers::Budget;
 use crate::jitter::jitter;
@@ -305,14 +304,7 @@ impl Limiter {
 }
 
 fn slow_down(closed: Duration) -> Error {
-    Error {
-        retry_after: Some(closed),
-        ..Error::new(
-            Reason::RateLimited,
-            Effect::None,
-            "Auth0 asks to slow down; it is tried again when Auth0 allows it",
-        )
-    }
+    Error { retry_after: Some(closed), ..Error::new(Reason::RateLimited, Effect::None, SLOW_DOWN) }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub const DEFAULT_RESYNC: Duration = Duration::from_hours(1);
 const SHORTEST_RESYNC: Duration = Duration::from_mins(1);
 /// First delay after a passing failure.
 const FIRST_BACKOFF: Duration = Duration::from_secs(2);
-/// A refusal is tried again at least this often, unless resyncs are switched off.
+/// What Auth0 rejected is retried at least this often, unless resyncs are switched off.
 const LONGEST_REFUSAL: Duration = Duration::from_hours(24);
 
 /// `spec.resyncInterval` as a duration; `None` means never.
@@ -41,7 +41,7 @@ pub fn backoff(failures: u32, resync: Option<Duration>) -> Duration {
     spread(doubled, 0.2).min(resync.unwrap_or(DEFAULT_RESYNC))
 }
 
-/// The delay until a refused request is tried again: as long as it has been refused, between a resync and
+/// The delay until a rejected request is retried: as long as it has been refused, between a resync and
 /// a day. That doubles without a counter.
 #[must_use]
 pub fn refusal_delay(refused_for: Duration, resync: Duration) -> Duration {
@@ -60,10 +60,10 @@ pub fn next_look(
     match reason.retry() {
         Retry::Resync => resync.map(|interval| spread(interval, 0.1)),
         Retry::Refusal => resync.map(|interval| refusal_delay(refused_for, interval)),
-        // The line in front of the host keeps the pace: nobody has to wait longer than Auth0 asks for.
+        // The limiter of the host keeps the pace, so a resource waits no longer than Auth0 asks for.
         Retry::Backoff if reason == Reason::RateLimited && asked.is_some() => asked,
         Retry::Backoff => Some(backoff(failures, resync).max(asked.unwrap_or_default())),
-        // Nobody tells of a name server that changed.
+        // No watch tells of a name server that changed.
         Retry::Change => asked,
     }
 }

@@ -113,3 +113,89 @@ fn judged<K: Resource<DynamicType = ()>>(object: &Undecodable, generation: i64) 
     conditions::set_abnormal(&mut conditions, Some(abnormal), reason, &failure.message, generation, now);
     conditions
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::Auth0Tenant;
+    use crate::cluster::fixtures::api_server;
+    use serde_json::Value;
+
+    /// A resource whose user id is a number.
+    fn broken(conditions: &Value) -> Undecodable {
+        let object = json!({
+            "metadata": {"name": "a", "namespace": "n", "uid": "u", "generation": 3, "resourceVersion": "7"},
+            "spec": {"tenantRef": {"name": "t"}, "passEmptyValues": "No", "userId": 7},
+            "status": {"conditions": conditions},
+        });
+        serde_json::from_value::<Guarded<Auth0UserUpdate>>(object).unwrap().0.unwrap_err()
+    }
+
+    /// What becomes of two reports to an API server that answers with this code, or takes it: whether each wants
+    /// another one, and how many writes and events there were.
+    async fn two_reports(code: Option<u16>) -> ([bool; 2], usize, usize) {
+        let (client, requests) =
+            api_server(move |method, _, body| match code.filter(|_| method == "PATCH") {
+                Some(code) => Err(code),
+                None if method == "PATCH" => Ok(serde_json::to_value(object_of(body)).unwrap()),
+                None => Ok(body.clone()),
+            });
+        let (mut told, object) = (Told::default(), broken(&json!([])));
+        let first = report::<Auth0UserUpdate>(&client, &mut told, &object).await;
+        let second = report::<Auth0UserUpdate>(&client, &mut told, &object).await;
+        let events = requests.take_events().len();
+        ([first.is_some(), second.is_some()], requests.take_statuses().len(), events)
+    }
+
+    /// The object that a patch leads to, as far as an answer needs it.
+    fn object_of(patch: &Value) -> Value {
+        json!({"apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0UserUpdate",
+               "metadata": {"name": "a", "namespace": "n"}, "status": patch["status"]})
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_report_that_fails_is_retried_unless_it_never_can_be_written_and_is_one_event() {
+        for (code, retries, events) in [
+            (Some(500), true, 1),
+            // Its status cannot be written at all.
+            (Some(422), false, 1),
+            // The watch brings what is newer.
+            (Some(409), false, 0),
+            (Some(404), false, 0),
+        ] {
+            assert_eq!(two_reports(code).await, ([retries; 2], 2, events), "{code:?}");
+        }
+        assert_eq!(
+            two_reports(None).await,
+            ([false; 2], 2, 2),
+            "the object that is known has no conditions yet"
+        );
+    }
+
+    #[tokio::test]
+    async fn what_status_says_already_is_not_written_again() {
+        let (client, requests) = api_server(|_, _, body| Ok(object_of(body)));
+        let object = broken(&json!([]));
+        let mut told = Told::default();
+        assert!(!told.is_all::<Auth0UserUpdate>(&object));
+        report::<Auth0UserUpdate>(&client, &mut told, &object).await;
+        let written = requests.take_statuses().remove(0);
+        assert_eq!(written["metadata"]["resourceVersion"], "7");
+        let object = broken(&written["status"]["conditions"]);
+        assert!(
+            told.is_all::<Auth0UserUpdate>(&object) && !Told::default().is_all::<Auth0UserUpdate>(&object)
+        );
+        assert_eq!(report::<Auth0UserUpdate>(&client, &mut Told::default(), &object).await, None);
+        assert!(requests.take_statuses().is_empty());
+    }
+
+    #[test]
+    fn only_resources_have_a_sync_to_speak_of() {
+        let object = broken(&json!([]));
+        let types = |conditions: Vec<Condition>| -> Vec<String> {
+            conditions.into_iter().map(|condition| condition.type_).collect()
+        };
+        assert_eq!(types(judged::<Auth0UserUpdate>(&object, 3)), ["Ready", "Synced", "Stalled"]);
+        assert_eq!(types(judged::<Auth0Tenant>(&object, 3)), ["Ready", "Stalled"]);
+    }
+}

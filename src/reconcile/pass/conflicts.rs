@@ -93,3 +93,82 @@ fn known_keys<'a>(object: &'a Auth0UserUpdate, user: &'a User) -> HashMap<Field,
     });
     keys.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::resource::fixtures::object;
+    use crate::reconcile::tenant::fixtures::{directory, ready, tenant};
+    use serde_json::{Value, json};
+
+    const HOST: &str = "example.auth0.com";
+
+    /// The resource of this name with these fields, as old as the number.
+    fn named(name: &str, age: u32, fields: &Value) -> Auth0UserUpdate {
+        let mut object = object(fields, &json!({}));
+        (object.metadata.name, object.metadata.uid) = (Some(name.to_owned()), Some(name.to_owned()));
+        let created = json!(format!("2024-01-01T00:00:{:02}Z", 59 - age));
+        object.metadata.creation_timestamp = serde_json::from_value(created).unwrap();
+        object
+    }
+
+    /// How the younger one of two is judged.
+    fn judged(older: &Value, younger: &Value) -> Result<(), Failure> {
+        let (older, younger) = (named("older", 9, older), named("younger", 1, younger));
+        let tenants = directory([tenant(1, &ready(1, "1"))]);
+        let conflicts = Conflicts { ownership: Arc::default(), tenants };
+        conflicts.ownership.update(&older);
+        conflicts.ownership.update(&younger);
+        let Value::Object(user) = json!({
+            "user_id": "auth0|a", "user_metadata": {"of_the_user": 1},
+            "identities": [{"connection": "db", "provider": "auth0", "user_id": "a"}],
+        }) else {
+            panic!()
+        };
+        let user = User::from(user);
+        let target = user.target(None).unwrap();
+        conflicts.judge(&younger, HOST, &user, &target, None)
+    }
+
+    #[test]
+    fn the_older_resource_and_its_fields_are_named() {
+        assert_eq!(judged(&json!({"name": "A"}), &json!({"name": "A"})), Ok(()));
+        assert_eq!(judged(&json!({"name": "A"}), &json!({"nickname": "B"})), Ok(()));
+        let failure = judged(&json!({"name": "A", "nickname": "A"}), &json!({"name": "B", "nickname": "B"}));
+        let failure = failure.unwrap_err();
+        assert_eq!(failure.reason, Reason::ManagementConflict);
+        assert_eq!(
+            failure.message,
+            "n/older is older and manages name, nickname of this user, so nothing of this resource is sent: remove the fields from one of the two"
+        );
+    }
+
+    #[test]
+    fn of_many_fields_the_first_are_named() {
+        let keys = |value: u32| -> Value {
+            let keys: Map<String, Value> = (0..30).map(|key| (format!("k{key:02}"), json!(value))).collect();
+            json!({"appMetadata": keys})
+        };
+        let message = judged(&keys(1), &keys(2)).unwrap_err().message;
+        assert!(
+            message.contains("manages appMetadata.k00, ") && message.contains("k09 and more of"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn keys_of_a_map_that_is_claimed_whole_are_known_by_the_user_and_by_clear() {
+        let whole = named(
+            "a",
+            1,
+            &json!({"clear": ["userMetadata", "appMetadata.cleared"], "userMetadata": {"own": 1}}),
+        );
+        let user = User::from(
+            json!({"user_id": "auth0|a", "user_metadata": {"theirs": 1}}).as_object().unwrap().clone(),
+        );
+        let known = known_keys(&whole, &user);
+        let mut keys: Vec<&str> = known.values().copied().collect();
+        keys.sort_unstable();
+        assert_eq!(keys, ["cleared", "own", "theirs"]);
+    }
+}

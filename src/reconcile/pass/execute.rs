@@ -4,14 +4,13 @@
 //! after; what cannot be written down is not sent.
 
 use crate::api::reason::{Failure, Reason};
-use crate::api::{NotPersisted, Trigger, TriggerState};
+use crate::api::{Trigger, TriggerState};
 use crate::auth0::{Effect, Error};
 use crate::plan::intents::{Entries, Unsent};
-use crate::plan::{Desired, Hold, Memory, Password, Plan, Progress, Situation, Step, TriggerKey, plan};
+use crate::plan::{Desired, Memory, Password, Plan, Progress, Situation, Step, TriggerKey, plan};
 use crate::reconcile::status::conclude::searching;
 use crate::reconcile::status::outcome::{Extent, Outcome, Refusal};
 use crate::user::{Attribute, Body, User};
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -72,14 +71,12 @@ pub struct Pass<'a> {
     pub user_id: &'a str,
 }
 
-/// How a pass ended.
+/// How a pass ended before everything that could be sent was sent.
 #[derive(Debug)]
 pub enum End {
-    /// Everything that could be sent was sent.
-    Complete,
     /// A call failed, or the plan did.
     Failed(Error),
-    /// The object changed before anything was sent: the pass has to begin anew.
+    /// The object changed before anything was sent: the pass has to begin again.
     Anew,
     /// The object changed after something was sent: the next pass judges the rest.
     Interrupted,
@@ -87,44 +84,50 @@ pub enum End {
     Unfinished(Failure),
 }
 
-impl End {
-    fn failed(failure: Failure) -> Self {
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
         Self::Failed(failure.into())
     }
 }
 
-/// What was done, and what is known now.
-pub struct Execution {
+impl End {
+    /// The end because of what the API server said, after so many requests.
+    #[must_use]
+    pub fn by(unwritten: Unwritten, requests: u32) -> Self {
+        match unwritten {
+            Unwritten::Failed(failure) => failure.into(),
+            Unwritten::Conflict | Unwritten::Gone if requests == 0 => Self::Anew,
+            Unwritten::Conflict | Unwritten::Gone => Self::Interrupted,
+        }
+    }
+
+    /// Takes it over into what the pass came to.
+    pub fn tell(self, outcome: &mut Outcome) {
+        match self {
+            Self::Failed(error) => {
+                (outcome.failure, outcome.retry_after) = (Some(error.failure), error.retry_after);
+            }
+            Self::Unfinished(failure) => {
+                outcome.extent = Extent::Unfinished;
+                outcome.failure = outcome.refusals.is_empty().then(|| searching(&failure));
+            }
+            Self::Anew => outcome.extent = Extent::Anew,
+            Self::Interrupted => outcome.extent = Extent::Interrupted,
+        }
+    }
+}
+
+/// A pass under way: what it came to so far, and what is known now.
+struct Execution<'a> {
+    outcome: &'a mut Outcome,
     /// The user as Auth0 last answered.
-    pub user: User,
-    /// What this pass changed in the memory of orders.
-    pub entries: Entries,
-    /// Orders that may have been written down and were not sent.
-    pub unsent: Vec<Unsent>,
-    /// How it ended.
-    pub end: End,
-    /// Fields that were set.
-    pub sent: Vec<String>,
-    /// Fields that were cleared.
-    pub cleared: Vec<String>,
-    /// PATCH requests, accepted or not.
-    pub requests: u32,
-    /// What Auth0 rejected.
-    pub refusals: Vec<Refusal>,
-    /// Attributes held back.
-    pub holds: Vec<Hold>,
-    /// Fields left out because Auth0 rejected them before.
-    pub left_out: BTreeSet<String>,
-    /// Values that Auth0 accepted and does not hold; `None` if the pass ended before that was known.
-    pub not_persisted: Option<Vec<NotPersisted>>,
-    /// Auth0 may still carry out a request that was given up.
-    pub is_unknown: bool,
+    user: User,
     /// What was sent, rejected, and is in doubt.
-    pub progress: Progress,
+    progress: Progress,
     memory: Memory,
 }
 
-/// Runs a pass from the observed user to its end. `progress`: what was sent before the user was observed, and what is
+/// Runs a pass from the observed user to its end. `outcome`: what it came to before the user was observed, and what is
 /// in doubt since the last pass.
 pub async fn execute(
     pass: &Pass<'_>,
@@ -132,92 +135,49 @@ pub async fn execute(
     status: &mut impl Status,
     user: User,
     memory: Memory,
-    progress: Progress,
-) -> Execution {
-    let mut execution = Execution { progress, ..Execution::begin(user, memory) };
-    if let Err(end) = execution.run(pass, auth0, status).await {
-        execution.end = end;
-    }
-    execution
+    outcome: &mut Outcome,
+) {
+    let mut execution = Execution::begin(user, memory, outcome);
+    let end = execution.run(pass, auth0, status).await;
+    execution.end(end);
 }
 
-/// Plans a pass and sends nothing. Answers with the fields that it would send, too.
-#[must_use]
-pub fn preview(pass: &Pass<'_>, user: User, memory: Memory) -> (Execution, Vec<String>) {
-    let mut execution = Execution::begin(user, memory);
-    let steps = execution.plan(pass).unwrap_or_else(|end| {
-        execution.end = end;
-        Vec::new()
-    });
-    execution.entries = Entries::default();
-    let mut fields = Vec::new();
-    for step in &steps {
-        if step.body.has_password() {
-            note(&mut fields, PASSWORD.to_owned());
-        }
-        for change in &step.changes {
-            note(&mut fields, change.field());
-        }
-    }
-    (execution, fields)
-}
-
-impl Execution {
-    fn begin(user: User, memory: Memory) -> Self {
-        Self {
-            user,
-            entries: Entries::default(),
-            unsent: Vec::new(),
-            end: End::Complete,
-            sent: Vec::new(),
-            cleared: Vec::new(),
-            requests: 0,
-            refusals: Vec::new(),
-            holds: Vec::new(),
-            left_out: BTreeSet::new(),
-            not_persisted: None,
-            is_unknown: false,
-            memory,
-            progress: Progress::default(),
-        }
-    }
-
-    /// What the pass came to, `before` taken into account: what was sent before the user was observed.
-    #[must_use]
-    pub fn outcome(self, before: Outcome) -> Outcome {
-        let (extent, failure) = match self.end {
-            End::Failed(error) => (Extent::Whole, Some(error.failure)),
-            End::Unfinished(failure) => {
-                (Extent::Unfinished, Some(searching(&failure)).filter(|_| self.refusals.is_empty()))
+/// Plans a pass and sends nothing. Tells which fields it would send.
+pub fn preview(pass: &Pass<'_>, user: User, memory: Memory, outcome: &mut Outcome) {
+    let mut execution = Execution::begin(user, memory, outcome);
+    let planned = execution.plan(pass);
+    execution.outcome.entries = Entries::default();
+    let end = planned.map(|steps| {
+        let mut fields = Vec::new();
+        for step in &steps {
+            if step.body.has_password() {
+                note(&mut fields, PASSWORD.to_owned());
             }
-            // What was sent before the pass must be told.
-            End::Anew if before.requests > 0 => (Extent::Interrupted, None),
-            End::Interrupted => (Extent::Interrupted, None),
-            End::Complete | End::Anew => (Extent::Whole, None),
-        };
-        Outcome {
-            failure,
-            gave_up: self.is_unknown.then(Instant::now),
-            extent,
-            user: Some(self.user),
-            holds: self.holds,
-            refusals: self.refusals,
-            left_out: self.left_out,
-            sent: [before.sent, self.sent].concat(),
-            cleared: self.cleared,
-            requests: before.requests + self.requests,
-            entries: self.entries,
-            not_persisted: self.not_persisted,
-            ..before
+            for change in &step.changes {
+                note(&mut fields, change.field());
+            }
         }
+        execution.outcome.plan = Some(fields);
+    });
+    execution.end(end);
+}
+
+impl<'a> Execution<'a> {
+    fn begin(user: User, memory: Memory, outcome: &'a mut Outcome) -> Self {
+        let (sent, doubt) = (outcome.sent.iter().cloned().collect(), outcome.doubt.clone());
+        Self { outcome, user, progress: Progress { sent, doubt, ..Progress::default() }, memory }
     }
 
-    /// Whether nothing of the password is left to do.
-    #[must_use]
-    pub fn password_is_settled(&self) -> bool {
-        matches!(self.end, End::Complete)
-            && !self.left_out.contains(PASSWORD)
-            && !self.holds.iter().any(|hold| hold.attribute == Attribute::Password)
+    /// Tells what the pass came to.
+    fn end(self, end: Result<(), End>) {
+        let Self { outcome, user, progress, .. } = self;
+        let holds_password = outcome.holds.iter().any(|hold| hold.attribute == Attribute::Password);
+        let is_settled = end.is_ok() && !outcome.left_out.contains(PASSWORD) && !holds_password;
+        outcome.password_pending &= !is_settled;
+        (outcome.user, outcome.doubt) = (Some(user), progress.doubt);
+        if let Err(end) = end {
+            end.tell(outcome);
+        }
     }
 
     async fn run(
@@ -229,7 +189,7 @@ impl Execution {
         let mut rejection = None;
         let mut was_read_again = false;
         while let Some(mut step) = self.plan(pass)?.into_iter().next() {
-            if self.requests >= MOST_REQUESTS {
+            if self.outcome.requests >= MOST_REQUESTS {
                 return Err(rejection.map_or(End::Interrupted, End::Unfinished));
             }
             step.is_urgent |= std::mem::take(&mut was_read_again);
@@ -241,7 +201,7 @@ impl Execution {
                 continue;
             }
             if !status.is_wanted() {
-                return Err(self.ended_by(Unwritten::Gone));
+                return Err(End::by(Unwritten::Gone, self.outcome.requests));
             }
             match self.perform(&step, auth0, status).await {
                 Ok(rejected) => rejection = rejected.or(rejection),
@@ -268,19 +228,18 @@ impl Execution {
             host: pass.host,
             user_id: pass.user_id,
         };
-        let Plan { steps, records, forgotten, holds, left_out, not_persisted } =
-            plan(&situation).map_err(End::failed)?;
+        let Plan { steps, records, forgotten, holds, left_out, not_persisted } = plan(&situation)?;
         for record in records {
             self.remember(record);
         }
         for name in forgotten {
-            self.entries.forget(&name);
+            self.outcome.entries.forget(&name);
             self.memory.triggers.retain(|entry| entry.name != name);
         }
-        self.holds = holds;
-        self.left_out = left_out;
+        self.outcome.holds = holds;
+        self.outcome.left_out = left_out;
         if steps.is_empty() {
-            self.not_persisted = Some(not_persisted);
+            self.outcome.not_persisted = Some(not_persisted);
         }
         Ok(steps)
     }
@@ -293,9 +252,9 @@ impl Execution {
         status: &mut impl Status,
     ) -> Result<Option<Failure>, End> {
         let before = self.announce(step, status).await?;
-        self.requests += 1;
+        self.outcome.requests += 1;
         let answer = auth0.patch(&step.body, step.is_urgent).await;
-        self.is_unknown |= is_unknown(&answer);
+        self.note_unknown(&answer);
         let accepted_earlier = step.again && answer.as_ref().is_err_and(Error::is_password_history);
         let state = match &answer {
             Ok(_) => Some(TriggerState::Sent),
@@ -333,7 +292,7 @@ impl Execution {
         if begun.elapsed() < NOTICEABLE {
             return Ok(false);
         }
-        status.confirm().await.map_err(|unwritten| self.ended_by(unwritten))?;
+        status.confirm().await.map_err(|unwritten| End::by(unwritten, self.outcome.requests))?;
         Ok(true)
     }
 
@@ -356,25 +315,23 @@ impl Execution {
     /// Sends a block alone, after the request that ended the pass. The next pass judges the rest.
     async fn block(&mut self, auth0: &impl Auth0) {
         let block = Step::block();
-        self.requests += 1;
+        self.outcome.requests += 1;
         let answer = auth0.patch(&block.body, true).await;
-        self.is_unknown |= is_unknown(&answer);
+        self.note_unknown(&answer);
         if let Ok(user) = answer {
             self.accept(&block, user);
         }
     }
 
-    /// How a pass ends because of what the API server said.
-    fn ended_by(&self, unwritten: Unwritten) -> End {
-        match unwritten {
-            Unwritten::Conflict if self.requests == 0 => End::Anew,
-            Unwritten::Conflict | Unwritten::Gone => End::Interrupted,
-            Unwritten::Failed(failure) => End::failed(failure),
+    /// A request without an answer may still be carried out.
+    fn note_unknown(&mut self, answer: &Result<User, Error>) {
+        if answer.as_ref().is_err_and(|error| error.effect == Effect::Unknown) {
+            self.outcome.gave_up = Some(Instant::now());
         }
     }
 
     fn remember(&mut self, entry: Trigger) {
-        self.entries.set(entry.clone());
+        self.outcome.entries.set(entry.clone());
         self.memory.remember(entry);
     }
 
@@ -382,7 +339,7 @@ impl Execution {
         let earlier = named(before, name);
         self.memory.triggers.retain(|entry| entry.name != name);
         self.memory.triggers.extend(earlier.clone());
-        self.entries.restore(name, earlier);
+        self.outcome.entries.restore(name, earlier);
     }
 
     /// Writes the orders of a step down before it is sent. Answers with the memory that they change.
@@ -391,21 +348,21 @@ impl Execution {
         if step.triggers.is_empty() {
             return Ok(before);
         }
-        let untouched = self.entries.clone();
+        let untouched = self.outcome.entries.clone();
         for entry in &step.triggers {
             self.remember(entry.clone());
         }
-        let Err(unwritten) = status.write(&self.entries).await else { return Ok(before) };
-        // Perhaps not written, so not ours to take back: somebody else may have begun the same order.
-        self.entries = untouched;
+        let Err(unwritten) = status.write(&self.outcome.entries).await else { return Ok(before) };
+        // Perhaps not written, so not ours to take back: another process may have begun the same order.
+        self.outcome.entries = untouched;
         if matches!(unwritten, Unwritten::Failed(_)) {
             let unsent = step.triggers.iter();
-            self.unsent = unsent
+            self.outcome.unsent = unsent
                 .map(|entry| Unsent { order: entry.clone(), earlier: named(&before, &entry.name) })
                 .collect();
         }
         self.memory.triggers = before;
-        Err(self.ended_by(unwritten))
+        Err(End::by(unwritten, self.outcome.requests))
     }
 
     /// Writes the end of the step's orders down, onto a changed object too.
@@ -413,16 +370,22 @@ impl Execution {
         if step.triggers.is_empty() {
             return Ok(());
         }
-        status.insist(&self.entries).await.map_err(|unwritten| self.ended_by(unwritten))
+        status
+            .insist(&self.outcome.entries)
+            .await
+            .map_err(|unwritten| End::by(unwritten, self.outcome.requests))
     }
 
     fn accept(&mut self, step: &Step, user: User) {
         self.progress.accept(step);
         if step.body.has_password() {
-            note(&mut self.sent, PASSWORD.to_owned());
+            note(&mut self.outcome.sent, PASSWORD.to_owned());
         }
         for change in &step.changes {
-            note(if change.clears { &mut self.cleared } else { &mut self.sent }, change.field());
+            note(
+                if change.clears { &mut self.outcome.cleared } else { &mut self.outcome.sent },
+                change.field(),
+            );
         }
         self.user = user;
     }
@@ -432,14 +395,10 @@ impl Execution {
         let Error { failure, blame, .. } = error;
         let fields = self.progress.reject(step, &blame);
         if !fields.is_empty() {
-            self.refusals.push(Refusal { fields, failure: failure.clone() });
+            self.outcome.refusals.push(Refusal { fields, failure: failure.clone() });
         }
         failure
     }
-}
-
-fn is_unknown(answer: &Result<User, Error>) -> bool {
-    answer.as_ref().is_err_and(|error| error.effect == Effect::Unknown)
 }
 
 fn named(memory: &[Trigger], name: &str) -> Option<Trigger> {
@@ -449,5 +408,51 @@ fn named(memory: &[Trigger], name: &str) -> Option<Trigger> {
 fn note(fields: &mut Vec<String>, field: String) {
     if !fields.contains(&field) {
         fields.push(field);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::reason::Reason;
+    use std::collections::BTreeSet;
+
+    fn failure(reason: Reason) -> Failure {
+        Failure::new(reason, "because")
+    }
+
+    #[test]
+    fn a_pass_begins_again_only_where_nothing_was_sent() {
+        for (unwritten, requests, extent) in [
+            (Unwritten::Conflict, 0, Extent::Anew),
+            (Unwritten::Gone, 0, Extent::Anew),
+            (Unwritten::Conflict, 1, Extent::Interrupted),
+            (Unwritten::Gone, 1, Extent::Interrupted),
+            (Unwritten::Failed(failure(Reason::CrdOutdated)), 1, Extent::Whole),
+        ] {
+            let is_failure = matches!(unwritten, Unwritten::Failed(_));
+            let mut outcome = Outcome::default();
+            End::by(unwritten, requests).tell(&mut outcome);
+            assert_eq!((outcome.extent, outcome.failure.is_some()), (extent, is_failure));
+        }
+    }
+
+    #[test]
+    fn a_failed_call_tells_how_long_auth0_asks_to_wait() {
+        let (mut outcome, mut error) = (Outcome::default(), Error::from(failure(Reason::RateLimited)));
+        error.retry_after = Some(Duration::from_secs(7));
+        End::Failed(error).tell(&mut outcome);
+        assert_eq!(outcome.retry_after, Some(Duration::from_secs(7)));
+        assert_eq!(outcome.failure, Some(failure(Reason::RateLimited)));
+    }
+
+    #[test]
+    fn a_search_that_goes_on_is_told_until_it_has_found_a_field() {
+        let refusal = Refusal { fields: BTreeSet::new(), failure: failure(Reason::InvalidRequest) };
+        for (refusals, is_told) in [(Vec::new(), true), (vec![refusal], false)] {
+            let mut outcome = Outcome { refusals, ..Outcome::default() };
+            End::Unfinished(failure(Reason::InvalidRequest)).tell(&mut outcome);
+            assert_eq!((outcome.extent, outcome.failure.is_some()), (Extent::Unfinished, is_told));
+        }
     }
 }

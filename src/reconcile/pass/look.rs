@@ -4,19 +4,17 @@ use crate::api::reason::{Failure, Reason};
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode, conditions};
 use crate::auth0::{self, Effect};
 use crate::plan::intents::{Entries, Unsent};
-use crate::plan::{Desired, Memory, Progress, Step};
+use crate::plan::{Desired, Memory, Step};
 use crate::queue::dispatch::Permit;
-use crate::reconcile::object::fingerprint::Fingerprint;
 use crate::reconcile::object::schedule;
-use crate::reconcile::pass::execute::{
-    Auth0, End, Execution, Pass, Status as _, Unwritten, execute, preview,
-};
+use crate::reconcile::object::why::Why;
+use crate::reconcile::pass::execute::{Auth0, End, Pass, Status as _, Unwritten, execute, preview};
 use crate::reconcile::pass::status_writer::StatusWriter;
 use crate::reconcile::pass::{ANEW, Updates, password};
 use crate::reconcile::resource::Agenda;
 use crate::reconcile::resource::record::Record;
 use crate::reconcile::resource::references::References;
-use crate::reconcile::resource::why::{self, Why};
+use crate::reconcile::resource::why;
 use crate::reconcile::status::conclude::problem;
 use crate::reconcile::status::outcome::{Extent, Outcome};
 use crate::reconcile::tenant::directory::Tenant;
@@ -38,6 +36,22 @@ struct Prepared {
     before: Auth0UserUpdateStatus,
     /// Why no null may be acted on.
     refusal: Option<Failure>,
+}
+
+impl Prepared {
+    /// What the look came to before it began.
+    fn outcome(&self, references: &References, forget_refusals: bool, agenda: &Agenda) -> Outcome {
+        let Self { object, record, .. } = self;
+        Outcome {
+            generation: record.generation,
+            output: object.spec.output,
+            request: object.unhandled_request().cloned(),
+            mode: object.mode(),
+            forget_refusals,
+            password_pending: why::password_changed(record, &references.secret, agenda),
+            ..Outcome::default()
+        }
+    }
 }
 
 impl Updates {
@@ -63,28 +77,22 @@ impl Updates {
         if forget_refusals {
             agenda.forget_refusals();
         }
-        let Prepared { object, record, .. } = &prepared;
-        let outcome = Outcome {
-            generation: record.generation,
-            output: object.spec.output,
-            request: object.unhandled_request().cloned(),
-            mode: object.mode(),
-            forget_refusals,
-            password_pending: why::password_changed(record, &references.secret, agenda),
-            ..Outcome::default()
-        };
+        let mut outcome = prepared.outcome(references, forget_refusals, agenda);
+        let Prepared { object, why, before, .. } = &prepared;
         let started = Instant::now();
-        let looked = match &prepared.refusal {
-            Some(failure) => Looked::refused(outcome, failure.clone()),
-            None => self.observe_and_execute(object, references, outcome, agenda, writer, permit).await,
+        let ended = match &prepared.refusal {
+            Some(failure) => Err(failure.clone().into()),
+            None => self.observe_and_execute(object, references, &mut outcome, agenda, writer, permit).await,
         };
-        let metrics = &self.probes.metrics;
-        report(object, prepared.why, &prepared.before, &looked.outcome, started.elapsed(), metrics);
-        if looked.anew {
+        if let Err(end) = ended {
+            end.tell(&mut outcome);
+        }
+        report(object, *why, before, &outcome, started.elapsed(), &self.probes.metrics);
+        if outcome.extent == Extent::Anew {
             self.note(writer);
             return Some(ANEW);
         }
-        self.finish(&prepared, looked, started, references, agenda, writer).await;
+        self.finish(&prepared, outcome, started, references, agenda, writer).await;
         None
     }
 
@@ -143,23 +151,24 @@ impl Updates {
     async fn finish(
         &self,
         Prepared { object, before, .. }: &Prepared,
-        mut looked: Looked,
+        mut outcome: Outcome,
         started: Instant,
         references: &References,
         agenda: &mut Agenda,
         writer: &mut StatusWriter,
     ) {
-        agenda.own(&looked.outcome.entries);
+        agenda.own(&outcome.entries);
         let resync = schedule::resync_or_default(&object.spec);
-        let extent = looked.outcome.extent;
+        let extent = outcome.extent;
         if extent != Extent::Interrupted {
-            agenda.look_again(&mut looked.outcome, before, started, looked.retry_after, resync);
+            let asked = outcome.retry_after;
+            agenda.look_again(&mut outcome, before, started, asked, resync);
         }
         if extent != Extent::Whole {
             agenda.due = Some(Instant::now() + ANEW);
         }
-        let published = self.publish(writer, Some(&looked.outcome)).await;
-        agenda.keep_unwritten(&published, &looked.outcome.entries);
+        let published = self.publish(writer, Some(&outcome)).await;
+        agenda.keep_unwritten(&published, &outcome.entries);
         self.note(writer);
         if extent == Extent::Interrupted {
             // The next look judges the rest, so nothing is noted as judged.
@@ -171,23 +180,21 @@ impl Updates {
         }
         agenda.unpublished = 0;
         agenda.told_unwritable = false;
-        agenda.take_note(object, references, looked.contest.unwrap_or(references.contest.fingerprint));
-        agenda.try_again(&writer.status(), &looked.outcome, resync);
+        agenda.take_note(object, references, outcome.contest.unwrap_or(references.contest.fingerprint));
+        agenda.try_again(&writer.status(), &outcome, resync);
     }
 
+    /// Observes the user, then sends what is needed, or tells what would be.
     async fn observe_and_execute(
         &self,
         object: &Auth0UserUpdate,
         references: &References,
-        mut outcome: Outcome,
+        outcome: &mut Outcome,
         agenda: &mut Agenda,
         writer: &mut StatusWriter,
         permit: &Permit,
-    ) -> Looked {
-        let (desired, tenant, auth0) = match self.dependencies(object, references).await {
-            Ok(dependencies) => dependencies,
-            Err(failure) => return Looked::refused(outcome, failure),
-        };
+    ) -> Result<(), End> {
+        let (desired, tenant, auth0) = self.dependencies(object, references).await?;
         outcome.ignored = Some(desired.ignored.clone());
         let uid = object.uid().unwrap_or_default();
         let correlation_id = format!("{uid}/{}", outcome.generation);
@@ -200,48 +207,37 @@ impl Updates {
                 if may_block_unread(object, &desired, &error)
                     && !self.conflicts.contest(&uid, &tenant.host).contested =>
             {
-                match block_unread(&host, writer, error, &mut outcome).await {
-                    Ok(user) => user,
-                    Err(unread) => return unread.looked(outcome),
-                }
+                block_unread(&host, writer, error, outcome).await?
             }
-            Err(error) => return Looked::failed(outcome, error),
+            Err(error) => return Err(End::Failed(error)),
         };
-        if let Err(unwritten) = undo_unsent(&user, agenda, writer).await {
-            return Looked::unwritten(outcome, unwritten);
-        }
-        let memory = Memory {
-            siblings: self.conflicts.siblings(&uid, &tenant.host),
-            ..recall(writer, object, &outcome, agenda)
-        };
+        undo_unsent(&user, agenda, writer).await.map_err(|unwritten| End::by(unwritten, outcome.requests))?;
+        let siblings = self.conflicts.siblings(&uid, &tenant.host);
+        let memory = Memory { siblings, ..recall(writer, object, outcome, agenda) };
         let password =
             password::observe(object, &desired, &references.secret, &memory, &user, &self.secrets, &self.key)
                 .await;
         let pass =
             Pass { desired: &desired, password: &password, key: &self.key, host: &tenant.host, user_id };
         // Taken with the judgement: what comes and goes before it must not be noted as judged.
-        let contest = Some(self.conflicts.contest(&uid, &tenant.host).fingerprint);
+        outcome.contest = Some(self.conflicts.contest(&uid, &tenant.host).fingerprint);
         if let Err(failure) = self.judge(object, &pass, &user, &memory, agenda) {
-            let refused = Looked::refused(Outcome { user: Some(user), ..outcome }, failure);
-            return Looked { contest, ..refused };
+            outcome.user = Some(user);
+            return Err(failure.into());
         }
-        let execution = if outcome.mode == Mode::Observe {
-            let (execution, fields) = preview(&pass, user, memory);
-            outcome.plan = matches!(execution.end, End::Complete).then_some(fields);
-            execution
-        } else {
-            let doubt = agenda.unfinished().doubt.clone();
-            let sent = outcome.sent.iter().cloned().collect();
-            let progress = Progress { sent, doubt, ..Progress::default() };
-            let mut execution = execute(&pass, &host, writer, user, memory, progress).await;
-            agenda.unfinished().unsent = std::mem::take(&mut execution.unsent);
-            agenda.unfinished().doubt = std::mem::take(&mut execution.progress.doubt);
-            execution
-        };
-        outcome.password_pending &= !execution.password_is_settled();
-        outcome.profile_kilobytes =
-            (outcome.mode == Mode::Apply && fills_profile(&desired)).then(|| execution.user.kilobytes());
-        Looked { contest, ..Looked::executed(outcome, execution, tenant) }
+        match outcome.mode {
+            Mode::Observe => preview(&pass, user, memory, outcome),
+            Mode::Apply => {
+                outcome.doubt.clone_from(&agenda.unfinished().doubt);
+                execute(&pass, &host, writer, user, memory, outcome).await;
+                agenda.unfinished().unsent = std::mem::take(&mut outcome.unsent);
+                agenda.unfinished().doubt = std::mem::take(&mut outcome.doubt);
+                let user = outcome.user.as_ref().filter(|_| fills_profile(&desired));
+                outcome.profile_kilobytes = user.map(User::kilobytes);
+            }
+        }
+        outcome.failure = outcome.failure.take().map(|failure| with_choices(failure, tenant));
+        Ok(())
     }
 
     /// Judges a resource beside the others of its user. A target that the user does not have is the plan's to refuse.
@@ -306,54 +302,6 @@ impl Auth0 for Permitted<'_> {
     }
 }
 
-/// What a look came to.
-struct Looked {
-    outcome: Outcome,
-    retry_after: Option<Duration>,
-    anew: bool,
-    /// The fingerprint of the contest that it was judged by.
-    contest: Option<Fingerprint>,
-}
-
-impl Looked {
-    fn refused(outcome: Outcome, failure: Failure) -> Self {
-        Self {
-            outcome: Outcome { failure: Some(failure), ..outcome },
-            retry_after: None,
-            anew: false,
-            contest: None,
-        }
-    }
-
-    /// Ended before anything was sent, because of what the API server said.
-    fn unwritten(outcome: Outcome, unwritten: Unwritten) -> Self {
-        match unwritten {
-            Unwritten::Failed(failure) => Self::refused(outcome, failure),
-            Unwritten::Conflict | Unwritten::Gone => {
-                let anew = outcome.requests == 0;
-                let extent = if anew { Extent::Whole } else { Extent::Interrupted };
-                Self { outcome: Outcome { extent, ..outcome }, retry_after: None, anew, contest: None }
-            }
-        }
-    }
-
-    fn failed(outcome: Outcome, error: auth0::Error) -> Self {
-        let outcome = Outcome { failure: Some(error.failure), ..outcome };
-        Self { outcome, retry_after: error.retry_after, anew: false, contest: None }
-    }
-
-    fn executed(outcome: Outcome, execution: Execution, tenant: &Tenant) -> Self {
-        let anew = matches!(execution.end, End::Anew) && outcome.requests == 0;
-        let retry_after = match &execution.end {
-            End::Failed(error) => error.retry_after,
-            End::Complete | End::Anew | End::Interrupted | End::Unfinished(_) => None,
-        };
-        let mut outcome = execution.outcome(outcome);
-        outcome.failure = outcome.failure.map(|failure| with_choices(failure, tenant));
-        Self { outcome, retry_after, anew, contest: None }
-    }
-}
-
 /// Whether a user that cannot be read for now is blocked all the same: the spec asks for it, and it was not done yet.
 fn may_block_unread(object: &Auth0UserUpdate, desired: &Desired, error: &auth0::Error) -> bool {
     error.failure.reason == Reason::Auth0Unavailable
@@ -362,31 +310,16 @@ fn may_block_unread(object: &Auth0UserUpdate, desired: &Desired, error: &auth0::
         && !object.is_applied()
 }
 
-/// Why a user was neither read nor blocked.
-enum Unread {
-    Failed(auth0::Error),
-    Unwritten(Unwritten),
-}
-
-impl Unread {
-    fn looked(self, outcome: Outcome) -> Looked {
-        match self {
-            Self::Failed(error) => Looked::failed(outcome, error),
-            Self::Unwritten(unwritten) => Looked::unwritten(outcome, unwritten),
-        }
-    }
-}
-
 /// Blocks a user that could not be read because of this error. Auth0's answer is the user as it would have been read.
 async fn block_unread(
     host: &Permitted<'_>,
     writer: &mut StatusWriter,
     error: auth0::Error,
     outcome: &mut Outcome,
-) -> Result<User, Unread> {
+) -> Result<User, End> {
     let block = Step::block();
-    host.turn().await.map_err(Unread::Failed)?;
-    writer.confirm().await.map_err(Unread::Unwritten)?;
+    host.turn().await.map_err(End::Failed)?;
+    writer.confirm().await.map_err(|unwritten| End::by(unwritten, outcome.requests))?;
     match host.patch(&block.body, false).await {
         Ok(user) => {
             (outcome.sent, outcome.requests) = (block.fields.into_keys().collect(), 1);
@@ -395,7 +328,7 @@ async fn block_unread(
         Err(second) => {
             // Auth0 may still block the user.
             outcome.gave_up = (second.effect == Effect::Unknown).then(Instant::now);
-            Err(Unread::Failed(error))
+            Err(End::Failed(error))
         }
     }
 }
@@ -450,7 +383,7 @@ fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, ag
     }
 }
 
-/// Tells log and metrics what a look came to; of what the resource shows already, only whoever asks for it.
+/// Tells log and metrics what a check came to; what the resource shows already is logged at debug level only.
 fn report(
     object: &Auth0UserUpdate,
     why: Why,

@@ -2,6 +2,8 @@
 
 pub mod conflicts;
 pub mod execute;
+#[cfg(test)]
+pub mod fixtures;
 mod look;
 mod password;
 mod publish;
@@ -340,5 +342,111 @@ impl Updates {
     async fn read(&self, key: &Key, uid: &str, nulls: Arc<Mutex<Nulls>>) -> Result<StatusWriter, Unwritten> {
         let api = Api::namespaced(self.client.clone(), key.namespace());
         StatusWriter::read(api, key.name(), uid, nulls, Arc::clone(&self.resources)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::PAUSED_ANNOTATION;
+    use crate::cluster::fixtures::Requests;
+    use crate::reconcile::pass::fixtures::{cluster, said};
+    use crate::reconcile::resource::fixtures::{object, ready};
+    use kube::ResourceExt as _;
+    use serde_json::json;
+
+    /// Runs the pass that the queue starts now; `None` where it starts none.
+    async fn pass(updates: &Arc<Updates>) -> Option<()> {
+        let key = updates.queue.next().now_or_never()?;
+        let permit = updates.queue.permit(&key).unwrap();
+        updates.pass(&key, permit).await;
+        Some(())
+    }
+
+    /// What the first pass of an object says of Ready, and whether another one begins at once.
+    async fn first(object: &Auth0UserUpdate) -> (Option<(String, String)>, bool, Requests) {
+        let (updates, requests) = cluster([], object);
+        let key = updates.see(object);
+        updates.consider(&key);
+        assert!(pass(&updates).await.is_some());
+        let written = requests.take_statuses();
+        let ready = written.first().and_then(|written| said(written, "Ready"));
+        let ready = ready.map(|(status, reason)| (status.to_owned(), reason.to_owned()));
+        (ready, pass(&updates).await.is_some(), requests)
+    }
+
+    fn words(status: &str, reason: &str) -> Option<(String, String)> {
+        Some((status.to_owned(), reason.to_owned()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_resource_without_its_tenant_says_so_and_waits() {
+        let (ready, goes_on, requests) = first(&object(&json!({"name": "A"}), &json!({}))).await;
+        assert_eq!((ready, goes_on), (words("False", "TenantNotFound"), false));
+        assert_eq!(requests.take_events(), ["TenantNotFound"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_resource_says_so_once() {
+        let mut object = object(&json!({"name": "A"}), &json!({}));
+        object.annotations_mut().insert(PAUSED_ANNOTATION.to_owned(), "true".to_owned());
+        let (ready, goes_on, _) = first(&object).await;
+        assert_eq!((ready, goes_on), (words("Unknown", "Paused"), false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_resource_that_is_being_deleted_or_gone_has_no_pass() {
+        let mut deleted = object(&json!({"name": "A"}), &json!({}));
+        deleted.metadata.deletion_timestamp = serde_json::from_value(json!("2024-01-01T00:00:00Z")).unwrap();
+        let (updates, _) = cluster([], &deleted);
+        let key = updates.see(&deleted);
+        updates.consider(&key);
+        assert_eq!(pass(&updates).await, None);
+        updates.resources.forget(&key);
+        updates.consider(&key);
+        assert_eq!(pass(&updates).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_pass_begins_before_the_lists_of_its_namespace_came() {
+        let object = object(&json!({"name": "A"}), &json!({}));
+        let (updates, _) = cluster([], &object);
+        let updates = Updates { synced: Synced::default(), ..Arc::try_unwrap(updates).ok().unwrap() };
+        let updates = Arc::new(updates);
+        let key = updates.see(&object);
+        updates.consider(&key);
+        assert_eq!(pass(&updates).await, None);
+        updates.synced.set(Some("n"));
+        updates.consider(&key);
+        assert_eq!(pass(&updates).await, Some(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_during_a_pass_is_considered_at_its_end() {
+        let object = object(&json!({"name": "A"}), &ready(2, "False", "TenantNotFound"));
+        let (updates, _) = cluster([], &object);
+        let key = updates.see(&object);
+        updates.consider(&key);
+        let started = updates.queue.next().now_or_never().unwrap();
+        let permit = updates.queue.permit(&started).unwrap();
+        let mut pass_ = Box::pin(updates.pass(&key, permit));
+        assert!(pass_.as_mut().now_or_never().is_none(), "it waits for the API server");
+        let mut edited = object.clone();
+        (edited.metadata.generation, edited.metadata.resource_version) = (Some(3), Some("9".to_owned()));
+        updates.consider(&updates.see(&edited));
+        assert!(updates.queue.next().now_or_never().is_none(), "never two of one resource");
+        pass_.await;
+        assert_eq!(pass(&updates).await, Some(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_defect_is_told_and_comes_back_later() {
+        let object = object(&json!({"name": "A"}), &json!({}));
+        let (updates, requests) = cluster([], &object);
+        let key = updates.see(&object);
+        let mut agenda = updates.resources.begin(&key).unwrap().agenda;
+        let wait = updates.panicked(&key, "u", &mut agenda, Instant::now()).await;
+        assert!(wait.unwrap() >= Duration::from_secs(1));
+        assert_eq!(said(&requests.take_statuses()[0], "Ready"), Some(("False", "InternalError")));
     }
 }

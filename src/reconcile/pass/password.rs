@@ -125,3 +125,102 @@ pub async fn compare(
         Rewritten::Unclear
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::fixtures::api_server;
+    use crate::reconcile::resource::fixtures::{object, ready, version};
+    use base64::Engine as _;
+    use base64::prelude::BASE64_STANDARD;
+    use serde_json::json;
+    use tokio::sync::mpsc::unbounded_channel;
+
+    /// A cluster whose only Secret `s` has these bytes under the key `k`.
+    fn secrets(bytes: &'static [u8]) -> Secrets {
+        let (client, _) = api_server(move |_, path, _| {
+            let data = json!({"k": BASE64_STANDARD.encode(bytes)});
+            let secret = json!({"metadata": {"name": "s", "uid": "s", "resourceVersion": "2"}, "data": data});
+            if path.ends_with("/secrets/s") { Ok(secret) } else { Err(404) }
+        });
+        Secrets::new(client, "a grant", unbounded_channel().0)
+    }
+
+    fn reference(name: &str, key: &str) -> SecretKeyRef {
+        serde_json::from_value(json!({"name": name, "key": key})).unwrap()
+    }
+
+    #[tokio::test]
+    async fn one_line_end_is_none_of_the_password() {
+        for (bytes, expected) in [
+            (&b"secret"[..], "secret"),
+            (b"secret\n", "secret"),
+            (b"secret\r\n", "secret"),
+            (b"secret\n\n", "secret\n"),
+            (b" secret\r", " secret\r"),
+        ] {
+            let (password, _) = read("n", &reference("s", "k"), &secrets(bytes)).await.unwrap();
+            assert_eq!(password.expose_secret(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_secret_without_a_usable_password_says_what_is_wrong() {
+        for (bytes, name, key, reason) in [
+            (&b"secret"[..], "gone", "k", Reason::SecretNotFound),
+            (b"secret", "s", "other", Reason::SecretKeyMissing),
+            (b"\n", "s", "k", Reason::InvalidRequest),
+            (b"\xff", "s", "k", Reason::InvalidRequest),
+        ] {
+            let failure = read("n", &reference(name, key), &secrets(bytes)).await.err().unwrap();
+            assert_eq!(failure.reason, reason);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_was_written_again_is_compared_with_what_auth0_took() {
+        let key = TriggerKey::new([7; 32]);
+        let (host, identity) = ("example.auth0.com", "auth0|a");
+        let digest = key.digest(&[host, "auth0|a", identity, "secret"]);
+        for (bytes, state, ready_, key_id, expected) in [
+            (&b"secret"[..], "Sent", "True", key.id(), Rewritten::Judged),
+            (b"other", "Sent", "True", key.id(), Rewritten::Another),
+            (b"secret", "Refused", "False", key.id(), Rewritten::Judged),
+            // What the Secret held may be what keeps it from being Ready.
+            (b"secret", "Sent", "False", key.id(), Rewritten::Unclear),
+            (b"secret", "Sending", "True", key.id(), Rewritten::Unclear),
+            (b"secret", "Sent", "True", "another", Rewritten::Unclear),
+            (b"\n", "Sent", "True", key.id(), Rewritten::Unclear),
+        ] {
+            let mut status = ready(2, ready_, "Applied");
+            status["triggers"] = json!([{"name": Attribute::Password.spec_name(), "state": state, "digest": digest, "keyId": key_id}]);
+            let mut fields = json!({"passwordSecretRef": {"name": "s", "key": "k"}});
+            let declared = object(&fields, &status);
+            let found = compare(&declared, &secrets(bytes), &key, host, identity).await;
+            assert_eq!(found, expected, "{state} {ready_}");
+            fields = json!({});
+            let found = compare(&object(&fields, &status), &secrets(bytes), &key, host, identity).await;
+            assert_eq!(found, Rewritten::Unclear, "none is declared");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_password_is_held_for_as_long_as_its_secret_is_not_known() {
+        let declared = object(&json!({"passwordSecretRef": {"name": "s", "key": "k"}}), &json!({}));
+        let desired = Desired::declared(&declared.spec, None, &[]);
+        let user = User::from(json!({"user_id": "auth0|a"}).as_object().unwrap().clone());
+        let (key, memory, secrets) = (TriggerKey::new([7; 32]), Memory::default(), secrets(b"secret"));
+        let gone = SecretState::Unavailable(missing("s"));
+        for state in [SecretState::Pending, SecretState::Unwatched, gone] {
+            let found = observe(&declared, &desired, &state, &memory, &user, &secrets, &key).await;
+            assert!(matches!(found, Password::Held(failure) if failure == missing("s")), "{state:?}");
+        }
+        let at = SecretState::At(version("1"));
+        let found = observe(&declared, &desired, &at, &memory, &user, &secrets, &key).await;
+        // With the version that was read.
+        assert!(matches!(found, Password::Read(_, version) if version.resource_version == "2"));
+        let undeclared = Desired::default();
+        let found = observe(&declared, &undeclared, &at, &memory, &user, &secrets, &key).await;
+        assert!(matches!(found, Password::Undeclared));
+    }
+}

@@ -1,7 +1,7 @@
 //! Status writes: always on the version that they were computed from.
 //!
 //! Neither a stale cache, nor a second operator, nor a new object of the same name can therefore make an
-//! order go out twice: whoever writes second is told so before it sends.
+//! order go out twice: of two writers, the second is told so before it sends.
 
 use crate::api::reason::{Failure, Reason};
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus};

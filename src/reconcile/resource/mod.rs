@@ -1,7 +1,7 @@
 //! What this process remembers of each resource between passes.
 
 #[cfg(test)]
-mod fixtures;
+pub mod fixtures;
 pub mod kubectl_migration;
 pub mod next;
 pub mod record;

@@ -85,7 +85,7 @@ pub fn too_large(kilobytes: i64) -> String {
     )
 }
 
-/// Refusals of this pass, with the time of the first one, and those that were not tried again.
+/// Refusals of this pass, with the time of the first one, and those that were not retried.
 fn refused_fields(previous: &Auth0UserUpdateStatus, outcome: &Outcome, now: Timestamp) -> Vec<RefusedField> {
     let before = if outcome.forget_refusals { &[][..] } else { &previous.refused_fields };
     if outcome.user.is_none() {

@@ -6,14 +6,15 @@
 use crate::api::conditions::READY;
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus};
 use crate::plan::{dropped_nulls, is_of_absent_map, remembered_nulls};
+use crate::reconcile::status::fit;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use std::collections::BTreeSet;
 
 const BEGINNING: &str = "kubectl apply dropped ";
 /// Where it was not kubectl, or where kubectl does not say so.
 const OTHER_BEGINNING: &str = "nulls were dropped from ";
-/// More names than these make a message no clearer.
-const MOST_NAMES: usize = 10;
+/// The names in one sentence of it, in bytes: a condition's message may be 32 KiB long.
+const LONGEST_NAMES: usize = 512;
 
 /// The note in a message.
 #[must_use]
@@ -125,11 +126,8 @@ fn noted(message: &str, object: &Auth0UserUpdate, remembered: &[String]) -> Stri
 }
 
 fn names(fields: &[String]) -> Option<String> {
-    let named = fields.get(..MOST_NAMES).unwrap_or(fields).join(", ");
-    match fields.len().saturating_sub(MOST_NAMES) {
-        0 => (!fields.is_empty()).then_some(named),
-        more => Some(format!("{named} and {more} more")),
-    }
+    let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
+    (!fields.is_empty()).then(|| fit::list(&fields, LONGEST_NAMES))
 }
 
 #[cfg(test)]
@@ -208,6 +206,16 @@ mod tests {
             nulls.see(&version(generation, &map, &[]), true);
         }
         assert_eq!(nulls.names, ["userMetadata.plan"]);
+    }
+
+    #[test]
+    fn names_of_any_number_and_length_leave_the_message_room() {
+        let fields: Vec<String> = (0..100).map(|number| format!("userMetadata.key{number:02}")).collect();
+        let told = names(&fields).unwrap();
+        assert!(told.len() < 600 && told.ends_with(" more"), "{told}");
+        assert_eq!(names(&["k".repeat(100_000)]).unwrap(), "1 with long names");
+        assert_eq!(names(&fields[..2]).unwrap(), "userMetadata.key00, userMetadata.key01");
+        assert_eq!(names(&[]), None);
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use crate::api::reason::Failure;
 use crate::api::{IgnoredField, Mode, NotPersisted, Output};
 use crate::plan::Hold;
-use crate::plan::intents::Entries;
+use crate::plan::intents::{Entries, Unsent};
 use crate::user::User;
 use std::collections::BTreeSet;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Fields that Auth0 rejected for good.
@@ -27,6 +28,8 @@ pub enum Extent {
     Unfinished,
     /// The object was changed meanwhile: only what was sent is told, the next pass judges the rest.
     Interrupted,
+    /// The object was changed before anything was sent: nothing is told, and the pass begins again.
+    Anew,
 }
 
 /// What one pass came to.
@@ -41,6 +44,8 @@ pub struct Outcome {
     pub user: Option<User>,
     /// Why the pass ended early.
     pub failure: Option<Failure>,
+    /// For how long Auth0 asks to wait.
+    pub retry_after: Option<Duration>,
     /// When a request of this pass was given up that Auth0 may still carry out.
     pub gave_up: Option<Instant>,
     /// How many passes in a row ended early, this one included.
@@ -63,6 +68,12 @@ pub struct Outcome {
     pub requests: u32,
     /// What changed in the memory of orders.
     pub entries: Entries,
+    /// Orders that may have been written down and were not sent.
+    pub unsent: Vec<Unsent>,
+    /// Fields of a rejected request that are not narrowed to the one at fault: those of the last pass, then of this one.
+    pub doubt: BTreeSet<String>,
+    /// The fingerprint of the other resources that it was judged beside.
+    pub contest: Option<u64>,
     /// Size of the user, where the spec declares metadata or a field of the profile.
     pub profile_kilobytes: Option<i64>,
     /// Values that Auth0 does not hold; `None` where nothing was judged.
@@ -84,5 +95,17 @@ impl Outcome {
     #[must_use]
     pub fn changed_auth0(&self) -> bool {
         !self.sent.is_empty() || !self.cleared.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_set_or_cleared_nothing_has_not_changed_auth0() {
+        assert!(!Outcome { requests: 3, ..Outcome::default() }.changed_auth0());
+        assert!(Outcome { sent: vec!["name".to_owned()], ..Outcome::default() }.changed_auth0());
+        assert!(Outcome { cleared: vec!["name".to_owned()], ..Outcome::default() }.changed_auth0());
     }
 }

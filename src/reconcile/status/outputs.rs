@@ -1,7 +1,7 @@
 //! The outputs of the card in status, as far as they fit. Pure.
 
-use crate::api::json::stored_size;
-use crate::api::{Auth0UserUpdateStatus, JsonMap, MOST_VALUES, Output, json};
+use crate::api::json::{is_within, stored_size};
+use crate::api::{Auth0UserUpdateStatus, JsonMap, MOST_VALUES, Output};
 use crate::user::User;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ const LARGEST_OUTPUT: usize = 128 * 1024;
 const LARGEST_OUTPUTS: usize = 512 * 1024;
 
 /// An output that is nested deeper is left out: parsers stop at 128 levels, and status adds three.
-const DEEPEST_OUTPUT: u32 = 64;
+const DEEPEST_OUTPUT: usize = 64;
 
 const RAW: &str = "rawOutput";
 const USER: &str = "user";
@@ -77,19 +77,10 @@ fn values(value: &Value) -> usize {
     }
 }
 
-/// Whether a value is nested no deeper, and nothing in it is left out. Goes no deeper itself.
-fn is_within(value: &Value, levels: u32) -> bool {
-    match value {
-        Value::Array(items) => levels > 0 && items.iter().all(|item| is_within(item, levels - 1)),
-        Value::Object(map) => levels > 0 && map.values().all(|item| is_within(item, levels - 1)),
-        Value::String(text) => !json::is_left_out(text),
-        Value::Null | Value::Bool(_) | Value::Number(_) => true,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::json;
     use serde_json::json;
 
     fn shown(user: Value, output: Output) -> Auth0UserUpdateStatus {

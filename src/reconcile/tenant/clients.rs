@@ -101,7 +101,7 @@ impl Clients {
         if let Some(known) = clients.get(&uid).filter(|known| known.is_for(tenant, secret)) {
             return Arc::clone(&known.client);
         }
-        // Whoever forgets does so after the tenant has left the directory.
+        // A client is forgotten after its tenant has left the directory.
         if self.tenants.has(tenant) {
             let known = Known {
                 namespace: tenant.namespace(),
@@ -216,34 +216,113 @@ fn trimmed(bytes: &[u8]) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::metrics::Metrics;
+    use crate::reconcile::tenant::fixtures::{clients, directory, tenant, tenant_with};
+    use k8s_openapi::ByteString;
     use k8s_openapi::api::core::v1::Secret;
-    use kube_runtime::reflector;
-    use kube_runtime::watcher::Event;
-    use serde_json::{from_value, json};
+    use serde_json::json;
 
-    fn tenant(uid: &str) -> serde_json::Value {
-        json!({
-            "apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0Tenant",
-            "metadata": {"name": "example", "namespace": "a", "uid": uid},
-            "spec": {"domain": "example.auth0.com", "credentialsSecretRef": {"name": "credentials"}},
-        })
+    /// A Secret with these keys, in a version.
+    fn content(version: &str, keys: &[(&str, &str)]) -> Content {
+        let data = keys.iter().map(|(key, text)| ((*key).to_owned(), ByteString(text.as_bytes().to_vec())));
+        let mut secret = Secret { data: Some(data.collect()), ..Secret::default() };
+        secret.metadata.resource_version = Some(version.to_owned());
+        Content::from(secret)
+    }
+
+    const GOOD: [(&str, &str); 2] = [("clientId", "id"), ("clientSecret", "secret")];
+
+    #[test]
+    fn only_the_client_of_a_tenant_that_is_there_is_kept_and_of_several_the_first() {
+        let there = tenant(1, &json!({}));
+        let mut before = there.clone();
+        before.metadata.uid = Some("before".to_owned());
+        let (clients, content) = (clients(directory([there.clone()])), content("1", &GOOD));
+        let made = |tenant| clients.with_credentials(tenant, &content).unwrap();
+        clients.keep(&before, &content.version, made(&before));
+        assert!(clients.known(&before, &content.version).is_none());
+        let (first, second) = (made(&there), made(&there));
+        let kept = clients.keep(&there, &content.version, Arc::clone(&first));
+        assert!(Arc::ptr_eq(&kept, &first));
+        assert!(Arc::ptr_eq(&clients.keep(&there, &content.version, second), &first));
+        assert!(Arc::ptr_eq(&made(&there), &first));
+        clients.forget("u");
+        assert!(clients.known(&there, &content.version).is_none());
     }
 
     #[test]
-    fn only_the_client_of_a_tenant_that_is_there_is_kept() {
-        let (store, mut writer) = reflector::store();
-        writer.apply_watcher_event(&Event::Apply(from_value(tenant("new")).unwrap()));
-        let http = Http::new(reqwest::Client::new(), Arc::<Metrics>::default());
-        let allowed = AllowedDomains::parse(&["*.auth0.com".to_owned()]).unwrap();
-        let clients = Clients::new(http, allowed, Directory::new([store]));
-        let secret = json!({"data": {"clientId": "aWQ=", "clientSecret": "c2VjcmV0"}});
-        let content = Content::from(from_value::<Secret>(secret).unwrap());
-        for (uid, is_kept) in [("old", false), ("new", true)] {
-            let tenant = from_value(tenant(uid)).unwrap();
-            let client = clients.with_credentials(&tenant, &content).unwrap();
-            clients.keep(&tenant, &content.version, client);
-            assert_eq!(clients.known(&tenant, &content.version).is_some(), is_kept, "{uid}");
+    fn another_version_or_custom_domain_needs_another_client() {
+        let there = tenant(1, &json!({}));
+        let clients = clients(directory([there.clone()]));
+        let [first, second] = ["1", "2"].map(|version| content(version, &GOOD));
+        let client = clients.with_credentials(&there, &first).unwrap();
+        clients.keep(&there, &first.version, client);
+        assert!(clients.known(&there, &second.version).is_none());
+        let custom = tenant_with("t", &json!({}), &json!({"customDomain": "login.example.com"}));
+        assert!(clients.known(&custom, &first.version).is_none());
+    }
+
+    #[test]
+    fn tenants_of_one_application_share_its_token_and_no_others_do() {
+        let (one, other) = (tenant(1, &json!({})), tenant_with("other", &json!({}), &json!({})));
+        let clients = clients(directory([]));
+        let made =
+            |tenant: &Auth0Tenant, content: &Content| clients.with_credentials(tenant, content).unwrap();
+        let first = made(&one, &content("1", &GOOD));
+        let share = |client: &auth0::Client| Arc::ptr_eq(client.tokens(), first.tokens());
+        assert!(share(&made(&other, &content("7", &GOOD))), "the same content in another Secret");
+        let elsewhere = tenant_with("elsewhere", &json!({}), &json!({"domain": "other.auth0.com"}));
+        assert!(!share(&made(&elsewhere, &content("1", &GOOD))));
+        assert!(!share(&made(&one, &content("1", &[("clientId", "id"), ("clientSecret", "another")]))));
+    }
+
+    #[test]
+    fn after_a_list_the_clients_of_its_namespace_that_are_not_in_it_are_dropped() {
+        let (there, content) = (tenant(1, &json!({})), content("1", &GOOD));
+        let none = HashSet::new();
+        for (namespace, listed, is_kept) in [
+            (Some("n"), &none, false),
+            (None, &none, false),
+            (Some("elsewhere"), &none, true),
+            (Some("n"), &HashSet::from(["u".to_owned()]), true),
+        ] {
+            let clients = clients(directory([there.clone()]));
+            let client = clients.with_credentials(&there, &content).unwrap();
+            clients.keep(&there, &content.version, client);
+            clients.retain(namespace, listed);
+            assert_eq!(clients.known(&there, &content.version).is_some(), is_kept, "{namespace:?}");
         }
+    }
+
+    #[test]
+    fn credentials_that_cannot_be_right_say_what_to_mend() {
+        let reason = |keys: &[(&str, &str)]| credentials(&content("1", keys), "example.auth0.com").err();
+        assert_eq!(reason(&[("clientId", " id\n"), ("clientSecret", "secret\n")]), None);
+        assert_eq!(reason(&[GOOD[0], GOOD[1], ("domain", "example.auth0.com\n")]), None);
+        for (keys, reason_, names) in [
+            (&[GOOD[1]][..], Reason::SecretKeyMissing, "lacks the key clientId"),
+            (&[GOOD[0]], Reason::SecretKeyMissing, "lacks the key clientSecret"),
+            (
+                &[GOOD[0], ("clientSecret", " ")],
+                Reason::AuthenticationFailed,
+                "clientSecret of the Secret is empty",
+            ),
+            (&[GOOD[0], GOOD[1], ("privateKey", "k")], Reason::AuthenticationFailed, "holds both"),
+            (&[GOOD[0], GOOD[1], ("domain", "other.auth0.com")], Reason::InvalidRequest, "another tenant"),
+        ] {
+            let failure = reason(keys).unwrap();
+            assert_eq!(failure.reason, reason_);
+            assert!(failure.message.contains(names), "{}", failure.message);
+        }
+    }
+
+    #[test]
+    fn a_domain_that_is_not_allowed_is_not_called_and_a_host_has_one_limiter() {
+        let clients = clients(directory([]));
+        let foreign = tenant_with("foreign", &json!({}), &json!({"domain": "example.com"}));
+        let refused = clients.with_credentials(&foreign, &content("1", &GOOD)).err().unwrap();
+        assert_eq!(refused.reason, Reason::TenantNotAllowed);
+        let client = clients.with_credentials(&tenant(1, &json!({})), &content("1", &GOOD)).unwrap();
+        assert!(Arc::ptr_eq(client.limiter(), &clients.limiter("example.auth0.com")));
+        assert!(!Arc::ptr_eq(client.limiter(), &clients.limiter("other.auth0.com")));
     }
 }

@@ -9,7 +9,7 @@ use crate::ownership::Named;
 use crate::reconcile::object::fingerprint::{Fingerprint, fingerprint};
 use kube::ResourceExt as _;
 use kube_runtime::reflector::{ObjectRef, Store};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A tenant that can be called.
@@ -56,7 +56,10 @@ impl Directory {
 
     /// The credentials of a tenant have another content than before.
     pub fn credentials_changed(&self, uid: &str) {
-        *self.changes.lock().unwrap_or_else(PoisonError::into_inner).entry(uid.to_owned()).or_default() += 1;
+        let there: HashSet<String> = self.of_each(|tenant| tenant.uid().unwrap_or_default()).collect();
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.retain(|known, _| there.contains(known));
+        *changes.entry(uid.to_owned()).or_default() += 1;
     }
 
     fn changes(&self, uid: &str) -> u64 {
@@ -64,11 +67,10 @@ impl Directory {
         changes.get(uid).copied().unwrap_or_default()
     }
 
-    /// All tenants that decode.
-    #[must_use]
-    pub fn readable(&self) -> Vec<Auth0Tenant> {
+    /// Something of each tenant that decodes.
+    pub fn of_each<T>(&self, take: impl Fn(&Auth0Tenant) -> T) -> impl Iterator<Item = T> {
         let objects = self.stores.iter().flat_map(Store::state);
-        objects.filter_map(|object| object.0.as_ref().ok().cloned()).collect()
+        objects.filter_map(move |object| object.0.as_ref().ok().map(&take))
     }
 
     /// Whether this very object is there.
@@ -79,7 +81,7 @@ impl Directory {
     }
 
     /// The rate for a host: the lowest that any of its tenant resources asks for. One whose credentials never worked
-    /// has no say, or anybody could slow down everybody.
+    /// does not count, or any namespace could slow down all others.
     #[must_use]
     pub fn rate(&self, host: &str) -> Rate {
         self.lowest_rate(host, None)
@@ -92,24 +94,13 @@ impl Directory {
     }
 
     fn lowest_rate(&self, host: &str, own: Option<Rate>) -> Rate {
-        let objects = self.stores.iter().flat_map(Store::state);
-        let rates = objects.filter_map(|object| {
-            let tenant =
-                object.0.as_ref().ok().filter(|tenant| tenant.spec.domain == host && is_proven(tenant))?;
-            Some(rate(tenant))
-        });
+        let counts = |tenant: &Auth0Tenant| tenant.spec.domain == host && is_proven(tenant);
+        let rates = self.of_each(|tenant| counts(tenant).then(|| rate(tenant))).flatten();
         rates.chain(own).reduce(Rate::lowest).unwrap_or_default()
     }
 
-    /// Whether a tenant resource is about this host.
-    #[must_use]
-    pub fn uses(&self, host: &str) -> bool {
-        let mut objects = self.stores.iter().flat_map(Store::state);
-        objects.any(|object| object.0.as_ref().is_ok_and(|tenant| tenant.spec.domain == host))
-    }
-
     /// Host of a tenant, with its port, for resources of the namespace `of`; `None` without its consent, and where
-    /// its credentials never worked: whoever has none claims nothing.
+    /// its credentials never worked: a tenant without them gives no claims.
     #[must_use]
     pub fn host(&self, (namespace, name): &Named, of: &str) -> Option<String> {
         let object = self.get(namespace, name)?;
@@ -123,51 +114,47 @@ impl Directory {
 /// # Errors
 /// `TenantNotAllowed`, `TenantNotFound`, `TenantNotReady`, or the tenant's own reason where it is stalled.
 pub fn resolve(tenants: &Directory, own: &str, (namespace, name): &Named) -> Result<Tenant, Failure> {
-    let object_name = name;
-    let (title, place) = if namespace == own {
-        (name.clone(), "this namespace".to_owned())
-    } else {
-        (
-            format!("{namespace}/{name}"),
-            format!("the namespace {namespace}, as far as the operator watches it"),
-        )
-    };
-    let name = &title;
-    let object = tenants.get(namespace, object_name).ok_or_else(|| {
-        Failure::new(Reason::TenantNotFound, format!("the Auth0Tenant {name} is not in {place}: create it"))
+    let is_own = namespace == own;
+    let title = if is_own { name.clone() } else { format!("{namespace}/{name}") };
+    let failure = |(reason, what)| Failure::new(reason, format!("the Auth0Tenant {title} {what}"));
+    let object = tenants.get(namespace, name).ok_or_else(|| {
+        let place = if is_own {
+            "this namespace".to_owned()
+        } else {
+            format!("the namespace {namespace}, as far as the operator watches it")
+        };
+        failure((Reason::TenantNotFound, format!("is not in {place}: create it")))
     })?;
-    let not_ready = |why: &str| {
-        Failure::new(Reason::TenantNotReady, format!("the Auth0Tenant {name} is not ready: {why}"))
-    };
+    let tenant = usable(&object, own).map_err(failure)?;
+    let uid = tenant.uid().unwrap_or_default();
+    let fingerprint =
+        fingerprint(&(tenants.changes(&uid), uid, &tenant.spec.domain, &tenant.spec.custom_domain));
+    Ok(Tenant { host: tenant.spec.domain.clone(), fingerprint, object: Arc::clone(&object) })
+}
+
+/// The tenant, or why resources of the namespace `own` cannot use it.
+fn usable<'a>(object: &'a Guarded<Auth0Tenant>, own: &str) -> Result<&'a Auth0Tenant, (Reason, String)> {
+    let not_ready = |why: &str| (Reason::TenantNotReady, format!("is not ready: {why}"));
     let tenant =
         object.0.as_ref().map_err(|_| not_ready("it cannot be read by this version of the operator"))?;
     if !tenant.allows(own) {
-        return Err(Failure::new(
-            Reason::TenantNotAllowed,
-            format!(
-                "the Auth0Tenant {name} does not allow this namespace: add {own} to its spec.allowedNamespaces"
-            ),
-        ));
+        let message = format!("does not allow this namespace: add {own} to its spec.allowedNamespaces");
+        return Err((Reason::TenantNotAllowed, message));
     }
     let status = tenant.status.as_ref().ok_or_else(|| not_ready("it was not visited yet"))?;
     let generation = tenant.metadata.generation.unwrap_or_default();
     if status.observed_generation != Some(generation) {
         return Err(not_ready("its last change was not visited yet"));
     }
-    if !conditions::is_ready(&status.conditions, generation) {
-        let reason = conditions::failing_reason(&status.conditions).unwrap_or(Reason::TenantNotReady);
-        let message = conditions::find(&status.conditions, READY).map_or("", |ready| ready.message.as_str());
-        return Err(match reason.standing() {
-            Standing::Stalled => {
-                Failure::new(reason, format!("the Auth0Tenant {name} is stalled: {message}"))
-            }
-            Standing::Ready | Standing::Reconciling | Standing::Held => not_ready(message),
-        });
+    if conditions::is_ready(&status.conditions, generation) {
+        return Ok(tenant);
     }
-    let uid = tenant.uid().unwrap_or_default();
-    let fingerprint =
-        fingerprint(&(tenants.changes(&uid), uid, &tenant.spec.domain, &tenant.spec.custom_domain));
-    Ok(Tenant { host: tenant.spec.domain.clone(), fingerprint, object: Arc::clone(&object) })
+    let reason = conditions::failing_reason(&status.conditions).unwrap_or(Reason::TenantNotReady);
+    let message = conditions::find(&status.conditions, READY).map_or("", |ready| ready.message.as_str());
+    Err(match reason.standing() {
+        Standing::Stalled => (reason, format!("is stalled: {message}")),
+        Standing::Ready | Standing::Reconciling | Standing::Held => not_ready(message),
+    })
 }
 
 /// Whether Auth0 has accepted the tenant's credentials once.
@@ -180,5 +167,114 @@ fn rate(tenant: &Auth0Tenant) -> Rate {
     Rate {
         per_minute: limit.and_then(|limit| limit.requests_per_minute).unwrap_or(default.per_minute),
         burst: limit.and_then(|limit| limit.burst).unwrap_or(default.burst),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::tenant::fixtures::{directory, failing, ready, tenant, tenant_with};
+    use serde_json::{Value, json};
+
+    /// Why a resource of a namespace cannot use the first generation of `n/t`, which has this status.
+    fn refused(own: &str, status: &Value) -> Failure {
+        let tenants = directory([tenant(1, status)]);
+        resolve(&tenants, own, &("n".to_owned(), "t".to_owned())).err().unwrap()
+    }
+
+    #[test]
+    fn a_tenant_that_cannot_be_used_is_named_with_the_reason() {
+        let gone = ("n".to_owned(), "gone".to_owned());
+        let tenants = directory([]);
+        for (own, message) in [
+            ("n", "the Auth0Tenant gone is not in this namespace: create it"),
+            (
+                "m",
+                "the Auth0Tenant n/gone is not in the namespace n, as far as the operator watches it: create it",
+            ),
+        ] {
+            let failure = resolve(&tenants, own, &gone).err().unwrap();
+            assert_eq!((failure.reason, failure.message.as_str()), (Reason::TenantNotFound, message));
+        }
+        let stalled = failing(1, "AuthenticationFailed", "no");
+        for (own, status, reason, message) in [
+            ("n", json!(null), Reason::TenantNotReady, "t is not ready: it was not visited yet"),
+            (
+                "n",
+                ready(0, "1"),
+                Reason::TenantNotReady,
+                "t is not ready: its last change was not visited yet",
+            ),
+            ("n", failing(1, "RateLimited", "wait"), Reason::TenantNotReady, "t is not ready: wait"),
+            ("n", stalled, Reason::AuthenticationFailed, "t is stalled: no"),
+            (
+                "m",
+                ready(1, "1"),
+                Reason::TenantNotAllowed,
+                "n/t does not allow this namespace: add m to its spec.allowedNamespaces",
+            ),
+        ] {
+            let failure = refused(own, &status);
+            let expected = (reason, format!("the Auth0Tenant {message}"));
+            assert_eq!((failure.reason, failure.message), expected);
+        }
+    }
+
+    #[test]
+    fn other_credentials_make_another_tenant_of_it_and_another_status_does_not() {
+        let tenants = directory([tenant(1, &ready(1, "1"))]);
+        let fingerprint = |tenants: &Directory| {
+            let found = resolve(tenants, "n", &("n".to_owned(), "t".to_owned())).unwrap();
+            assert_eq!(found.host, "example.auth0.com");
+            found.fingerprint
+        };
+        let first = fingerprint(&tenants);
+        assert_eq!(fingerprint(&directory([tenant(1, &ready(1, "2"))])), first);
+        tenants.credentials_changed("u");
+        let second = fingerprint(&tenants);
+        assert_ne!(second, first);
+        tenants.credentials_changed("gone");
+        assert_eq!(fingerprint(&tenants), second);
+        tenants.credentials_changed("u");
+        assert!(!tenants.changes.lock().unwrap().contains_key("gone"), "it is not there");
+    }
+
+    #[test]
+    fn of_one_host_the_lowest_rate_of_proven_credentials_counts() {
+        let with = |name: &str, status: &Value, domain: &str, per_minute: u32| {
+            let limit = json!({"requestsPerMinute": per_minute, "burst": 9});
+            tenant_with(name, status, &json!({"domain": domain, "rateLimit": limit}))
+        };
+        let (proven, host) = (ready(1, "1"), "example.auth0.com");
+        let tenants = directory([
+            with("a", &proven, host, 100),
+            with("b", &proven, host, 50),
+            with("unproven", &json!({}), host, 1),
+            with("other", &proven, "other.auth0.com", 2),
+        ]);
+        assert_eq!(tenants.rate(host).per_minute, 50);
+        assert_eq!(tenants.rate_with(&with("unproven", &json!({}), host, 1)).per_minute, 1);
+        assert_eq!(tenants.rate("elsewhere.auth0.com"), Rate::default());
+    }
+
+    #[test]
+    fn a_tenant_gives_claims_to_namespaces_with_its_consent_once_its_credentials_worked() {
+        let own = ("n".to_owned(), "t".to_owned());
+        for (status, of, host) in [
+            (ready(1, "1"), "n", Some("example.auth0.com")),
+            (ready(1, "1"), "m", None),
+            (json!({}), "n", None),
+        ] {
+            assert_eq!(directory([tenant(1, &status)]).host(&own, of).as_deref(), host);
+        }
+    }
+
+    #[test]
+    fn a_tenant_that_was_made_again_is_another_one() {
+        let tenants = directory([tenant(1, &json!({}))]);
+        let mut other = tenant(1, &json!({}));
+        assert!(tenants.has(&other));
+        other.metadata.uid = Some("v".to_owned());
+        assert!(!tenants.has(&other));
     }
 }

@@ -1,6 +1,6 @@
 //! What of a refused body Auth0's text points at.
 
-use crate::auth0::error::Blame;
+use crate::auth0::answer::error::Blame;
 use crate::user::{Attribute, Body};
 
 /// Before and after a list of attributes, which may also end the text.

@@ -18,7 +18,7 @@ const LIFE: i64 = 60;
 /// What Auth0 forgives a clock, in seconds, less a little for the way.
 const TOLERANCE: u64 = 5;
 
-/// What proves to Auth0 who calls. Shows its secret to nobody.
+/// What proves to Auth0 which application calls. No `Debug`.
 pub struct Credentials {
     /// Id of a machine-to-machine application.
     pub client_id: String,
@@ -34,7 +34,7 @@ pub enum Proof {
     Key(SigningKey),
 }
 
-/// A private RSA key and the algorithm that the application is registered with. Shows the key to nobody.
+/// A private RSA key and the algorithm that the application is registered with. No `Debug`.
 pub struct SigningKey {
     pem: SecretString,
     algorithm: Algorithm,

@@ -5,8 +5,8 @@
 
 use crate::api::json;
 use crate::api::reason::Reason;
-use crate::auth0::effect::{Effect, Sentence, Verdict};
-use crate::auth0::text;
+use crate::auth0::answer::effect::{Effect, Sentence, Verdict};
+use crate::auth0::answer::text;
 use crate::user::Body;
 use serde::Deserialize;
 
@@ -222,7 +222,7 @@ fn is_about_another_part(refusal: &Refusal) -> bool {
         || refusal.says_any(&["Path validation error", "on property connection", "format user-id"])
 }
 
-/// Whether a text is about a password alone: the words of the connection's own password policy are anybody's.
+/// Whether a text is about a password alone: the words of the connection's own password policy can be any.
 fn is_about_password(refusal: &Refusal, sent: &Body) -> bool {
     sent.has_password()
         && sent.fields().keys().all(|name| matches!(name.as_str(), "connection" | "blocked"))
@@ -232,7 +232,7 @@ fn is_about_password(refusal: &Refusal, sent: &Body) -> bool {
 }
 
 /// A text that is not known is about the one thing that the body holds: the words of the connection's required
-/// attributes are anybody's.
+/// attributes can be any.
 fn by_body(sent: &Body) -> Reason {
     let mut others = sent.fields().iter().filter(|(name, _)| *name != "connection").peekable();
     if !sent.has_password() && others.peek().is_some() && others.all(|(_, value)| value.is_null()) {

@@ -3,7 +3,7 @@
 mod canaries;
 mod texts;
 
-use crate::auth0::rejection::*;
+use crate::auth0::answer::rejection::*;
 use Effect::{None as Nothing, Refused, Unknown};
 use Reason::{
     AlreadyExists, Auth0Unavailable, AuthenticationFailed, InsufficientScope, InternalError, InvalidRequest,

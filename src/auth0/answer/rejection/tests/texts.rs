@@ -1,6 +1,6 @@
 //! The texts, and what each means.
 
-use crate::auth0::rejection::tests::*;
+use crate::auth0::answer::rejection::tests::*;
 
 pub(super) const SYNCED: &str = "The connection (google-oauth2) must either be a database connection (using the Auth0 store), a passwordless connection (email or sms) or has disabled 'Sync user profile attributes at each login'. For more information, see https://auth0.com/docs/dashboard/guides/connections/configure-connection-sync";
 pub(super) const DATABASE: &str = "The connection (name) must either be a custom database connection with import mode disabled, a social or enterprise connection.";

@@ -1,8 +1,8 @@
 //! No error holds a secret that an answer repeats, in whatever form.
 
-use crate::auth0::error::Error;
-use crate::auth0::rejection::rejection;
-use crate::auth0::token::denied;
+use crate::auth0::answer::denial::denied;
+use crate::auth0::answer::error::Error;
+use crate::auth0::answer::rejection::rejection;
 use crate::user::Body;
 use serde_json::{Value, json};
 

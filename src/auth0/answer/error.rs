@@ -1,9 +1,13 @@
 //! How a call to Auth0 fails.
 
 use crate::api::reason::{Failure, Reason};
-use crate::auth0::effect::{Effect, Verdict};
+use crate::auth0::answer::effect::{Effect, Verdict};
 pub use crate::plan::Blame;
 use std::time::Duration;
+
+/// What is told where Auth0 limits the rate, by an answer or by what it said before.
+pub(in crate::auth0) const SLOW_DOWN: &str =
+    "Auth0 asks to slow down; the operator retries when Auth0 allows it";
 
 /// How a call failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -19,7 +23,7 @@ pub struct Error {
     pub blame: Blame,
     /// Auth0's own sentence on one line, without values and secrets; empty if there is none.
     pub said: String,
-    pub(super) is_password_history: bool,
+    pub(in crate::auth0) is_password_history: bool,
 }
 
 impl From<Failure> for Error {
@@ -37,22 +41,22 @@ impl From<Failure> for Error {
 }
 
 impl Error {
-    pub(super) fn new(reason: Reason, effect: Effect, message: impl Into<String>) -> Self {
+    pub(in crate::auth0) fn new(reason: Reason, effect: Effect, message: impl Into<String>) -> Self {
         Self { effect, ..Failure::new(reason, message).into() }
     }
 
     /// An answer that is no user, or no answer of Auth0 at all.
-    pub(super) fn unavailable(effect: Effect, what: &str) -> Self {
+    pub(in crate::auth0) fn unavailable(effect: Effect, what: &str) -> Self {
         Self::new(Reason::Auth0Unavailable, effect, format!("{what}; the operator retries"))
     }
 
     /// A request that cannot be composed. Nothing was sent.
-    pub(super) fn unsent(reason: Reason, message: impl Into<String>) -> Self {
+    pub(in crate::auth0) fn unsent(reason: Reason, message: impl Into<String>) -> Self {
         Self::new(reason, Effect::None, message)
     }
 
     /// The same, where nothing that changes a user had been sent yet.
-    pub(super) fn without_effect(self) -> Self {
+    pub(in crate::auth0) fn without_effect(self) -> Self {
         Self { effect: Effect::None, ..self }
     }
 
@@ -99,7 +103,7 @@ pub(super) fn sentence(verdict: &Verdict, status: u16, quoted: &str) -> String {
             ("the access token lacks a scope", "grant the missing scope to the tenant's application")
         }
         Reason::RateLimited => {
-            return "Auth0 asks to slow down; the operator retries when Auth0 allows it".to_owned();
+            return SLOW_DOWN.to_owned();
         }
         Reason::Auth0Unavailable => {
             return format!("Auth0 answered HTTP {status} and did not do its work; the operator retries");

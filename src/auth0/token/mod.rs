@@ -1,15 +1,15 @@
-//! The access token: had with the client credentials, kept until shortly before it expires.
+//! The access token: obtained with the client credentials, kept until shortly before it expires.
+
+mod assertion;
+
+pub use assertion::{Credentials, Proof, SigningKey};
 
 use crate::api::json;
 use crate::api::reason::{Failure, Reason};
-use crate::auth0::assertion::Clock;
-use crate::auth0::assertion::{Credentials, Proof};
-use crate::auth0::classify::{self, Refusal};
-use crate::auth0::effect::Effect;
-use crate::auth0::error::{Error, sentence};
+use crate::auth0::answer::{Effect, Error, denied};
 use crate::auth0::http::Http;
-use crate::auth0::known;
 use crate::auth0::limiter::{Limiter, headers};
+use assertion::Clock;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use reqwest::header::CONTENT_TYPE;
@@ -77,7 +77,7 @@ struct Last {
     token: Option<Arc<Token>>,
     failure: Option<Error>,
     failures: u32,
-    /// Nobody asks again before that.
+    /// No token is asked for before that.
     rests_until: Option<Instant>,
     /// When a token was had in place of a refused one.
     renewed_at: Option<Instant>,
@@ -111,7 +111,7 @@ impl Last {
         self.failure.insert(error).clone()
     }
 
-    /// The failure that nobody has to ask for again.
+    /// The failure that stands in for another request.
     fn remembered(&self, now: Instant) -> Option<Error> {
         let rest = self.rests_until?.checked_duration_since(now).filter(|rest| !rest.is_zero())?;
         let failure = self.failure.clone()?;
@@ -144,8 +144,8 @@ impl Tokens {
     /// The current token, fetched on need. `refused`: one that Auth0 no longer takes; it is answered all the
     /// same where it was had a moment ago in place of another one.
     ///
-    /// One fetch at a time: whoever waits for it takes its outcome, and a failure too, so that a crowd
-    /// does not knock on a closed door one after the other.
+    /// One fetch at a time: calls that wait for it share its outcome, and a failure too, so that a failing token
+    /// endpoint is not asked once for each of them.
     pub(super) async fn get(&self, refused: Option<&Arc<Token>>) -> Result<Arc<Token>, Error> {
         let ended = self.fetches.load(Ordering::Acquire);
         let mut last = self.last.lock().await;
@@ -154,20 +154,7 @@ impl Tokens {
             && !refused.is_some_and(|refused| Arc::ptr_eq(refused, token))
         {
             let token = Arc::clone(token);
-            if !std::mem::take(&mut last.outdated) || last.remembered(Instant::now()).is_some() {
-                return Ok(token);
-            }
-            last.compared_at = Some(Instant::now());
-            return Ok(match timeout(COMPARISON, self.fetch()).await {
-                Ok(Ok(newer)) => last.granted(newer, false),
-                // This one does what it did until there is another.
-                Ok(Err(error)) => {
-                    tracing::warn!(%error, "no newer access token was had; the present one is used");
-                    last.remember(error);
-                    token
-                }
-                Err(_) => token,
-            });
+            return Ok(self.newer(&mut last, token).await);
         }
         if let Some(token) = last.token.as_ref().filter(|_| refused.is_some())
             && last.renewed_at.is_some_and(|at| at.elapsed() < RENEWAL_AGE)
@@ -187,6 +174,23 @@ impl Tokens {
         match fetched {
             Ok(token) => Ok(last.granted(token, refused.is_some())),
             Err(error) => Err(last.failed(error)),
+        }
+    }
+
+    /// Another token where this one is outdated and another one can be had; else this one, which does what it did.
+    async fn newer(&self, last: &mut Last, token: Arc<Token>) -> Arc<Token> {
+        if !std::mem::take(&mut last.outdated) || last.remembered(Instant::now()).is_some() {
+            return token;
+        }
+        last.compared_at = Some(Instant::now());
+        match timeout(COMPARISON, self.fetch()).await {
+            Ok(Ok(newer)) => last.granted(newer, false),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "could not refresh the access token, using the current one");
+                last.remember(error);
+                token
+            }
+            Err(_) => token,
         }
     }
 
@@ -246,39 +250,6 @@ impl Tokens {
             }
         }
         Ok(form)
-    }
-}
-
-/// Judges an answer of the token endpoint that grants nothing. The API was not called, so no effect.
-pub(super) fn denied(status: u16, body: &[u8], retry_after: Option<Duration>) -> Error {
-    match status {
-        400 | 401 | 403 => {
-            let refusal = Refusal::read(body, None);
-            if status == 403 && !refusal.is_auth0s {
-                let verdict = classify::NOT_AUTH0;
-                let message = sentence(&verdict, status, &known::quote("", false, status));
-                return Error::new(verdict.reason, verdict.effect, message);
-            }
-            let code = known::code(&refusal.error);
-            let description = known::sentence(&refusal.message);
-            let said = code.into_iter().chain(description).collect::<Vec<_>>().join(": ");
-            let is_cut = (code.is_none() && !refusal.error.is_empty())
-                || (description.is_none() && !refusal.message.is_empty());
-            let message = format!(
-                "Auth0 rejects the tenant's credentials ({}); check clientId and clientSecret, or privateKey, and that the application may use the Management API",
-                known::quote(&said, is_cut, status)
-            );
-            Error { said, ..Error::new(Reason::AuthenticationFailed, Effect::None, message) }
-        }
-        429 => Error {
-            retry_after,
-            ..Error::new(
-                Reason::RateLimited,
-                Effect::None,
-                "Auth0 issues no more access tokens for now; the operator retries when Auth0 allows it",
-            )
-        },
-        status => Error::unavailable(Effect::None, &format!("Auth0's token endpoint answered HTTP {status}")),
     }
 }
 

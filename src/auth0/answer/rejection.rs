@@ -1,11 +1,11 @@
 //! From an answer that says no to the error that is told.
 
 use crate::api::reason::Reason;
-use crate::auth0::blame::blame;
-use crate::auth0::classify::{Refusal, classify};
-use crate::auth0::effect::Effect;
-use crate::auth0::error::{Blame, Error, sentence};
-use crate::auth0::{known, text};
+use crate::auth0::answer::blame::blame;
+use crate::auth0::answer::classify::{Refusal, classify};
+use crate::auth0::answer::effect::Effect;
+use crate::auth0::answer::error::{Blame, Error, sentence};
+use crate::auth0::answer::{known, text};
 use crate::user::{Attribute, Body};
 
 /// What an answer to `PATCH /api/v2/users/{id}` means whose status is not 2xx.
@@ -15,7 +15,7 @@ pub fn rejection(status: u16, body: &[u8], sent: &Body) -> Error {
 }
 
 /// The same for a request that may have had no body.
-pub(super) fn judge(status: u16, body: &[u8], sent: Option<&Body>) -> Error {
+pub(in crate::auth0) fn judge(status: u16, body: &[u8], sent: Option<&Body>) -> Error {
     if (300..400).contains(&status) {
         return Error::unavailable(
             Effect::None,
