@@ -13,7 +13,7 @@ use crate::reconcile::pass::execute::{
 };
 use crate::reconcile::pass::status_writer::StatusWriter;
 use crate::reconcile::pass::{ANEW, Updates, password};
-use crate::reconcile::resource::Agenda;
+use crate::reconcile::resource::State;
 use crate::reconcile::resource::record::Record;
 use crate::reconcile::resource::references::References;
 use crate::reconcile::resource::why::{self, Why};
@@ -47,7 +47,7 @@ impl Updates {
         writer: &mut StatusWriter,
         references: &References,
         forget_refusals: bool,
-        agenda: &mut Agenda,
+        state: &mut State,
         permit: &Permit,
     ) -> Option<Duration> {
         let uid = writer.object().uid().unwrap_or_default();
@@ -56,12 +56,12 @@ impl Updates {
             Ok(tenant) => self.conflicts.turn(&uid, &tenant.host).await,
             Err(_) => None,
         };
-        let prepared = match self.prepare(writer, turn.is_some(), references, agenda).await {
+        let prepared = match self.prepare(writer, turn.is_some(), references, state).await {
             Ok(prepared) => prepared,
             Err(wait) => return wait,
         };
         if forget_refusals {
-            agenda.forget_refusals();
+            state.forget_refusals();
         }
         let Prepared { object, record, .. } = &prepared;
         let outcome = Outcome {
@@ -70,13 +70,13 @@ impl Updates {
             request: object.unhandled_request().cloned(),
             mode: object.mode(),
             forget_refusals,
-            password_pending: why::password_changed(record, &references.secret, agenda),
+            password_pending: why::password_changed(record, &references.secret, state),
             ..Outcome::default()
         };
         let started = Instant::now();
         let looked = match &prepared.refusal {
             Some(failure) => Looked::refused(outcome, failure.clone()),
-            None => self.observe_and_execute(object, references, outcome, agenda, writer, permit).await,
+            None => self.observe_and_execute(object, references, outcome, state, writer, permit).await,
         };
         let metrics = &self.probes.metrics;
         report(object, prepared.why, &prepared.before, &looked.outcome, started.elapsed(), metrics);
@@ -84,7 +84,7 @@ impl Updates {
             self.note(writer);
             return Some(ANEW);
         }
-        self.finish(&prepared, looked, started, references, agenda, writer).await;
+        self.finish(&prepared, looked, started, references, state, writer).await;
         None
     }
 
@@ -95,7 +95,7 @@ impl Updates {
         writer: &mut StatusWriter,
         had_to_wait: bool,
         references: &References,
-        agenda: &mut Agenda,
+        state: &mut State,
     ) -> Result<Prepared, Option<Duration>> {
         let generation = writer.object().metadata.generation;
         // Others may have carried out meanwhile what this resource asks for.
@@ -112,24 +112,24 @@ impl Updates {
             return Err(Some(ANEW));
         }
         object.status.get_or_insert_default().explicit_nulls = writer.known_nulls();
-        if let Some(wait) = agenda.wait_for_kubectl(&mut object, Instant::now()) {
+        if let Some(wait) = state.wait_for_kubectl(&mut object, Instant::now()) {
             return Err(Some(wait));
         }
         let record = Record::of(&object);
-        let why = why::why(&record, references, agenda, Instant::now());
+        let why = why::why(&record, references, state, Instant::now());
         let why = why.first().copied().ok_or(None)?;
-        if let Some(known) = agenda.unwritten_onto(&writer.status().triggers) {
+        if let Some(known) = state.unwritten_onto(&writer.status().triggers) {
             match writer.write(&known).await {
-                Ok(()) => agenda.unfinished().unwritten = Entries::default(),
+                Ok(()) => state.unfinished().unwritten = Entries::default(),
                 Err(Unwritten::Failed(failure)) => {
-                    self.unpublished(&object, &failure, agenda).await;
+                    self.unpublished(&object, &failure, state).await;
                     return Err(None);
                 }
                 Err(Unwritten::Conflict | Unwritten::Gone) => return Err(Some(ANEW)),
             }
         }
         let before = writer.status();
-        if let Some(wait) = agenda.wait_for_others(&before.triggers, Instant::now()) {
+        if let Some(wait) = state.wait_for_others(&before.triggers, Instant::now()) {
             return Err(Some(wait));
         }
         let refusal = match remembered {
@@ -146,33 +146,33 @@ impl Updates {
         mut looked: Looked,
         started: Instant,
         references: &References,
-        agenda: &mut Agenda,
+        state: &mut State,
         writer: &mut StatusWriter,
     ) {
-        agenda.own(&looked.outcome.entries);
+        state.own(&looked.outcome.entries);
         let resync = schedule::resync_or_default(&object.spec);
         let extent = looked.outcome.extent;
         if extent != Extent::Interrupted {
-            agenda.look_again(&mut looked.outcome, before, started, looked.retry_after, resync);
+            state.look_again(&mut looked.outcome, before, started, looked.retry_after, resync);
         }
         if extent != Extent::Whole {
-            agenda.due = Some(Instant::now() + ANEW);
+            state.due = Some(Instant::now() + ANEW);
         }
         let published = self.publish(writer, Some(&looked.outcome)).await;
-        agenda.keep_unwritten(&published, &looked.outcome.entries);
+        state.keep_unwritten(&published, &looked.outcome.entries);
         self.note(writer);
         if extent == Extent::Interrupted {
             // The next look judges the rest, so nothing is noted as judged.
             return;
         }
         if let Err(failure) = published {
-            self.unpublished(object, &failure, agenda).await;
+            self.unpublished(object, &failure, state).await;
             return;
         }
-        agenda.unpublished = 0;
-        agenda.told_unwritable = false;
-        agenda.take_note(object, references, looked.contest.unwrap_or(references.contest.fingerprint));
-        agenda.try_again(&writer.status(), &looked.outcome, resync);
+        state.unpublished = 0;
+        state.told_unwritable = false;
+        state.take_note(object, references, looked.contest.unwrap_or(references.contest.fingerprint));
+        state.try_again(&writer.status(), &looked.outcome, resync);
     }
 
     async fn observe_and_execute(
@@ -180,7 +180,7 @@ impl Updates {
         object: &Auth0UserUpdate,
         references: &References,
         mut outcome: Outcome,
-        agenda: &mut Agenda,
+        state: &mut State,
         writer: &mut StatusWriter,
         permit: &Permit,
     ) -> Looked {
@@ -207,12 +207,12 @@ impl Updates {
             }
             Err(error) => return Looked::failed(outcome, error),
         };
-        if let Err(unwritten) = undo_unsent(&user, agenda, writer).await {
+        if let Err(unwritten) = undo_unsent(&user, state, writer).await {
             return Looked::unwritten(outcome, unwritten);
         }
         let memory = Memory {
             siblings: self.conflicts.siblings(&uid, &tenant.host),
-            ..recall(writer, object, &outcome, agenda)
+            ..recall(writer, object, &outcome, state)
         };
         let password =
             password::observe(object, &desired, &references.secret, &memory, &user, &self.secrets, &self.key)
@@ -221,7 +221,7 @@ impl Updates {
             Pass { desired: &desired, password: &password, key: &self.key, host: &tenant.host, user_id };
         // Taken with the judgement: what comes and goes before it must not be noted as judged.
         let contest = Some(self.conflicts.contest(&uid, &tenant.host).fingerprint);
-        if let Err(failure) = self.judge(object, &pass, &user, &memory, agenda) {
+        if let Err(failure) = self.judge(object, &pass, &user, &memory, state) {
             let refused = Looked::refused(Outcome { user: Some(user), ..outcome }, failure);
             return Looked { contest, ..refused };
         }
@@ -230,12 +230,12 @@ impl Updates {
             outcome.plan = matches!(execution.end, End::Complete).then_some(fields);
             execution
         } else {
-            let doubt = agenda.unfinished().doubt.clone();
+            let doubt = state.unfinished().doubt.clone();
             let sent = outcome.sent.iter().cloned().collect();
             let progress = Progress { sent, doubt, ..Progress::default() };
             let mut execution = execute(&pass, &host, writer, user, memory, progress).await;
-            agenda.unfinished().unsent = std::mem::take(&mut execution.unsent);
-            agenda.unfinished().doubt = std::mem::take(&mut execution.progress.doubt);
+            state.unfinished().unsent = std::mem::take(&mut execution.unsent);
+            state.unfinished().doubt = std::mem::take(&mut execution.progress.doubt);
             execution
         };
         outcome.password_pending &= !execution.password_is_settled();
@@ -251,11 +251,11 @@ impl Updates {
         pass: &Pass<'_>,
         user: &User,
         memory: &Memory,
-        agenda: &mut Agenda,
+        state: &mut State,
     ) -> Result<(), Failure> {
         let target = user.target(pass.desired.connection.as_deref()).ok();
         let identity = target.as_ref().filter(|_| pass.desired.password.is_some());
-        agenda.identity = identity.map(|target| target.identity.as_str().into());
+        state.identity = identity.map(|target| target.identity.as_str().into());
         let Some(target) = target else { return Ok(()) };
         let digest = password::digest(pass.password, memory, pass.key, pass.host, pass.user_id, &target);
         self.conflicts.judge(object, pass.host, user, &target, digest.as_deref())
@@ -401,9 +401,9 @@ async fn block_unread(
 }
 
 /// Takes back what status says of orders that were not sent.
-async fn undo_unsent(user: &User, agenda: &mut Agenda, writer: &mut StatusWriter) -> Result<(), Unwritten> {
+async fn undo_unsent(user: &User, state: &mut State, writer: &mut StatusWriter) -> Result<(), Unwritten> {
     let reset = user.text("last_password_reset");
-    let undone = Unsent::undo(&agenda.unfinished().unsent, &writer.status().triggers, reset);
+    let undone = Unsent::undo(&state.unfinished().unsent, &writer.status().triggers, reset);
     if undone.is_empty() { Ok(()) } else { writer.write(&undone).await }
 }
 
@@ -422,7 +422,7 @@ fn with_choices(failure: Failure, tenant: &Tenant) -> Failure {
 }
 
 /// What earlier passes left in status.
-fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, agenda: &mut Agenda) -> Memory {
+fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, state: &mut State) -> Memory {
     let status = writer.status();
     let now = Instant::now();
     Memory {
@@ -436,14 +436,14 @@ fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, ag
         } else {
             status.refused_fields
         },
-        retry: agenda
+        retry: state
             .unfinished()
             .refusals
             .iter()
             .filter(|(_, due)| **due <= now)
             .map(|(field, _)| field.clone())
             .collect(),
-        has_failed: agenda.failures > 0,
+        has_failed: state.failures > 0,
         not_persisted: if outcome.request.is_some() { Vec::new() } else { status.not_persisted },
         assume_sent: object.assume_sent(),
         siblings: Vec::new(),

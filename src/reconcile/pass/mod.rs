@@ -23,7 +23,7 @@ use crate::reconcile::resource::record::Record;
 use crate::reconcile::resource::references::{References, SecretState};
 use crate::reconcile::resource::resources::{Resource, Resources, Stored};
 use crate::reconcile::resource::why::{self, Decision};
-use crate::reconcile::resource::{Agenda, kubectl_migration};
+use crate::reconcile::resource::{State, kubectl_migration};
 use crate::reconcile::status::dropped::Nulls;
 use crate::reconcile::tenant::clients::Clients;
 use crate::reconcile::tenant::directory;
@@ -76,24 +76,24 @@ impl Updates {
     pub async fn pass(&self, key: &Key, permit: Permit) {
         let Some(known) = self.resources.begin(key) else { return };
         let started = Instant::now();
-        let (uid, mut agenda) = (known.uid().to_owned(), known.agenda);
+        let (uid, mut state) = (known.uid().to_owned(), known.state);
         let pass = async {
             match &known.stored {
-                Stored::Unreadable(undecodable) => self.report(undecodable, &mut agenda).await,
-                Stored::Readable(record) => self.visit(key, record, &mut agenda, &permit).await,
+                Stored::Unreadable(undecodable) => self.report(undecodable, &mut state).await,
+                Stored::Readable(record) => self.visit(key, record, &mut state, &permit).await,
             }
         };
         let pass = Box::pin(AssertUnwindSafe(pass).catch_unwind());
         let wait = if let Ok(wait) = self.probes.pass(pass).await {
             wait
         } else {
-            agenda = self.resources.remembered(key);
-            self.panicked(key, &uid, &mut agenda, started).await
+            state = self.resources.remembered(key);
+            self.panicked(key, &uid, &mut state, started).await
         };
-        agenda.not_before = wait.map(|wait| Instant::now() + wait);
+        state.not_before = wait.map(|wait| Instant::now() + wait);
         {
             let _one_at_a_time = self.lock_place();
-            if let Some((known, is_quiet)) = self.resources.end(key, &uid, agenda) {
+            if let Some((known, is_quiet)) = self.resources.end(key, &uid, state) {
                 self.enqueue(key, known, is_quiet);
             }
         }
@@ -122,16 +122,16 @@ impl Updates {
         let now = Instant::now();
         let (next, host) = match &known.stored {
             Stored::Unreadable(undecodable) => {
-                let told = &known.agenda.undecodable;
+                let told = &known.state.undecodable;
                 let wants = !after_pass && !told.is_all::<Auth0UserUpdate>(undecodable);
-                let at = known.agenda.not_before.or(wants.then_some(now));
+                let at = known.state.not_before.or(wants.then_some(now));
                 (at.map(|at| Next { calls: false, priority: Priority::Retry, at }), None)
             }
             Stored::Readable(record) => {
                 let references = self.known_references(key, record);
-                if !known.agenda.scheduled && !record.is_paused {
-                    why::begin(record, &references, &mut known.agenda, now);
-                    self.resources.keep(key, known.agenda.clone());
+                if !known.state.scheduled && !record.is_paused {
+                    why::begin(record, &references, &mut known.state, now);
+                    self.resources.keep(key, known.state.clone());
                 }
                 let host = references.tenant.as_ref().ok().map(|tenant| tenant.host.clone());
                 (next(record, &references, &known, after_pass, now), host)
@@ -180,28 +180,22 @@ impl Updates {
     }
 
     /// Tells a resource that cannot be read so.
-    async fn report(&self, object: &Undecodable, agenda: &mut Agenda) -> Option<Duration> {
-        undecodable::report::<Auth0UserUpdate>(&self.client, &mut agenda.undecodable, object).await
+    async fn report(&self, object: &Undecodable, state: &mut State) -> Option<Duration> {
+        undecodable::report::<Auth0UserUpdate>(&self.client, &mut state.undecodable, object).await
     }
 
     /// Decides again by what there is now, and looks at Auth0 or tells what has to be told. Answers when to come back,
-    /// where that is sooner than the agenda says.
-    async fn visit(
-        &self,
-        key: &Key,
-        known: &Record,
-        agenda: &mut Agenda,
-        permit: &Permit,
-    ) -> Option<Duration> {
-        agenda.not_before = None;
-        let nulls = Arc::clone(agenda.nulls.get_or_insert_default());
+    /// where that is sooner than the resource's state says.
+    async fn visit(&self, key: &Key, known: &Record, state: &mut State, permit: &Permit) -> Option<Duration> {
+        state.not_before = None;
+        let nulls = Arc::clone(state.nulls.get_or_insert_default());
         let mut writer = match self.read(key, &known.uid, nulls).await {
             Ok(writer) => writer,
             // The watch will say so.
             Err(Unwritten::Gone) => return Some(RECHECK),
             Err(Unwritten::Conflict | Unwritten::Failed(_)) => {
-                agenda.unpublished = agenda.unpublished.saturating_add(1);
-                return Some(schedule::backoff(agenda.unpublished, None));
+                state.unpublished = state.unpublished.saturating_add(1);
+                return Some(schedule::backoff(state.unpublished, None));
             }
         };
         let (object, record) = (writer.object().clone(), Record::of(writer.object()));
@@ -210,25 +204,25 @@ impl Updates {
             return None;
         }
         if record.is_paused {
-            agenda.scheduled = false;
+            state.scheduled = false;
             let failure = Failure::new(Reason::Paused, "paused by annotation; nothing is sent");
             return self.publish_failure(&mut writer, failure, 0).await;
         }
         let references = self.found_references(key, &record).await;
-        why::begin(&record, &references, agenda, Instant::now());
-        let mut decision = why::decide(&why::why(&record, &references, agenda, Instant::now()));
-        let announces = record.seems_done && why::password_changed(&record, &references.secret, agenda);
+        why::begin(&record, &references, state, Instant::now());
+        let mut decision = why::decide(&why::why(&record, &references, state, Instant::now()));
+        let announces = record.seems_done && why::password_changed(&record, &references.secret, state);
         if announces || decision == Decision::ComparePassword {
-            let rewritten = self.compare_password(&object, &references, agenda).await;
+            let rewritten = self.compare_password(&object, &references, state).await;
             if announces && rewritten == Rewritten::Another {
-                self.announce_password(&mut writer, agenda).await;
+                self.announce_password(&mut writer, state).await;
             }
-            decision = why::decide(&why::why(&record, &references, agenda, Instant::now()));
+            decision = why::decide(&why::why(&record, &references, state, Instant::now()));
         }
         let forget_refusals = match decision {
             Decision::Pass { forget_refusals } => forget_refusals,
             Decision::ComparePassword => true,
-            Decision::Sleep => return self.tell(&mut writer, &record, &references, agenda).await,
+            Decision::Sleep => return self.tell(&mut writer, &record, &references, state).await,
         };
         let host = references.tenant.as_ref().ok().map(|tenant| tenant.host.as_str());
         if permit.host() != host {
@@ -237,7 +231,7 @@ impl Updates {
             self.note(&writer);
             return Some(Duration::ZERO);
         }
-        Box::pin(self.look(&mut writer, &references, forget_refusals, agenda, permit)).await
+        Box::pin(self.look(&mut writer, &references, forget_refusals, state, permit)).await
     }
 
     /// Nothing to look at; but what is lost on the way is told, and that the Secret is gone.
@@ -246,11 +240,11 @@ impl Updates {
         writer: &mut StatusWriter,
         record: &Record,
         references: &References,
-        agenda: &mut Agenda,
+        state: &mut State,
     ) -> Option<Duration> {
         let missing =
             if let SecretState::Unavailable(failure) = &references.secret { Some(failure) } else { None };
-        agenda.secret_unavailable = missing.is_some();
+        state.secret_unavailable = missing.is_some();
         if let Some(failure) = missing.filter(|_| record.is_applied) {
             self.publish_failure(writer, failure.clone(), 0).await;
         }
@@ -264,7 +258,7 @@ impl Updates {
             // The watch tells when it is there.
             return None;
         }
-        let rest = agenda.due.map(|due| due.saturating_duration_since(Instant::now()));
+        let rest = state.due.map(|due| due.saturating_duration_since(Instant::now()));
         Some(rest.map_or(RECHECK, |rest| rest.min(RECHECK)))
     }
 
@@ -273,20 +267,20 @@ impl Updates {
         &self,
         object: &Auth0UserUpdate,
         references: &References,
-        agenda: &mut Agenda,
+        state: &mut State,
     ) -> Rewritten {
         let Ok(tenant) = &references.tenant else { return Rewritten::Unclear };
         // Before the first look, the primary identity is the likely one.
-        let identity = agenda.identity.as_deref().unwrap_or(&object.spec.user_id);
+        let identity = state.identity.as_deref().unwrap_or(&object.spec.user_id);
         let found = password::compare(object, &self.secrets, &self.key, &tenant.host, identity).await;
         let SecretState::At(version) = &references.secret else { return found };
         if found == Rewritten::Judged {
-            agenda.judged_secret = Some(of_version(version));
+            state.judged_secret = Some(of_version(version));
             return found;
         }
-        agenda.compared_secret = Some(of_version(version));
+        state.compared_secret = Some(of_version(version));
         // Made for another identity, the digest of the same password differs.
-        if agenda.identity.is_none() && object.spec.connection.value().is_some() {
+        if state.identity.is_none() && object.spec.connection.value().is_some() {
             return Rewritten::Unclear;
         }
         found
@@ -294,37 +288,31 @@ impl Updates {
 
     /// Says that the Secret holds a new password, before anything else: until its turn comes and Auth0 has answered,
     /// the resource must not be taken for done.
-    async fn announce_password(&self, writer: &mut StatusWriter, agenda: &Agenda) {
+    async fn announce_password(&self, writer: &mut StatusWriter, state: &State) {
         let failure = Failure::new(
             Reason::PasswordPending,
             "the Secret of spec.passwordSecretRef holds a new password that is not set in Auth0 yet; the operator sends it as soon as the tenant's rate limit allows",
         );
         // Where it cannot be written, the password is sent all the same.
-        self.publish_failure(writer, failure, agenda.failures).await;
+        self.publish_failure(writer, failure, state.failures).await;
     }
 
-    async fn panicked(
-        &self,
-        key: &Key,
-        uid: &str,
-        agenda: &mut Agenda,
-        started: Instant,
-    ) -> Option<Duration> {
+    async fn panicked(&self, key: &Key, uid: &str, state: &mut State, started: Instant) -> Option<Duration> {
         // Whatever was sent since then is not known.
-        agenda.unfinished().unsent.clear();
-        agenda.expect_late(Instant::now());
-        agenda.failures += 1;
-        let wait = schedule::backoff(agenda.failures, Some(schedule::DEFAULT_RESYNC));
-        agenda.due = Some(Instant::now() + wait);
-        agenda.scheduled = true;
+        state.unfinished().unsent.clear();
+        state.expect_late(Instant::now());
+        state.failures += 1;
+        let wait = schedule::backoff(state.failures, Some(schedule::DEFAULT_RESYNC));
+        state.due = Some(Instant::now() + wait);
+        state.scheduled = true;
         tracing::error!(namespace = &**key.namespace(), name = key.name(), "the pass panicked");
         let failure =
             Failure::new(Reason::InternalError, "the operator has a defect: see its log and report it");
         let reason = failure.reason.as_str();
         self.probes.metrics.pass("Auth0UserUpdate", "failed", reason, PANICKED, started.elapsed());
-        let nulls = Arc::clone(agenda.nulls.get_or_insert_default());
+        let nulls = Arc::clone(state.nulls.get_or_insert_default());
         if let Ok(mut writer) = self.read(key, uid, nulls).await {
-            self.publish_failure(&mut writer, failure, agenda.failures).await;
+            self.publish_failure(&mut writer, failure, state.failures).await;
         }
         Some(wait)
     }

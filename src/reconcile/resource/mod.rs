@@ -36,7 +36,7 @@ const KUBECTL: Duration = Duration::from_secs(10);
 
 /// What is remembered of one resource while the process lives.
 #[derive(Clone, Debug, Default)]
-pub struct Agenda {
+pub struct State {
     /// When to look at Auth0 by itself; `None` before the first sight, and where resyncs are off.
     pub due: Option<Instant>,
     /// When a request whose effect is unknown can no longer arrive: until a look began after it, one is due then.
@@ -75,15 +75,15 @@ pub struct Agenda {
 /// What most resources have nothing of.
 #[derive(Clone, Debug, Default)]
 pub struct Unfinished {
-    /// Digests of orders that this process began and whose end it does not know.
+    /// Digests of intents that this process began and whose end it does not know.
     pub begun: BTreeSet<String>,
-    /// What a pass learned of orders and could not write down.
+    /// What a pass learned of intents and could not write down.
     pub unwritten: Entries,
-    /// Orders that status may show as begun, and that were not sent.
+    /// Intents that status may show as begun, and that were not sent.
     pub unsent: Vec<Unsent>,
     /// A generation that kubectl seems to be changing still, and when it was first seen.
     pub unsettled: Option<(i64, Instant)>,
-    /// An order that somebody else began, and when it was first seen.
+    /// An intent that another process began, and when it was first seen.
     pub foreign: Option<(String, Instant)>,
     /// When to try rejected fields again.
     pub refusals: BTreeMap<String, Instant>,
@@ -104,7 +104,7 @@ impl Unfinished {
     }
 }
 
-impl Agenda {
+impl State {
     /// What is unfinished, to be changed.
     pub fn unfinished(&mut self) -> &mut Unfinished {
         self.unfinished.get_or_insert_default()
@@ -167,17 +167,17 @@ impl Agenda {
         }
     }
 
-    /// How long to wait because somebody else, perhaps a process that was killed, has begun an order that
+    /// How long to wait because another process, perhaps one that was killed, has begun an intent that
     /// may still be on its way to Auth0.
     pub fn wait_for_others(&mut self, triggers: &[Trigger], now: Instant) -> Option<Duration> {
-        let Some(order) =
+        let Some(intent) =
             triggers.iter().find(|entry| is_begun(entry) && !self.unfinished().begun.contains(&entry.digest))
         else {
             self.unfinished().foreign = None;
             return None;
         };
-        let known = self.unfinished().foreign.take().filter(|(digest, _)| *digest == order.digest);
-        let (digest, seen) = known.unwrap_or_else(|| (order.digest.clone(), now));
+        let known = self.unfinished().foreign.take().filter(|(digest, _)| *digest == intent.digest);
+        let (digest, seen) = known.unwrap_or_else(|| (intent.digest.clone(), now));
         self.unfinished().foreign = Some((digest, seen));
         (seen + IN_FLIGHT).checked_duration_since(now).filter(|rest| !rest.is_zero())
     }
@@ -200,14 +200,14 @@ impl Agenda {
         self.unfinished().unwritten = if published.is_err() { entries.clone() } else { Entries::default() };
     }
 
-    /// What is known of orders that status still shows as begun; `None` where that is nothing.
+    /// What is known of intents that status still shows as begun; `None` where that is nothing.
     #[must_use]
     pub fn unwritten_onto(&mut self, triggers: &[Trigger]) -> Option<Entries> {
         let known = self.unfinished().unwritten.ended_of(triggers);
         (!known.is_empty()).then_some(known)
     }
 
-    /// Remembers which unfinished orders are this process's own, after a pass that touched any.
+    /// Remembers which unfinished intents are this process's own, after a pass that touched any.
     pub fn own(&mut self, entries: &Entries) {
         if !entries.is_empty() {
             self.unfinished().begun = entries.begun().map(str::to_owned).collect();
@@ -251,9 +251,9 @@ mod tests {
     use super::*;
     use tokio::time::{advance, pause};
 
-    /// The agenda of a resource without resyncs.
+    /// The state of a resource without resyncs.
     #[derive(Default)]
-    struct Life(Agenda);
+    struct Life(State);
 
     impl Life {
         /// Looks now, for so many seconds.

@@ -84,7 +84,7 @@ pub struct Record {
     pub tells_nulls: bool,
     /// It declares metadata, of which kubectl's annotation may say something.
     pub has_metadata: bool,
-    /// Applied and in sync, or refused for good, with no order under way: nothing that a mere restart of the operator
+    /// Applied and in sync, or refused for good, with no intent under way: nothing that a mere restart of the operator
     /// would change, unless it comes into a conflict or out of one.
     pub is_settled: bool,
     /// Ready speaks of a conflict.
