@@ -3,6 +3,7 @@
 use crate::api::{Auth0Tenant, Auth0UserUpdate};
 use crate::cluster::guarded::Guarded;
 use crate::cluster::watch::{WatchResult, objects};
+use crate::ownership::Uid;
 use crate::queue::Kind;
 use crate::reconcile::object::remembered::Remembered;
 use crate::reconcile::pass::Updates;
@@ -38,7 +39,7 @@ pub async fn updates(updates: &Updates, namespace: Option<&str>, missing: &watch
                 if let Ok(readable) = &object.0 {
                     updates.conflicts.ownership.list(readable);
                 }
-                uids.insert(object.uid().unwrap_or_default());
+                uids.insert(Uid::of(&object));
                 listed.insert(updates.resources.see(&object, true));
             }
             Ok(Event::InitDone) => {
@@ -58,7 +59,7 @@ pub async fn updates(updates: &Updates, namespace: Option<&str>, missing: &watch
                 updates.consider(&key);
             }
             Ok(Event::Delete(object)) => {
-                updates.conflicts.ownership.remove(&object.uid().unwrap_or_default());
+                updates.conflicts.ownership.remove(Uid::of(&object));
                 let key = updates.resources.key_of(&object);
                 updates.resources.forget(&key);
                 updates.queue.remove(&key);

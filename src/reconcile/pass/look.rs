@@ -3,10 +3,10 @@
 use crate::api::reason::{Failure, Reason};
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode, conditions};
 use crate::auth0::{self, Effect};
+use crate::ownership::Uid;
 use crate::plan::intents::{Entries, Unsent};
 use crate::plan::{Desired, Memory, Progress, Step};
 use crate::queue::dispatch::Permit;
-use crate::reconcile::object::fingerprint::Fingerprint;
 use crate::reconcile::object::schedule;
 use crate::reconcile::pass::execute::{
     Auth0, End, Execution, Pass, Status as _, Unwritten, execute, preview,
@@ -50,10 +50,10 @@ impl Updates {
         state: &mut State,
         permit: &Permit,
     ) -> Option<Duration> {
-        let uid = writer.object().uid().unwrap_or_default();
+        let uid = Uid::of(writer.object());
         // Until what was done is noted, so that the next one knows.
         let turn = match &references.tenant {
-            Ok(tenant) => self.conflicts.turn(&uid, &tenant.host).await,
+            Ok(tenant) => self.conflicts.turn(uid, &tenant.host).await,
             Err(_) => None,
         };
         let prepared = match self.prepare(writer, turn.is_some(), references, state).await {
@@ -120,7 +120,7 @@ impl Updates {
         let why = why.first().copied().ok_or(None)?;
         if let Some(known) = state.unwritten_onto(&writer.status().triggers) {
             match writer.write(&known).await {
-                Ok(()) => state.unfinished().unwritten = Entries::default(),
+                Ok(()) => state.unfinished_mut().unwritten = Entries::default(),
                 Err(Unwritten::Failed(failure)) => {
                     self.unpublished(&object, &failure, state).await;
                     return Err(None);
@@ -169,8 +169,8 @@ impl Updates {
             self.unpublished(object, &failure, state).await;
             return;
         }
-        state.unpublished = 0;
-        state.told_unwritable = false;
+        state.unfinished_mut().unpublished = 0;
+        state.unfinished_mut().told_unwritable = false;
         state.take_note(object, references, looked.contest.unwrap_or(references.contest.fingerprint));
         state.try_again(&writer.status(), &looked.outcome, resync);
     }
@@ -189,8 +189,8 @@ impl Updates {
             Err(failure) => return Looked::refused(outcome, failure),
         };
         outcome.ignored = Some(desired.ignored.clone());
-        let uid = object.uid().unwrap_or_default();
-        let correlation_id = format!("{uid}/{}", outcome.generation);
+        let uid = Uid::of(object);
+        let correlation_id = format!("{}/{}", object.uid().unwrap_or_default(), outcome.generation);
         let user_id = &object.spec.user_id;
         let host = Permitted { client: &auth0, permit, user_id, correlation_id: &correlation_id };
         permit.begin();
@@ -198,7 +198,7 @@ impl Updates {
             Ok(user) => user,
             Err(error)
                 if may_block_unread(object, &desired, &error)
-                    && !self.conflicts.contest(&uid, &tenant.host).contested =>
+                    && !self.conflicts.contest(uid, &tenant.host).contested =>
             {
                 match block_unread(&host, writer, error, &mut outcome).await {
                     Ok(user) => user,
@@ -211,7 +211,7 @@ impl Updates {
             return Looked::unwritten(outcome, unwritten);
         }
         let memory = Memory {
-            siblings: self.conflicts.siblings(&uid, &tenant.host),
+            siblings: self.conflicts.siblings(uid, &tenant.host),
             ..recall(writer, object, &outcome, state)
         };
         let password =
@@ -220,7 +220,7 @@ impl Updates {
         let pass =
             Pass { desired: &desired, password: &password, key: &self.key, host: &tenant.host, user_id };
         // Taken with the judgement: what comes and goes before it must not be noted as judged.
-        let contest = Some(self.conflicts.contest(&uid, &tenant.host).fingerprint);
+        let contest = Some(self.conflicts.contest(uid, &tenant.host).fingerprint);
         if let Err(failure) = self.judge(object, &pass, &user, &memory, state) {
             let refused = Looked::refused(Outcome { user: Some(user), ..outcome }, failure);
             return Looked { contest, ..refused };
@@ -230,12 +230,12 @@ impl Updates {
             outcome.plan = matches!(execution.end, End::Complete).then_some(fields);
             execution
         } else {
-            let doubt = state.unfinished().doubt.clone();
+            let doubt = state.unfinished_mut().doubt.clone();
             let sent = outcome.sent.iter().cloned().collect();
             let progress = Progress { sent, doubt, ..Progress::default() };
             let mut execution = execute(&pass, &host, writer, user, memory, progress).await;
-            state.unfinished().unsent = std::mem::take(&mut execution.unsent);
-            state.unfinished().doubt = std::mem::take(&mut execution.progress.doubt);
+            state.unfinished_mut().unsent = std::mem::take(&mut execution.unsent);
+            state.unfinished_mut().doubt = std::mem::take(&mut execution.progress.doubt);
             execution
         };
         outcome.password_pending &= !execution.password_is_settled();
@@ -312,7 +312,7 @@ struct Looked {
     retry_after: Option<Duration>,
     anew: bool,
     /// The fingerprint of the contest that it was judged by.
-    contest: Option<Fingerprint>,
+    contest: Option<u64>,
 }
 
 impl Looked {
@@ -403,7 +403,7 @@ async fn block_unread(
 /// Takes back what status says of orders that were not sent.
 async fn undo_unsent(user: &User, state: &mut State, writer: &mut StatusWriter) -> Result<(), Unwritten> {
     let reset = user.text("last_password_reset");
-    let undone = Unsent::undo(&state.unfinished().unsent, &writer.status().triggers, reset);
+    let undone = Unsent::undo(&state.unfinished_mut().unsent, &writer.status().triggers, reset);
     if undone.is_empty() { Ok(()) } else { writer.write(&undone).await }
 }
 
@@ -437,7 +437,7 @@ fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, st
             status.refused_fields
         },
         retry: state
-            .unfinished()
+            .unfinished_mut()
             .refusals
             .iter()
             .filter(|(_, due)| **due <= now)

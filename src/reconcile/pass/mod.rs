@@ -12,7 +12,7 @@ use crate::api::reason::{Failure, Reason};
 use crate::cluster::guarded::Undecodable;
 use crate::cluster::secrets::{Known, Secrets};
 use crate::cluster::synced::Synced;
-use crate::ownership::Contest;
+use crate::ownership::{Contest, Uid};
 use crate::plan::TriggerKey;
 use crate::queue::dispatch::{Dispatcher, Permit};
 use crate::queue::{Key, Priority};
@@ -76,7 +76,7 @@ impl Updates {
     pub async fn pass(&self, key: &Key, permit: Permit) {
         let Some(known) = self.resources.begin(key) else { return };
         let started = Instant::now();
-        let (uid, mut state) = (known.uid().to_owned(), known.state);
+        let (uid, mut state) = (known.uid(), known.state);
         let pass = async {
             match &known.stored {
                 Stored::Unreadable(undecodable) => self.report(undecodable, &mut state).await,
@@ -88,12 +88,12 @@ impl Updates {
             wait
         } else {
             state = self.resources.remembered(key);
-            self.panicked(key, &uid, &mut state, started).await
+            self.panicked(key, uid, &mut state, started).await
         };
-        state.not_before = wait.map(|wait| Instant::now() + wait);
+        state.unfinished_mut().not_before = wait.map(|wait| Instant::now() + wait);
         {
             let _one_at_a_time = self.lock_place();
-            if let Some((known, is_quiet)) = self.resources.end(key, &uid, state) {
+            if let Some((known, is_quiet)) = self.resources.end(key, uid, state) {
                 self.enqueue(key, known, is_quiet);
             }
         }
@@ -122,9 +122,9 @@ impl Updates {
         let now = Instant::now();
         let (next, host) = match &known.stored {
             Stored::Unreadable(undecodable) => {
-                let told = &known.state.undecodable;
+                let told = &known.state.unfinished().undecodable;
                 let wants = !after_pass && !told.is_all::<Auth0UserUpdate>(undecodable);
-                let at = known.state.not_before.or(wants.then_some(now));
+                let at = known.state.unfinished().not_before.or(wants.then_some(now));
                 (at.map(|at| Next { calls: false, priority: Priority::Retry, at }), None)
             }
             Stored::Readable(record) => {
@@ -155,7 +155,7 @@ impl Updates {
                 Known::Unwatched => SecretState::Unwatched,
             }
         });
-        self.references(record, secret)
+        self.references(key, record, secret)
     }
 
     /// The same, the Secret being asked for where no watch tells.
@@ -168,34 +168,34 @@ impl Updates {
                 Err(failure) => SecretState::Unavailable(failure),
             },
         };
-        self.references(record, secret)
+        self.references(key, record, secret)
     }
 
-    fn references(&self, record: &Record, secret: SecretState) -> References {
-        let tenant = directory::resolve(&self.conflicts.tenants, &record.namespace, &record.tenant);
+    fn references(&self, key: &Key, record: &Record, secret: SecretState) -> References {
+        let tenant = directory::resolve(&self.conflicts.tenants, key.namespace(), &record.tenant);
         let host = tenant.as_ref().map(|tenant| tenant.host.as_str());
         let contest =
-            host.map_or_else(|_| Contest::default(), |host| self.conflicts.contest(&record.uid, host));
+            host.map_or_else(|_| Contest::default(), |host| self.conflicts.contest(record.uid, host));
         References { tenant, secret, contest }
     }
 
     /// Tells a resource that cannot be read so.
     async fn report(&self, object: &Undecodable, state: &mut State) -> Option<Duration> {
-        undecodable::report::<Auth0UserUpdate>(&self.client, &mut state.undecodable, object).await
+        undecodable::report::<Auth0UserUpdate>(&self.client, &mut state.unfinished_mut().undecodable, object)
+            .await
     }
 
     /// Decides again by what there is now, and looks at Auth0 or tells what has to be told. Answers when to come back,
     /// where that is sooner than the resource's state says.
     async fn visit(&self, key: &Key, known: &Record, state: &mut State, permit: &Permit) -> Option<Duration> {
-        state.not_before = None;
+        state.unfinished_mut().not_before = None;
         let nulls = Arc::clone(state.nulls.get_or_insert_default());
-        let mut writer = match self.read(key, &known.uid, nulls).await {
+        let mut writer = match self.read(key, known.uid, nulls).await {
             Ok(writer) => writer,
             // The watch will say so.
             Err(Unwritten::Gone) => return Some(RECHECK),
             Err(Unwritten::Conflict | Unwritten::Failed(_)) => {
-                state.unpublished = state.unpublished.saturating_add(1);
-                return Some(schedule::backoff(state.unpublished, None));
+                return Some(schedule::backoff(state.count_unpublished(), None));
             }
         };
         let (object, record) = (writer.object().clone(), Record::of(writer.object()));
@@ -222,7 +222,7 @@ impl Updates {
         let forget_refusals = match decision {
             Decision::Pass { forget_refusals } => forget_refusals,
             Decision::ComparePassword => true,
-            Decision::Sleep => return self.tell(&mut writer, &record, &references, state).await,
+            Decision::Sleep => return self.tell(key, &mut writer, &record, &references, state).await,
         };
         let host = references.tenant.as_ref().ok().map(|tenant| tenant.host.as_str());
         if permit.host() != host {
@@ -237,6 +237,7 @@ impl Updates {
     /// Nothing to look at; but what is lost on the way is told, and that the Secret is gone.
     async fn tell(
         &self,
+        key: &Key,
         writer: &mut StatusWriter,
         record: &Record,
         references: &References,
@@ -254,7 +255,7 @@ impl Updates {
             self.note(writer);
         }
         let name = record.secret.as_deref().filter(|_| missing.is_some())?;
-        if let Known::At(_) = self.secrets.known(&record.namespace, name) {
+        if let Known::At(_) = self.secrets.known(key.namespace(), name) {
             // The watch tells when it is there.
             return None;
         }
@@ -278,7 +279,7 @@ impl Updates {
             state.judged_secret = Some(of_version(version));
             return found;
         }
-        state.compared_secret = Some(of_version(version));
+        state.unfinished_mut().compared_secret = Some(of_version(version));
         // Made for another identity, the digest of the same password differs.
         if state.identity.is_none() && object.spec.connection.value().is_some() {
             return Rewritten::Unclear;
@@ -297,9 +298,9 @@ impl Updates {
         self.publish_failure(writer, failure, state.failures).await;
     }
 
-    async fn panicked(&self, key: &Key, uid: &str, state: &mut State, started: Instant) -> Option<Duration> {
+    async fn panicked(&self, key: &Key, uid: Uid, state: &mut State, started: Instant) -> Option<Duration> {
         // Whatever was sent since then is not known.
-        state.unfinished().unsent.clear();
+        state.unfinished_mut().unsent.clear();
         state.expect_late(Instant::now());
         state.failures += 1;
         let wait = schedule::backoff(state.failures, Some(schedule::DEFAULT_RESYNC));
@@ -325,7 +326,7 @@ impl Updates {
         self.resources.note(&self.resources.key_of(&object), object);
     }
 
-    async fn read(&self, key: &Key, uid: &str, nulls: Arc<Mutex<Nulls>>) -> Result<StatusWriter, Unwritten> {
+    async fn read(&self, key: &Key, uid: Uid, nulls: Arc<Mutex<Nulls>>) -> Result<StatusWriter, Unwritten> {
         let api = Api::namespaced(self.client.clone(), key.namespace());
         StatusWriter::read(api, key.name(), uid, nulls, Arc::clone(&self.resources)).await
     }

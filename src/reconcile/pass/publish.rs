@@ -94,12 +94,13 @@ impl Updates {
     /// Tells once that a status cannot be written, and waits ever longer.
     pub async fn unpublished(&self, object: &Auth0UserUpdate, failure: &Failure, state: &mut State) {
         tracing::warn!(namespace = object.namespace(), name = object.name_any(), %failure, "the status was not written");
-        if failure.reason == Reason::InvalidRequest && !std::mem::replace(&mut state.told_unwritable, true) {
+        if failure.reason == Reason::InvalidRequest
+            && !std::mem::replace(&mut state.unfinished_mut().told_unwritable, true)
+        {
             let event = cluster::events::warning(failure.reason.as_str(), &failure.message);
             cluster::events::publish(&self.client, &object.object_ref(&()), vec![event]).await;
         }
-        state.unpublished = state.unpublished.saturating_add(1);
-        let wait = schedule::backoff(state.unpublished, schedule::resync_or_default(&object.spec));
+        let wait = schedule::backoff(state.count_unpublished(), schedule::resync_or_default(&object.spec));
         state.due = Some(Instant::now() + wait);
     }
 }

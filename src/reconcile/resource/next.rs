@@ -6,7 +6,7 @@ use super::resources::Resource;
 use super::why::{self, Decision};
 use crate::api::reason::Reason;
 use crate::queue::Priority;
-use crate::reconcile::object::fingerprint::of_version;
+use crate::reconcile::object::fingerprint::{Fingerprint, of_version};
 use tokio::time::Instant;
 
 /// The next pass of a resource.
@@ -41,7 +41,7 @@ pub fn next(
     if after_pass {
         // The pass has seen all that speaks for another one, and has said when that is to be.
         let due = state.due.filter(|_| !record.is_paused);
-        return state.not_before.or(due).map(in_time);
+        return state.unfinished().not_before.or(due).map(in_time);
     }
     let telling = Some(Next { calls: false, priority, at: now });
     if record.is_paused {
@@ -58,7 +58,7 @@ pub fn next(
     if references.secret == SecretState::Unwatched {
         return Some(Next { calls, priority: Priority::Retry, at: now });
     }
-    state.due.into_iter().chain(state.not_before).min().map(in_time)
+    state.due.into_iter().chain(state.unfinished().not_before).min().map(in_time)
 }
 
 /// Whether something is to be told before the resource waits for its turn: nulls that the spec may lose meanwhile, and
@@ -66,7 +66,7 @@ pub fn next(
 fn tells_first(record: &Record, references: &References, known: &Resource) -> bool {
     let announces = record.seems_done
         && why::password_changed(record, &references.secret, &known.state)
-        && known.state.compared_secret != version(&references.secret);
+        && known.state.unfinished().compared_secret != version(&references.secret);
     announces || !record.observes && known.lacks_nulls
 }
 
@@ -81,7 +81,7 @@ fn has_to_tell(record: &Record, references: &References, known: &Resource) -> bo
 }
 
 /// Which content of the Secret there is.
-fn version(secret: &SecretState) -> Option<u64> {
+fn version(secret: &SecretState) -> Option<Fingerprint> {
     if let SecretState::At(version) = secret { Some(of_version(version)) } else { None }
 }
 
@@ -121,7 +121,8 @@ mod tests {
     #[test]
     fn what_a_pass_left_as_it_was_waits_for_the_time_that_the_pass_has_named() {
         let (record, mut known, now) = first_sight(&json!({"name": "A"}), &ready(1, "True", "Applied"));
-        (known.state.due, known.state.not_before) = (Some(now), Some(now + Duration::from_secs(25)));
+        known.state.due = Some(now);
+        known.state.unfinished_mut().not_before = Some(now + Duration::from_secs(25));
         let next = |after_pass| next(&record, &nothing_there(), &known, after_pass, now).unwrap().at;
         assert_eq!(next(true), now + Duration::from_secs(25));
         assert_eq!(next(false), now, "something has happened");
@@ -147,7 +148,7 @@ mod tests {
         let told = next(&record, &references, &known, false, now).unwrap();
         assert_eq!((told.calls, told.priority, told.at), (false, Priority::Change, now));
         // The announcement is made, or the content proved to be told by nothing but a look.
-        known.state.compared_secret = Some(of_version(&version("2")));
+        known.state.unfinished_mut().compared_secret = Some(of_version(&version("2")));
         assert_eq!(next(&record, &references, &known, false, now).unwrap().priority, Priority::Change);
         known.lacks_nulls = true;
         assert!(!next(&record, &references, &known, false, now).unwrap().calls);

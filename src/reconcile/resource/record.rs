@@ -3,7 +3,7 @@
 use crate::api::conditions::{self, READY, SYNCED};
 use crate::api::reason::{Reason, Retry, Standing};
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode};
-use crate::ownership::Named;
+use crate::ownership::{Named, Uid};
 use crate::plan::intents::is_begun;
 use crate::reconcile::object::fingerprint::{Fingerprint, of_version};
 use crate::reconcile::object::schedule;
@@ -41,11 +41,9 @@ impl Said {
 #[allow(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 pub struct Record {
     /// `metadata.uid`.
-    pub uid: Box<str>,
+    pub uid: Uid,
     /// `metadata.generation`.
     pub generation: i64,
-    /// Its own namespace.
-    pub namespace: Arc<str>,
     /// Namespace and name of the tenant; shared by all that name it.
     pub tenant: Arc<Named>,
     /// The Secret that holds the password, of the same namespace.
@@ -108,9 +106,8 @@ impl Record {
             |reason| ready.is_some_and(|ready| ready.holds != Some(true) && ready.reason == reason);
         let password = status.triggers.iter().find(|entry| entry.name == Attribute::Password.spec_name());
         Self {
-            uid: metadata.uid.as_deref().unwrap_or_default().into(),
+            uid: Uid::of(object),
             generation,
-            namespace: metadata.namespace.as_deref().unwrap_or_default().into(),
             tenant: Arc::new(spec.tenant_ref.resolve(metadata.namespace.as_deref().unwrap_or_default())),
             secret: spec.password_secret_ref.value().map(|reference| reference.name.as_str().into()),
             resync: schedule::resync_or_default(spec),

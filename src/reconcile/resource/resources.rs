@@ -4,9 +4,9 @@ use super::State;
 use super::record::Record;
 use crate::api::Auth0UserUpdate;
 use crate::cluster::guarded::{Guarded, Undecodable};
-use crate::ownership::Named;
+use crate::ownership::{Named, Uid};
 use crate::queue::{Key, Kind};
-use kube::{Resource as _, ResourceExt as _};
+use kube::ResourceExt as _;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -74,8 +74,7 @@ impl Resources {
     /// Takes in what a pass has written, before the watch tells it. A resource that is gone stays gone.
     pub fn note(&self, key: &Key, object: Auth0UserUpdate) {
         let mut all = self.lock();
-        let uid = object.metadata.uid.as_deref().unwrap_or_default();
-        if all.resources.get(key).is_some_and(|known| known.uid() == uid) {
+        if all.resources.get(key).is_some_and(|known| known.uid() == Uid::of(&object)) {
             all.see(key, &Guarded(Ok(object)), false);
         }
     }
@@ -105,7 +104,7 @@ impl Resources {
 
     /// What is known of a resource of which a pass ends, with what is to be remembered of it, and whether nothing has
     /// happened since it began.
-    pub fn end(&self, key: &Key, uid: &str, state: State) -> Option<(Resource, bool)> {
+    pub fn end(&self, key: &Key, uid: Uid, state: State) -> Option<(Resource, bool)> {
         let mut all = self.lock();
         let known = all.resources.get_mut(key)?;
         if known.uid() == uid {
@@ -130,7 +129,7 @@ impl Resources {
 
     /// Whether this very resource is there, and neither being deleted nor paused.
     #[must_use]
-    pub fn is_wanted(&self, key: &Key, uid: &str) -> bool {
+    pub fn is_wanted(&self, key: &Key, uid: Uid) -> bool {
         let all = self.lock();
         let known = all.resources.get(key).filter(|known| known.uid() == uid);
         known.and_then(|known| known.record()).is_some_and(|record| !record.is_deleted && !record.is_paused)
@@ -200,8 +199,7 @@ impl Resources {
 impl All {
     fn see(&mut self, key: &Key, object: &Guarded<Auth0UserUpdate>, is_listed: bool) {
         let new = version(object);
-        let uid = object.meta().uid.as_deref().unwrap_or_default();
-        let known = self.resources.remove(key).filter(|known| known.uid() == uid);
+        let known = self.resources.remove(key).filter(|known| known.uid() == Uid::of(object));
         if let Some(newer) = known.as_ref().filter(|known| !is_listed && known.version > new) {
             self.resources.insert(key.clone(), newer.clone());
             return;
@@ -212,7 +210,6 @@ impl All {
             Ok(readable) => {
                 let mut record = Record::of(readable);
                 record.tenant = self.shared(record.tenant);
-                record.namespace = Arc::clone(key.namespace());
                 let nulls = see_nulls(&mut state, readable);
                 (Stored::Readable(Arc::new(record)), nulls)
             }
@@ -244,10 +241,12 @@ impl All {
 impl Resource {
     /// `metadata.uid`.
     #[must_use]
-    pub fn uid(&self) -> &str {
+    pub fn uid(&self) -> Uid {
         match &self.stored {
-            Stored::Readable(record) => &record.uid,
-            Stored::Unreadable(undecodable) => undecodable.metadata.uid.as_deref().unwrap_or_default(),
+            Stored::Readable(record) => record.uid,
+            Stored::Unreadable(undecodable) => {
+                Uid::new(undecodable.metadata.uid.as_deref().unwrap_or_default())
+            }
         }
     }
 
@@ -303,7 +302,7 @@ mod tests {
         assert_eq!(resources.wake(&key).unwrap().version, 5);
         resources.see(&at(6, "v"), false);
         resources.note(&key, written());
-        assert_eq!(resources.wake(&key).unwrap().uid(), "v");
+        assert_eq!(resources.wake(&key).unwrap().uid(), Uid::new("v"));
         resources.forget(&key);
         resources.note(&key, written());
         assert!(resources.wake(&key).is_none());
@@ -318,7 +317,8 @@ mod tests {
             if happens {
                 assert!(resources.wake(&key).is_none());
             }
-            let (known, is_quiet) = resources.end(&key, "u", State { failures: 3, ..state }).unwrap();
+            let (known, is_quiet) =
+                resources.end(&key, Uid::new("u"), State { failures: 3, ..state }).unwrap();
             assert_eq!((known.state.failures, is_quiet), (3, !happens));
         }
     }
@@ -329,9 +329,9 @@ mod tests {
         let key = resources.see(&at(1, "u"), false);
         let state = resources.begin(&key).unwrap().state;
         resources.see(&at(2, "v"), false);
-        resources.end(&key, "u", State { failures: 3, ..state });
+        resources.end(&key, Uid::new("u"), State { failures: 3, ..state });
         assert_eq!(resources.wake(&key).unwrap().state.failures, 0);
-        assert!(!resources.is_wanted(&key, "u") && resources.is_wanted(&key, "v"));
+        assert!(!resources.is_wanted(&key, Uid::new("u")) && resources.is_wanted(&key, Uid::new("v")));
     }
 
     #[test]
@@ -341,6 +341,6 @@ mod tests {
         assert_eq!(resources.retain(Some("elsewhere"), &HashSet::new()), []);
         assert_eq!(resources.retain(Some("n"), &HashSet::from([key.clone()])), []);
         assert_eq!(resources.retain(None, &HashSet::new()), std::slice::from_ref(&key));
-        assert!(resources.wake(&key).is_none() && !resources.is_wanted(&key, "u"));
+        assert!(resources.wake(&key).is_none() && !resources.is_wanted(&key, Uid::new("u")));
     }
 }
