@@ -65,7 +65,7 @@ impl Updates {
         }
         let Prepared { object, record, .. } = &prepared;
         let outcome = Outcome {
-            generation: record.generation,
+            generation: object.metadata.generation.unwrap_or_default(),
             output: object.spec.output,
             request: object.unhandled_request().cloned(),
             mode: object.mode(),

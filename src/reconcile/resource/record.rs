@@ -42,8 +42,6 @@ impl Said {
 pub struct Record {
     /// `metadata.uid`.
     pub uid: Uid,
-    /// `metadata.generation`.
-    pub generation: i64,
     /// Namespace and name of the tenant; shared by all that name it.
     pub tenant: Arc<Named>,
     /// The Secret that holds the password, of the same namespace.
@@ -107,7 +105,6 @@ impl Record {
         let password = status.triggers.iter().find(|entry| entry.name == Attribute::Password.spec_name());
         Self {
             uid: Uid::of(object),
-            generation,
             tenant: Arc::new(spec.tenant_ref.resolve(metadata.namespace.as_deref().unwrap_or_default())),
             secret: spec.password_secret_ref.value().map(|reference| reference.name.as_str().into()),
             resync: schedule::resync_or_default(spec),

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone)]
 pub enum Stored {
     /// An object that can be read.
-    Readable(Arc<Record>),
+    Readable(Record),
     /// One that cannot.
     Unreadable(Arc<Undecodable>),
 }
@@ -211,7 +211,7 @@ impl All {
                 let mut record = Record::of(readable);
                 record.tenant = self.shared(record.tenant);
                 let nulls = see_nulls(&mut state, readable);
-                (Stored::Readable(Arc::new(record)), nulls)
+                (Stored::Readable(record), nulls)
             }
             Err(undecodable) => (Stored::Unreadable(Arc::new(undecodable.clone())), (true, false)),
         };
