@@ -3,7 +3,7 @@
 use crate::api::reason::Reason;
 use crate::api::{Auth0UserUpdate, Mode, Trigger};
 use crate::ownership::Named;
-use crate::ownership::fingerprint::{Field, Wanted, fingerprint};
+use crate::ownership::fingerprint::{Field, Uid, Wanted, fingerprint};
 use crate::plan::{Desired, Metadata, Text};
 use crate::user::Attribute;
 use serde_json::Value;
@@ -31,8 +31,7 @@ pub(super) struct Wish {
 /// Observe, or being deleted, does not.
 #[derive(Clone, Debug)]
 pub(super) struct Claimant {
-    /// Fingerprint of its uid.
-    pub uid: u64,
+    pub uid: Uid,
     /// Fingerprint of the user id, of whatever tenant.
     pub user: u64,
     /// `creationTimestamp` in microseconds since the epoch.
@@ -73,7 +72,7 @@ impl Claimant {
         let mut conditions = status.into_iter().flat_map(|status| &status.conditions);
         let ready = conditions.find(|condition| condition.type_ == "Ready");
         Some(Self {
-            uid: fingerprint(metadata.uid.as_deref().unwrap_or_default()),
+            uid: Uid::of(object),
             user: fingerprint(spec.user_id.as_str()),
             created: metadata
                 .creation_timestamp

@@ -20,6 +20,24 @@ pub(super) fn fingerprint(what: &(impl Hash + ?Sized)) -> u64 {
     KEYS.hash_one(what)
 }
 
+/// Stands for the uid of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Uid(u64);
+
+impl Uid {
+    /// Of this `metadata.uid`.
+    #[must_use]
+    pub fn new(uid: &str) -> Self {
+        Self(fingerprint(uid))
+    }
+
+    /// Of this object.
+    #[must_use]
+    pub fn of(object: &impl kube::Resource) -> Self {
+        Self::new(object.meta().uid.as_deref().unwrap_or_default())
+    }
+}
+
 /// A field of a user: an attribute, or a first-level key of a metadata map. The keys of a map come right after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Field(u64);

@@ -3,7 +3,7 @@
 use crate::api::{Auth0UserUpdate, Trigger};
 use crate::ownership::Named;
 use crate::ownership::claimant::{self, Claimant, Place};
-use crate::ownership::fingerprint::{Field, fingerprint};
+use crate::ownership::fingerprint::{Field, Uid};
 use crate::ownership::leavers::{Departed, Ghost, INHERITANCE, Leavers, TAKEOVER, acts_on, counts};
 use crate::ownership::owners::Owners;
 use std::cmp::Reverse;
@@ -21,7 +21,7 @@ pub(super) struct Index {
     /// By age. Most users have one claimant.
     pub users: HashMap<u64, Box<[Claimant]>>,
     /// The user of each claimant.
-    pub user_of: HashMap<u64, u64>,
+    pub user_of: HashMap<Uid, u64>,
     /// Each place once, however many claimants it has.
     pub places: HashSet<Arc<Place>>,
     leavers: HashMap<u64, Leavers>,
@@ -36,8 +36,8 @@ pub(super) struct Index {
 impl Index {
     /// Takes over a resource as it stands. An older version than the known one changes nothing.
     pub fn update(&mut self, object: &Auth0UserUpdate, now: Instant) -> Affected {
-        let uid = uid_of(object);
-        if self.find(uid).is_some_and(|known| known.version > claimant::version(object)) {
+        let uid = Uid::of(object);
+        if self.get(uid).is_some_and(|known| known.version > claimant::version(object)) {
             return Affected::new();
         }
         self.replace(uid, Claimant::of(object), now)
@@ -45,8 +45,8 @@ impl Index {
 
     /// The same for one that a list holds. Those that it affects are told at the end of the list.
     pub fn list(&mut self, object: &Auth0UserUpdate, now: Instant) {
-        let uid = uid_of(object);
-        let known = self.find(uid);
+        let uid = Uid::of(object);
+        let known = self.get(uid);
         if known.is_some_and(|known| known.version >= claimant::version(object)) {
             return;
         }
@@ -56,18 +56,17 @@ impl Index {
         self.swap(uid, next, now);
     }
 
-    pub fn remove(&mut self, uid: &str, now: Instant) -> Affected {
-        self.replace(fingerprint(uid), None, now)
+    pub fn remove(&mut self, uid: Uid, now: Instant) -> Affected {
+        self.replace(uid, None, now)
     }
 
     /// At the end of a list: drops what is gone of the listed namespaces.
-    pub fn retain(&mut self, namespace: Option<&str>, listed: &HashSet<String>, now: Instant) -> Affected {
-        let listed: HashSet<u64> = listed.iter().map(|uid| fingerprint(uid.as_str())).collect();
+    pub fn retain(&mut self, namespace: Option<&str>, listed: &HashSet<Uid>, now: Instant) -> Affected {
         let is_gone = |claimant: &&Claimant| {
             namespace.is_none_or(|namespace| claimant.place.namespace == namespace)
                 && !listed.contains(&claimant.uid)
         };
-        let gone: Vec<u64> =
+        let gone: Vec<Uid> =
             self.users.values().flatten().filter(is_gone).map(|claimant| claimant.uid).collect();
         let mut affected: Affected = gone.into_iter().flat_map(|uid| self.replace(uid, None, now)).collect();
         for user in std::mem::take(&mut self.changed_by_list) {
@@ -77,8 +76,9 @@ impl Index {
         affected
     }
 
-    pub fn get(&self, uid: &str) -> Option<&Claimant> {
-        self.find(fingerprint(uid))
+    pub fn get(&self, uid: Uid) -> Option<&Claimant> {
+        let user = self.user_of.get(&uid)?;
+        self.claimants(*user).iter().find(|claimant| claimant.uid == uid)
     }
 
     /// Who owns the fields of a claimant.
@@ -138,7 +138,7 @@ impl Index {
                 departed.heirs.get_or_insert(self.arrivals);
             }
             for ghost in over {
-                let lost = ghost.fields_lost_to(self.find(ghost.uid));
+                let lost = ghost.fields_lost_to(self.get(ghost.uid));
                 affected.extend(self.led_by(&ghost, lost));
             }
             self.forget_leavers(user);
@@ -146,9 +146,9 @@ impl Index {
         affected
     }
 
-    fn replace(&mut self, uid: u64, next: Option<Claimant>, now: Instant) -> Affected {
+    fn replace(&mut self, uid: Uid, next: Option<Claimant>, now: Instant) -> Affected {
         let (changed, mut affected) = self.swap(uid, next, now);
-        if let Some(next) = self.find(uid) {
+        if let Some(next) = self.get(uid) {
             affected.extend(self.led_by(next, changed));
         }
         affected
@@ -156,7 +156,7 @@ impl Index {
 
     /// Puts a claimant in the place of its earlier version. Answers with the fields that changed, and with those that
     /// have the same name, which do not wait for what it leaves.
-    fn swap(&mut self, uid: u64, next: Option<Claimant>, now: Instant) -> (Vec<Field>, Affected) {
+    fn swap(&mut self, uid: Uid, next: Option<Claimant>, now: Instant) -> (Vec<Field>, Affected) {
         let before = self.take(uid);
         let users = [before.as_ref().map(|before| before.user), next.as_ref().map(|next| next.user)];
         let changed = next.as_ref().map(|next| next.fields_changed_from(before.as_ref())).unwrap_or_default();
@@ -219,7 +219,7 @@ impl Index {
         self.users.insert(user, claimants.into());
     }
 
-    fn take(&mut self, uid: u64) -> Option<Claimant> {
+    fn take(&mut self, uid: Uid) -> Option<Claimant> {
         let user = self.user_of.remove(&uid)?;
         let mut claimants = self.users.remove(&user)?.into_vec();
         let index = claimants.iter().position(|claimant| claimant.uid == uid)?;
@@ -228,11 +228,6 @@ impl Index {
             self.users.insert(user, claimants.into());
         }
         Some(taken)
-    }
-
-    fn find(&self, uid: u64) -> Option<&Claimant> {
-        let user = self.user_of.get(&uid)?;
-        self.claimants(*user).iter().find(|claimant| claimant.uid == uid)
     }
 
     fn claimants(&self, user: u64) -> &[Claimant] {
@@ -279,8 +274,4 @@ impl Index {
         self.places.insert(Arc::clone(&place));
         place
     }
-}
-
-fn uid_of(object: &Auth0UserUpdate) -> u64 {
-    fingerprint(object.metadata.uid.as_deref().unwrap_or_default())
 }

@@ -11,7 +11,7 @@ mod owners;
 #[cfg(test)]
 mod tests;
 
-pub use fingerprint::Field;
+pub use fingerprint::{Field, Uid};
 pub use leavers::{INHERITANCE, TAKEOVER};
 pub use owners::{Conflict, Contest};
 
@@ -68,12 +68,9 @@ impl Ownership {
 
     /// Takes over what a pass has written, before the watch tells it. A resource that is gone stays gone.
     pub fn note(&self, object: &Auth0UserUpdate) {
-        let uid = object.metadata.uid.as_deref().unwrap_or_default();
-        self.change(
-            |index, now| {
-                if index.get(uid).is_some() { index.update(object, now) } else { Affected::new() }
-            },
-        );
+        self.change(|index, now| {
+            if index.get(Uid::of(object)).is_some() { index.update(object, now) } else { Affected::new() }
+        });
     }
 
     /// Takes over a resource of a list. Those that it affects are told once, at the end of the list.
@@ -85,12 +82,12 @@ impl Ownership {
     }
 
     /// Drops the claims of a resource that is gone.
-    pub fn remove(&self, uid: &str) {
+    pub fn remove(&self, uid: Uid) {
         self.change(|index, now| index.remove(uid, now));
     }
 
     /// At the end of a list: drops the claims of resources of the listed namespaces that are not in it.
-    pub fn retain(&self, namespace: Option<&str>, listed: &HashSet<String>) {
+    pub fn retain(&self, namespace: Option<&str>, listed: &HashSet<Uid>) {
         self.change(|index, now| index.retain(namespace, listed, now));
     }
 
@@ -119,7 +116,7 @@ impl Ownership {
 
     /// Where a resource stands by what is known without a call to Auth0.
     #[must_use]
-    pub fn contest(&self, uid: &str, host: &str, host_of: HostOf<'_>) -> Contest {
+    pub fn contest(&self, uid: Uid, host: &str, host_of: HostOf<'_>) -> Contest {
         self.with(|state| {
             let Some(own) = state.index.get(uid) else { return Contest::default() };
             state.index.owners(own, competing(host, host_of)).contest(own)
@@ -139,8 +136,7 @@ impl Ownership {
     ) -> Vec<Conflict> {
         let Some(own) = Claimant::of(object) else { return Vec::new() };
         self.with(|state| {
-            let uid = object.metadata.uid.as_deref().unwrap_or_default();
-            let arrival = state.index.get(uid).map_or(own.arrival, |known| known.arrival);
+            let arrival = state.index.get(own.uid).map_or(own.arrival, |known| known.arrival);
             let own = Claimant { arrival, ..own };
             let owners = state.index.owners(&own, competing(host, host_of));
             owners.conflicts(password.map(fingerprint), same_identity)
@@ -149,7 +145,7 @@ impl Ownership {
 
     /// What other resources of the same user remember of one-time actions that this one wants too, be they gone.
     #[must_use]
-    pub fn siblings(&self, uid: &str, host: &str, host_of: HostOf<'_>) -> Vec<Trigger> {
+    pub fn siblings(&self, uid: Uid, host: &str, host_of: HostOf<'_>) -> Vec<Trigger> {
         self.with(|state| {
             let Some(own) = state.index.get(uid) else { return Vec::new() };
             state.index.siblings(own, competing(host, host_of))
@@ -158,7 +154,7 @@ impl Ownership {
 
     /// One resource of a user at a time, so that each sees which one-time actions the one before it has carried out.
     /// `None` for a resource that wants none.
-    pub async fn turn(&self, uid: &str, host: &str) -> Option<OwnedMutexGuard<()>> {
+    pub async fn turn(&self, uid: Uid, host: &str) -> Option<OwnedMutexGuard<()>> {
         let turn = self.with(|state| {
             let own = state.index.get(uid).filter(|own| own.has_one_time_actions())?;
             let of = fingerprint(&(own.user, host));

@@ -61,11 +61,11 @@ fn conflicts(ownership: &Ownership, object: &Auth0UserUpdate) -> Vec<(String, St
 }
 
 fn contest(ownership: &Ownership, object: &Auth0UserUpdate) -> Contest {
-    ownership.contest(object.metadata.uid.as_deref().unwrap(), HOST, &host_of)
+    ownership.contest(Uid::of(object), HOST, &host_of)
 }
 
 fn siblings(ownership: &Ownership, object: &Auth0UserUpdate) -> Vec<Trigger> {
-    ownership.siblings(object.metadata.uid.as_deref().unwrap(), HOST, &host_of)
+    ownership.siblings(Uid::of(object), HOST, &host_of)
 }
 
 fn ownership_of<'a>(objects: impl IntoIterator<Item = &'a Auth0UserUpdate>) -> Ownership {
@@ -98,7 +98,7 @@ fn the_oldest_owns_a_field_then_the_first_by_name() {
     assert_eq!(conflicts(&ownership, &second), []);
     assert_eq!(conflicts(&ownership, &old), [pair("name", "b")]);
     assert_eq!(conflicts(&ownership, &young), [pair("name", "b")]);
-    ownership.remove("b");
+    ownership.remove(Uid::new("b"));
     take_over(&ownership);
     assert_eq!(conflicts(&ownership, &young), [pair("name", "z")]);
 }
@@ -160,7 +160,7 @@ fn an_older_version_changes_nothing_and_what_is_gone_stays_gone() {
     ownership.update(&stale);
     ownership.list(&stale);
     assert_eq!(conflicts(&ownership, &young), []);
-    ownership.remove("a");
+    ownership.remove(Uid::new("a"));
     ownership.note(&stale);
     assert_eq!(conflicts(&ownership, &young), []);
 }
@@ -195,7 +195,7 @@ fn a_claimant_of_a_key_is_woken_by_the_second_order_for_the_whole_map() {
     let ownership = ownership_of([&first, &second, &key]);
     assert_eq!(conflicts(&ownership, &key), [pair("userMetadata.plan", "second")]);
     let mut woken = ownership.subscribe();
-    ownership.remove("second");
+    ownership.remove(Uid::new("second"));
     take_over(&ownership);
     assert_eq!(conflicts(&ownership, &key), []);
     assert_eq!(names(&mut woken), ["key"]);
@@ -269,7 +269,7 @@ fn a_list_wakes_those_that_it_affects_at_its_end_and_nobody_where_nothing_change
     let mut woken = ownership.subscribe();
     let (old, young) =
         (resource("old", 1, &json!({"name": "A"})), resource("young", 2, &json!({"name": "B"})));
-    let listed = ["old".to_owned(), "young".to_owned()].into();
+    let listed = ["old", "young"].map(Uid::new).into();
     for expected in [&["young"][..], &[]] {
         ownership.list(&young);
         ownership.list(&old);
@@ -294,7 +294,7 @@ fn a_thousand_resources_of_one_user_wake_each_other_only_when_the_owner_changes(
     assert!(woken.try_recv().is_err(), "each new one is younger than the owner");
     ownership.update(&resource("r0500", 1, &json!({"name": "edited", "connection": "r0500"})));
     assert!(woken.try_recv().is_err(), "it owns nothing");
-    ownership.remove("r0000");
+    ownership.remove(Uid::new("r0000"));
     assert!(woken.try_recv().is_err(), "the takeover waits");
     take_over(&ownership);
     assert_eq!(names(&mut woken).len(), 999);
@@ -305,13 +305,13 @@ async fn a_long_wait_for_a_turn_is_seen_as_a_wait() {
     let object = resource("a", 1, &json!({"passwordSecretRef": {"name": "s", "key": "k"}}));
     let plain = resource("b", 1, &json!({"name": "B"}));
     let ownership = Arc::new(ownership_of([&object, &plain]));
-    let first = ownership.turn("a", HOST).await.unwrap();
-    assert!(ownership.turn("b", HOST).await.is_none(), "it has no one-time action");
-    assert!(ownership.turn("a", "elsewhere.example.com").await.is_some());
+    let first = ownership.turn(Uid::new("a"), HOST).await.unwrap();
+    assert!(ownership.turn(Uid::new("b"), HOST).await.is_none(), "it has no one-time action");
+    assert!(ownership.turn(Uid::new("a"), "elsewhere.example.com").await.is_some());
     let probes = Arc::<Probes>::default();
     let second = {
         let (ownership, probes) = (Arc::clone(&ownership), Arc::clone(&probes));
-        tokio::spawn(async move { probes.pass(ownership.turn("a", HOST)).await })
+        tokio::spawn(async move { probes.pass(ownership.turn(Uid::new("a"), HOST)).await })
     };
     tokio::time::sleep(10 * STRETCH).await;
     probes.heard_kubernetes();

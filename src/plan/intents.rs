@@ -63,7 +63,7 @@ impl Entries {
 }
 
 /// An order that was perhaps written down as begun, and certainly not sent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Unsent {
     /// As it was to be written.
     pub order: Trigger,

@@ -3,11 +3,11 @@
 use crate::api::Auth0UserUpdate;
 use crate::cluster::guarded::Guarded;
 use crate::cluster::watch::{WatchResult, objects};
+use crate::ownership::Uid;
 use crate::queue::Kind;
 use crate::reconcile::pass::Updates;
 use crate::reconcile::resource::kubectl_migration;
 use futures::{Stream, StreamExt as _};
-use kube::ResourceExt as _;
 use kube_runtime::WatchStreamExt as _;
 use kube_runtime::reflector::ObjectRef;
 use kube_runtime::reflector::store::Writer;
@@ -34,7 +34,7 @@ pub async fn updates(updates: &Updates, namespace: Option<&str>, missing: &watch
                 if let Ok(readable) = &object.0 {
                     updates.conflicts.ownership.list(readable);
                 }
-                uids.insert(object.uid().unwrap_or_default());
+                uids.insert(Uid::of(&object));
                 listed.insert(updates.resources.see(&object, true));
             }
             Ok(Event::InitDone) => {
@@ -54,7 +54,7 @@ pub async fn updates(updates: &Updates, namespace: Option<&str>, missing: &watch
                 updates.consider(&key);
             }
             Ok(Event::Delete(object)) => {
-                updates.conflicts.ownership.remove(&object.uid().unwrap_or_default());
+                updates.conflicts.ownership.remove(Uid::of(&object));
                 let key = updates.resources.key_of(&object);
                 updates.resources.forget(&key);
                 updates.queue.remove(&key);
@@ -111,6 +111,7 @@ mod tests {
     use super::*;
     use crate::api::Auth0Tenant;
     use futures::FutureExt as _;
+    use kube::ResourceExt as _;
     use kube_runtime::reflector;
     use serde_json::json;
     use tokio::sync::mpsc::unbounded_channel;

@@ -13,8 +13,8 @@ fn leave(ownership: &Ownership, way: &str) {
     let [mut old, ..] = contested();
     let moved = |card: &Value| ownership.update(&resource("old", 1, card));
     match way {
-        "gone" => ownership.remove("old"),
-        "not listed" => ownership.retain(None, &["new".to_owned(), "third".to_owned()].into()),
+        "gone" => ownership.remove(Uid::new("old")),
+        "not listed" => ownership.retain(None, &["new", "third"].map(Uid::new).into()),
         "being deleted" => {
             old.metadata.deletion_timestamp = old.metadata.creation_timestamp.clone();
             ownership.update(&old);
@@ -50,9 +50,9 @@ fn a_takeover_waits_and_wakes_the_followers_once() {
 fn rivals_that_leave_one_after_the_other_are_in_conflict_until_the_end() {
     let [old, new, _] = contested();
     let ownership = ownership_of([&old, &new]);
-    ownership.remove("old");
+    ownership.remove(Uid::new("old"));
     assert!(!conflicts(&ownership, &new).is_empty());
-    ownership.remove("new");
+    ownership.remove(Uid::new("new"));
     take_over(&ownership);
     assert!(ownership.with(|state| state.index.users.is_empty()));
     assert_eq!(ownership.with(|state| state.index.next_due()), None, "nothing is left of them");
@@ -84,7 +84,7 @@ fn of_an_owner_that_left_the_last_wish_counts() {
     let ownership = ownership_of([&old(&json!({"name": "A", "nickname": "m"})), &new]);
     ownership.update(&old(&json!({"name": "A"})));
     ownership.update(&old(&json!({"name": "B"})));
-    ownership.remove("old");
+    ownership.remove(Uid::new("old"));
     assert_eq!(conflicts(&ownership, &new), [pair("nickname", "old")]);
 }
 
@@ -92,8 +92,8 @@ fn of_an_owner_that_left_the_last_wish_counts() {
 fn a_new_resource_does_not_wait_for_one_that_left_before_it_nor_for_its_own_predecessor() {
     let [old, new, _] = contested();
     let ownership = ownership_of([&old, &new]);
-    ownership.remove("old");
-    ownership.remove("new");
+    ownership.remove(Uid::new("old"));
+    ownership.remove(Uid::new("new"));
     let late = resource("late", 3, &json!({"name": "C"}));
     ownership.update(&late);
     assert_eq!(conflicts(&ownership, &late), []);
@@ -103,7 +103,7 @@ fn a_new_resource_does_not_wait_for_one_that_left_before_it_nor_for_its_own_pred
     let ownership = ownership_of([&old, &again]);
     let mut woken = ownership.subscribe();
     assert_eq!(conflicts(&ownership, &again), [pair("name", "old")], "the old one is not known to be gone");
-    ownership.remove("old");
+    ownership.remove(Uid::new("old"));
     assert_eq!(conflicts(&ownership, &again), []);
     assert_eq!(names(&mut woken), ["old"], "at once");
 }
@@ -125,10 +125,10 @@ async fn the_task_lets_each_takeover_happen_in_its_time() {
     };
     ownership.update(&old);
     ownership.update(&new);
-    ownership.remove("old");
+    ownership.remove(Uid::new("old"));
     tokio::time::sleep(Duration::from_secs(2)).await;
     ownership.update(&third);
-    ownership.remove("new");
+    ownership.remove(Uid::new("new"));
     // At the end of the first wait nothing has changed for the third, which came later.
     assert_eq!(next(&mut woken).await, ("third".to_owned(), 3));
     assert_eq!(next(&mut woken).await, ("third".to_owned(), 2));
@@ -153,9 +153,9 @@ fn what_was_sent_is_known_to_a_successor_however_long_its_first_check_takes() {
         let ownership = ownership_of([&old]);
         if created_first {
             ownership.update(&new);
-            ownership.remove("old");
+            ownership.remove(Uid::new("old"));
         } else {
-            ownership.remove("old");
+            ownership.remove(Uid::new("old"));
             pass(&ownership, INHERITANCE / 2);
             ownership.update(&new);
         }
@@ -177,7 +177,7 @@ fn what_was_sent_is_forgotten_after_ten_minutes_unless_inherited() {
     let old = with_password("old", 1, "s", Some("one"));
     let noted = with_password("noted", 2, "s", Some("two"));
     let ownership = ownership_of([&old, &noted]);
-    ownership.remove("old");
+    ownership.remove(Uid::new("old"));
     assert_eq!(digests(&ownership, &noted), ["one"]);
     pass(&ownership, INHERITANCE.mul_f64(0.99));
     assert_eq!(digests(&ownership, &noted), ["one"], "it may be about to act on a changed Secret");
@@ -201,23 +201,23 @@ fn a_new_resource_of_the_same_name_inherits_nothing_and_one_of_another_name_does
     };
     let plain = resource("plain", 2, &json!({"name": "A"}));
     let ownership = ownership_of([&old]);
-    ownership.remove("old");
+    ownership.remove(Uid::new("old"));
     for object in [&again, &renamed, &elsewhere, &plain] {
         ownership.update(object);
     }
     assert_eq!(digests(&ownership, &again), [""; 0]);
     assert_eq!(digests(&ownership, &renamed), ["one"]);
     assert_eq!(digests(&ownership, &plain), [""; 0], "it sends no password");
-    assert_eq!(ownership.siblings("elsewhere", "other.example.com", &host_of).len(), 0);
+    assert_eq!(ownership.siblings(Uid::new("elsewhere"), "other.example.com", &host_of).len(), 0);
 }
 
 #[test]
 fn what_a_successor_could_not_take_over_is_left_to_the_one_after_it() {
     let ownership =
         ownership_of([&with_password("a", 1, "s", Some("one")), &with_password("b", 2, "s", None)]);
-    ownership.remove("a");
+    ownership.remove(Uid::new("a"));
     pass(&ownership, INHERITANCE);
-    ownership.remove("b");
+    ownership.remove(Uid::new("b"));
     let c = with_password("c", 3, "s", None);
     ownership.update(&c);
     assert_eq!(digests(&ownership, &c), ["one"]);
@@ -247,7 +247,7 @@ fn only_what_was_sent_and_lasts_is_inherited() {
     ] {
         let ownership = ownership_of([&old, &new]);
         assert_eq!(digests(&ownership, &new), living);
-        ownership.remove("old");
+        ownership.remove(Uid::new("old"));
         assert_eq!(digests(&ownership, &new), left);
     }
 }

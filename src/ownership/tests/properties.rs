@@ -267,7 +267,7 @@ fn apply(
             let Some(old) = nth(which) else { return (String::new(), Affected::new()) };
             let uid = old.metadata.uid.unwrap();
             model.leave(&uid);
-            let affected = index.remove(&uid, now);
+            let affected = index.remove(Uid::new(&uid), now);
             (uid, affected)
         }
         Step::Create(name, created, card) => {
@@ -288,7 +288,7 @@ type Views = BTreeMap<String, ([Vec<(String, String)>; 3], Contest)>;
 
 fn views(ownership: &Ownership, model: &Model) -> Views {
     let view = |own: &Known| {
-        let contest = ownership.contest(own.uid(), "one", &host_of_twins);
+        let contest = ownership.contest(Uid::of(&own.object), "one", &host_of_twins);
         (own.uid().to_owned(), (IDENTITIES.map(|identity| told(ownership, own, identity)), contest))
     };
     // Those that claim for another host are judged there.

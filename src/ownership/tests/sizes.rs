@@ -11,7 +11,7 @@ fn table<T>(capacity: usize) -> usize {
 
 fn heap_bytes(index: &Index) -> usize {
     let tables = table::<(u64, Box<[Claimant]>)>(index.users.capacity())
-        + table::<(u64, u64)>(index.user_of.capacity())
+        + table::<(Uid, u64)>(index.user_of.capacity())
         + table::<Arc<Place>>(index.places.capacity());
     let claimants = index.users.values().flatten().map(|claimant| {
         let memory = claimant.memory.iter().map(|entry| {
@@ -85,7 +85,7 @@ fn a_crowd_takes_little_memory_and_little_time_at_a_start() {
         for object in &objects {
             ownership.list(object);
         }
-        ownership.retain(None, &objects.iter().filter_map(|object| object.metadata.uid.clone()).collect());
+        ownership.retain(None, &objects.iter().map(Uid::of).collect());
         let listed = begun.elapsed();
         let contested =
             objects.iter().take(judged).filter(|object| contest(&ownership, object).contested).count();

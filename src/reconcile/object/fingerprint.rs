@@ -2,16 +2,17 @@
 
 use crate::api::SecretVersion;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::num::NonZeroU64;
 
 /// Stands for a text or a version that is only compared, within one process.
-pub type Fingerprint = u64;
+pub type Fingerprint = NonZeroU64;
 
 /// The fingerprint of a value.
 #[must_use]
 pub fn fingerprint(value: &impl Hash) -> Fingerprint {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
-    hasher.finish()
+    NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MIN)
 }
 
 /// The fingerprint of a Secret's content.

@@ -19,7 +19,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 /// What was told of an object that cannot be read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Told {
     /// The generation that was told.
     generation: Option<i64>,

@@ -2,7 +2,7 @@
 
 use crate::api::reason::{Failure, Reason};
 use crate::api::{Auth0UserUpdate, Trigger};
-use crate::ownership::{Contest, Field, Named, Ownership};
+use crate::ownership::{Contest, Field, Named, Ownership, Uid};
 use crate::reconcile::tenant::directory::Directory;
 use crate::user::{Target, User, maps};
 use serde_json::Map;
@@ -25,12 +25,12 @@ pub struct Conflicts {
 impl Conflicts {
     /// Where a resource stands by what is declared.
     #[must_use]
-    pub fn contest(&self, uid: &str, host: &str) -> Contest {
+    pub fn contest(&self, uid: Uid, host: &str) -> Contest {
         self.ownership.contest(uid, host, &|tenant, namespace| self.host_of(tenant, namespace))
     }
 
     /// Waits for a resource's turn among those of its user, where that matters.
-    pub async fn turn(&self, uid: &str, host: &str) -> Option<OwnedMutexGuard<()>> {
+    pub async fn turn(&self, uid: Uid, host: &str) -> Option<OwnedMutexGuard<()>> {
         self.ownership.turn(uid, host).await
     }
 
@@ -72,7 +72,7 @@ impl Conflicts {
 
     /// What other resources of the same user remember of one-time actions.
     #[must_use]
-    pub fn siblings(&self, uid: &str, host: &str) -> Vec<Trigger> {
+    pub fn siblings(&self, uid: Uid, host: &str) -> Vec<Trigger> {
         self.ownership.siblings(uid, host, &|tenant, namespace| self.host_of(tenant, namespace))
     }
 

@@ -3,6 +3,7 @@
 use crate::api::reason::{Failure, Reason};
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode, conditions};
 use crate::auth0::{self, Effect};
+use crate::ownership::Uid;
 use crate::plan::intents::{Entries, Unsent};
 use crate::plan::{Desired, Memory, Step};
 use crate::queue::dispatch::Permit;
@@ -11,7 +12,7 @@ use crate::reconcile::object::why::Why;
 use crate::reconcile::pass::execute::{Auth0, End, Pass, Status as _, Unwritten, execute, preview};
 use crate::reconcile::pass::status_writer::StatusWriter;
 use crate::reconcile::pass::{ANEW, Updates, password};
-use crate::reconcile::resource::Agenda;
+use crate::reconcile::resource::State;
 use crate::reconcile::resource::record::Record;
 use crate::reconcile::resource::references::References;
 use crate::reconcile::resource::why;
@@ -40,15 +41,15 @@ struct Prepared {
 
 impl Prepared {
     /// What the look came to before it began.
-    fn outcome(&self, references: &References, forget_refusals: bool, agenda: &Agenda) -> Outcome {
+    fn outcome(&self, references: &References, forget_refusals: bool, state: &State) -> Outcome {
         let Self { object, record, .. } = self;
         Outcome {
-            generation: record.generation,
+            generation: object.metadata.generation.unwrap_or_default(),
             output: object.spec.output,
             request: object.unhandled_request().cloned(),
             mode: object.mode(),
             forget_refusals,
-            password_pending: why::password_changed(record, &references.secret, agenda),
+            password_pending: why::password_changed(record, &references.secret, state),
             ..Outcome::default()
         }
     }
@@ -61,28 +62,28 @@ impl Updates {
         writer: &mut StatusWriter,
         references: &References,
         forget_refusals: bool,
-        agenda: &mut Agenda,
+        state: &mut State,
         permit: &Permit,
     ) -> Option<Duration> {
-        let uid = writer.object().uid().unwrap_or_default();
+        let uid = Uid::of(writer.object());
         // Until what was done is noted, so that the next one knows.
         let turn = match &references.tenant {
-            Ok(tenant) => self.conflicts.turn(&uid, &tenant.host).await,
+            Ok(tenant) => self.conflicts.turn(uid, &tenant.host).await,
             Err(_) => None,
         };
-        let prepared = match self.prepare(writer, turn.is_some(), references, agenda).await {
+        let prepared = match self.prepare(writer, turn.is_some(), references, state).await {
             Ok(prepared) => prepared,
             Err(wait) => return wait,
         };
         if forget_refusals {
-            agenda.forget_refusals();
+            state.forget_refusals();
         }
-        let mut outcome = prepared.outcome(references, forget_refusals, agenda);
+        let mut outcome = prepared.outcome(references, forget_refusals, state);
         let Prepared { object, why, before, .. } = &prepared;
         let started = Instant::now();
         let ended = match &prepared.refusal {
             Some(failure) => Err(failure.clone().into()),
-            None => self.observe_and_execute(object, references, &mut outcome, agenda, writer, permit).await,
+            None => self.observe_and_execute(object, references, &mut outcome, state, writer, permit).await,
         };
         if let Err(end) = ended {
             end.tell(&mut outcome);
@@ -92,7 +93,7 @@ impl Updates {
             self.note(writer);
             return Some(ANEW);
         }
-        self.finish(&prepared, outcome, started, references, agenda, writer).await;
+        self.finish(&prepared, outcome, started, references, state, writer).await;
         None
     }
 
@@ -103,7 +104,7 @@ impl Updates {
         writer: &mut StatusWriter,
         had_to_wait: bool,
         references: &References,
-        agenda: &mut Agenda,
+        state: &mut State,
     ) -> Result<Prepared, Option<Duration>> {
         let generation = writer.object().metadata.generation;
         // Others may have carried out meanwhile what this resource asks for.
@@ -120,24 +121,24 @@ impl Updates {
             return Err(Some(ANEW));
         }
         object.status.get_or_insert_default().explicit_nulls = writer.known_nulls();
-        if let Some(wait) = agenda.wait_for_kubectl(&mut object, Instant::now()) {
+        if let Some(wait) = state.wait_for_kubectl(&mut object, Instant::now()) {
             return Err(Some(wait));
         }
         let record = Record::of(&object);
-        let why = why::why(&record, references, agenda, Instant::now());
+        let why = why::why(&record, references, state, Instant::now());
         let why = why.first().copied().ok_or(None)?;
-        if let Some(known) = agenda.unwritten_onto(&writer.status().triggers) {
+        if let Some(known) = state.unwritten_onto(&writer.status().triggers) {
             match writer.write(&known).await {
-                Ok(()) => agenda.unfinished().unwritten = Entries::default(),
+                Ok(()) => state.unfinished_mut().unwritten = Entries::default(),
                 Err(Unwritten::Failed(failure)) => {
-                    self.unpublished(&object, &failure, agenda).await;
+                    self.unpublished(&object, &failure, state).await;
                     return Err(None);
                 }
                 Err(Unwritten::Conflict | Unwritten::Gone) => return Err(Some(ANEW)),
             }
         }
         let before = writer.status();
-        if let Some(wait) = agenda.wait_for_others(&before.triggers, Instant::now()) {
+        if let Some(wait) = state.wait_for_others(&before.triggers, Instant::now()) {
             return Err(Some(wait));
         }
         let refusal = match remembered {
@@ -154,34 +155,34 @@ impl Updates {
         mut outcome: Outcome,
         started: Instant,
         references: &References,
-        agenda: &mut Agenda,
+        state: &mut State,
         writer: &mut StatusWriter,
     ) {
-        agenda.own(&outcome.entries);
+        state.own(&outcome.entries);
         let resync = schedule::resync_or_default(&object.spec);
         let extent = outcome.extent;
         if extent != Extent::Interrupted {
             let asked = outcome.retry_after;
-            agenda.look_again(&mut outcome, before, started, asked, resync);
+            state.look_again(&mut outcome, before, started, asked, resync);
         }
         if extent != Extent::Whole {
-            agenda.due = Some(Instant::now() + ANEW);
+            state.due = Some(Instant::now() + ANEW);
         }
         let published = self.publish(writer, Some(&outcome)).await;
-        agenda.keep_unwritten(&published, &outcome.entries);
+        state.keep_unwritten(&published, &outcome.entries);
         self.note(writer);
         if extent == Extent::Interrupted {
             // The next look judges the rest, so nothing is noted as judged.
             return;
         }
         if let Err(failure) = published {
-            self.unpublished(object, &failure, agenda).await;
+            self.unpublished(object, &failure, state).await;
             return;
         }
-        agenda.unpublished = 0;
-        agenda.told_unwritable = false;
-        agenda.take_note(object, references, outcome.contest.unwrap_or(references.contest.fingerprint));
-        agenda.try_again(&writer.status(), &outcome, resync);
+        state.unfinished_mut().unpublished = 0;
+        state.unfinished_mut().told_unwritable = false;
+        state.take_note(object, references, outcome.contest.unwrap_or(references.contest.fingerprint));
+        state.try_again(&writer.status(), &outcome, resync);
     }
 
     /// Observes the user, then sends what is needed, or tells what would be.
@@ -190,14 +191,14 @@ impl Updates {
         object: &Auth0UserUpdate,
         references: &References,
         outcome: &mut Outcome,
-        agenda: &mut Agenda,
+        state: &mut State,
         writer: &mut StatusWriter,
         permit: &Permit,
     ) -> Result<(), End> {
         let (desired, tenant, auth0) = self.dependencies(object, references).await?;
         outcome.ignored = Some(desired.ignored.clone());
-        let uid = object.uid().unwrap_or_default();
-        let correlation_id = format!("{uid}/{}", outcome.generation);
+        let uid = Uid::of(object);
+        let correlation_id = format!("{}/{}", object.uid().unwrap_or_default(), outcome.generation);
         let user_id = &object.spec.user_id;
         let host = Permitted { client: &auth0, permit, user_id, correlation_id: &correlation_id };
         permit.begin();
@@ -205,33 +206,33 @@ impl Updates {
             Ok(user) => user,
             Err(error)
                 if may_block_unread(object, &desired, &error)
-                    && !self.conflicts.contest(&uid, &tenant.host).contested =>
+                    && !self.conflicts.contest(uid, &tenant.host).contested =>
             {
                 block_unread(&host, writer, error, outcome).await?
             }
             Err(error) => return Err(End::Failed(error)),
         };
-        undo_unsent(&user, agenda, writer).await.map_err(|unwritten| End::by(unwritten, outcome.requests))?;
-        let siblings = self.conflicts.siblings(&uid, &tenant.host);
-        let memory = Memory { siblings, ..recall(writer, object, outcome, agenda) };
+        undo_unsent(&user, state, writer).await.map_err(|unwritten| End::by(unwritten, outcome.requests))?;
+        let siblings = self.conflicts.siblings(uid, &tenant.host);
+        let memory = Memory { siblings, ..recall(writer, object, outcome, state) };
         let password =
             password::observe(object, &desired, &references.secret, &memory, &user, &self.secrets, &self.key)
                 .await;
         let pass =
             Pass { desired: &desired, password: &password, key: &self.key, host: &tenant.host, user_id };
         // Taken with the judgement: what comes and goes before it must not be noted as judged.
-        outcome.contest = Some(self.conflicts.contest(&uid, &tenant.host).fingerprint);
-        if let Err(failure) = self.judge(object, &pass, &user, &memory, agenda) {
+        outcome.contest = Some(self.conflicts.contest(uid, &tenant.host).fingerprint);
+        if let Err(failure) = self.judge(object, &pass, &user, &memory, state) {
             outcome.user = Some(user);
             return Err(failure.into());
         }
         match outcome.mode {
             Mode::Observe => preview(&pass, user, memory, outcome),
             Mode::Apply => {
-                outcome.doubt.clone_from(&agenda.unfinished().doubt);
+                outcome.doubt.clone_from(&state.unfinished_mut().doubt);
                 execute(&pass, &host, writer, user, memory, outcome).await;
-                agenda.unfinished().unsent = std::mem::take(&mut outcome.unsent);
-                agenda.unfinished().doubt = std::mem::take(&mut outcome.doubt);
+                state.unfinished_mut().unsent = std::mem::take(&mut outcome.unsent);
+                state.unfinished_mut().doubt = std::mem::take(&mut outcome.doubt);
                 let user = outcome.user.as_ref().filter(|_| fills_profile(&desired));
                 outcome.profile_kilobytes = user.map(User::kilobytes);
             }
@@ -247,11 +248,11 @@ impl Updates {
         pass: &Pass<'_>,
         user: &User,
         memory: &Memory,
-        agenda: &mut Agenda,
+        state: &mut State,
     ) -> Result<(), Failure> {
         let target = user.target(pass.desired.connection.as_deref()).ok();
         let identity = target.as_ref().filter(|_| pass.desired.password.is_some());
-        agenda.identity = identity.map(|target| target.identity.as_str().into());
+        state.identity = identity.map(|target| target.identity.as_str().into());
         let Some(target) = target else { return Ok(()) };
         let digest = password::digest(pass.password, memory, pass.key, pass.host, pass.user_id, &target);
         self.conflicts.judge(object, pass.host, user, &target, digest.as_deref())
@@ -334,9 +335,9 @@ async fn block_unread(
 }
 
 /// Takes back what status says of orders that were not sent.
-async fn undo_unsent(user: &User, agenda: &mut Agenda, writer: &mut StatusWriter) -> Result<(), Unwritten> {
+async fn undo_unsent(user: &User, state: &mut State, writer: &mut StatusWriter) -> Result<(), Unwritten> {
     let reset = user.text("last_password_reset");
-    let undone = Unsent::undo(&agenda.unfinished().unsent, &writer.status().triggers, reset);
+    let undone = Unsent::undo(&state.unfinished_mut().unsent, &writer.status().triggers, reset);
     if undone.is_empty() { Ok(()) } else { writer.write(&undone).await }
 }
 
@@ -355,7 +356,7 @@ fn with_choices(failure: Failure, tenant: &Tenant) -> Failure {
 }
 
 /// What earlier passes left in status.
-fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, agenda: &mut Agenda) -> Memory {
+fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, state: &mut State) -> Memory {
     let status = writer.status();
     let now = Instant::now();
     Memory {
@@ -369,14 +370,14 @@ fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, ag
         } else {
             status.refused_fields
         },
-        retry: agenda
-            .unfinished()
+        retry: state
+            .unfinished_mut()
             .refusals
             .iter()
             .filter(|(_, due)| **due <= now)
             .map(|(field, _)| field.clone())
             .collect(),
-        has_failed: agenda.failures > 0,
+        has_failed: state.failures > 0,
         not_persisted: if outcome.request.is_some() { Vec::new() } else { status.not_persisted },
         assume_sent: object.assume_sent(),
         siblings: Vec::new(),

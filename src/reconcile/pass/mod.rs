@@ -3,7 +3,7 @@
 pub mod conflicts;
 pub mod execute;
 #[cfg(test)]
-pub mod fixtures;
+pub(crate) mod fixtures;
 mod look;
 mod password;
 mod publish;
@@ -14,7 +14,7 @@ use crate::api::reason::{Failure, Reason};
 use crate::cluster::guarded::Undecodable;
 use crate::cluster::secrets::{Known, Secrets};
 use crate::cluster::synced::Synced;
-use crate::ownership::Contest;
+use crate::ownership::{Contest, Uid};
 use crate::plan::TriggerKey;
 use crate::queue::dispatch::{Dispatcher, Permit};
 use crate::queue::{Key, Priority};
@@ -25,7 +25,7 @@ use crate::reconcile::resource::record::Record;
 use crate::reconcile::resource::references::{References, SecretState};
 use crate::reconcile::resource::resources::{Resource, Resources, Stored};
 use crate::reconcile::resource::why::{self, Decision};
-use crate::reconcile::resource::{Agenda, kubectl_migration};
+use crate::reconcile::resource::{State, kubectl_migration};
 use crate::reconcile::status::dropped::Nulls;
 use crate::reconcile::tenant::clients::Clients;
 use crate::reconcile::tenant::directory;
@@ -78,24 +78,24 @@ impl Updates {
     pub async fn pass(&self, key: &Key, permit: Permit) {
         let Some(known) = self.resources.begin(key) else { return };
         let started = Instant::now();
-        let (uid, mut agenda) = (known.uid().to_owned(), known.agenda);
+        let (uid, mut state) = (known.uid(), known.state);
         let pass = async {
             match &known.stored {
-                Stored::Unreadable(undecodable) => self.report(undecodable, &mut agenda).await,
-                Stored::Readable(record) => self.visit(key, record, &mut agenda, &permit).await,
+                Stored::Unreadable(undecodable) => self.report(undecodable, &mut state).await,
+                Stored::Readable(record) => self.visit(key, record, &mut state, &permit).await,
             }
         };
         let pass = Box::pin(AssertUnwindSafe(pass).catch_unwind());
         let wait = if let Ok(wait) = self.probes.pass(pass).await {
             wait
         } else {
-            agenda = self.resources.remembered(key);
-            self.panicked(key, &uid, &mut agenda, started).await
+            state = self.resources.remembered(key);
+            self.panicked(key, uid, &mut state, started).await
         };
-        agenda.not_before = wait.map(|wait| Instant::now() + wait);
+        state.unfinished_mut().not_before = wait.map(|wait| Instant::now() + wait);
         {
             let _one_at_a_time = self.lock_place();
-            if let Some((known, is_quiet)) = self.resources.end(key, &uid, agenda) {
+            if let Some((known, is_quiet)) = self.resources.end(key, uid, state) {
                 self.enqueue(key, known, is_quiet);
             }
         }
@@ -124,16 +124,16 @@ impl Updates {
         let now = Instant::now();
         let (next, host) = match &known.stored {
             Stored::Unreadable(undecodable) => {
-                let told = &known.agenda.undecodable;
+                let told = &known.state.unfinished().undecodable;
                 let wants = !after_pass && !told.is_all::<Auth0UserUpdate>(undecodable);
-                let at = known.agenda.not_before.or(wants.then_some(now));
+                let at = known.state.unfinished().not_before.or(wants.then_some(now));
                 (at.map(|at| Next { calls: false, priority: Priority::Retry, at }), None)
             }
             Stored::Readable(record) => {
                 let references = self.known_references(key, record);
-                if !known.agenda.scheduled && !record.is_paused {
-                    why::begin(record, &references, &mut known.agenda, now);
-                    self.resources.keep(key, known.agenda.clone());
+                if !known.state.scheduled && !record.is_paused {
+                    why::begin(record, &references, &mut known.state, now);
+                    self.resources.keep(key, known.state.clone());
                 }
                 let host = references.tenant.as_ref().ok().map(|tenant| tenant.host.clone());
                 (next(record, &references, &known, after_pass, now), host)
@@ -157,7 +157,7 @@ impl Updates {
                 Known::Unwatched => SecretState::Unwatched,
             }
         });
-        self.references(record, secret)
+        self.references(key, record, secret)
     }
 
     /// The same, the Secret being asked for where no watch tells.
@@ -170,40 +170,34 @@ impl Updates {
                 Err(failure) => SecretState::Unavailable(failure),
             },
         };
-        self.references(record, secret)
+        self.references(key, record, secret)
     }
 
-    fn references(&self, record: &Record, secret: SecretState) -> References {
-        let tenant = directory::resolve(&self.conflicts.tenants, &record.namespace, &record.tenant);
+    fn references(&self, key: &Key, record: &Record, secret: SecretState) -> References {
+        let tenant = directory::resolve(&self.conflicts.tenants, key.namespace(), &record.tenant);
         let host = tenant.as_ref().map(|tenant| tenant.host.as_str());
         let contest =
-            host.map_or_else(|_| Contest::default(), |host| self.conflicts.contest(&record.uid, host));
+            host.map_or_else(|_| Contest::default(), |host| self.conflicts.contest(record.uid, host));
         References { tenant, secret, contest }
     }
 
     /// Tells a resource that cannot be read so.
-    async fn report(&self, object: &Undecodable, agenda: &mut Agenda) -> Option<Duration> {
-        undecodable::report::<Auth0UserUpdate>(&self.client, &mut agenda.undecodable, object).await
+    async fn report(&self, object: &Undecodable, state: &mut State) -> Option<Duration> {
+        undecodable::report::<Auth0UserUpdate>(&self.client, &mut state.unfinished_mut().undecodable, object)
+            .await
     }
 
     /// Decides again by what there is now, and looks at Auth0 or tells what has to be told. Answers when to come back,
-    /// where that is sooner than the agenda says.
-    async fn visit(
-        &self,
-        key: &Key,
-        known: &Record,
-        agenda: &mut Agenda,
-        permit: &Permit,
-    ) -> Option<Duration> {
-        agenda.not_before = None;
-        let nulls = Arc::clone(agenda.nulls.get_or_insert_default());
-        let mut writer = match self.read(key, &known.uid, nulls).await {
+    /// where that is sooner than the resource's state says.
+    async fn visit(&self, key: &Key, known: &Record, state: &mut State, permit: &Permit) -> Option<Duration> {
+        state.unfinished_mut().not_before = None;
+        let nulls = Arc::clone(state.nulls.get_or_insert_default());
+        let mut writer = match self.read(key, known.uid, nulls).await {
             Ok(writer) => writer,
             // The watch will say so.
             Err(Unwritten::Gone) => return Some(RECHECK),
             Err(Unwritten::Conflict | Unwritten::Failed(_)) => {
-                agenda.unpublished = agenda.unpublished.saturating_add(1);
-                return Some(schedule::backoff(agenda.unpublished, None));
+                return Some(schedule::backoff(state.count_unpublished(), None));
             }
         };
         let (object, record) = (writer.object().clone(), Record::of(writer.object()));
@@ -212,25 +206,25 @@ impl Updates {
             return None;
         }
         if record.is_paused {
-            agenda.scheduled = false;
+            state.scheduled = false;
             let failure = Failure::new(Reason::Paused, "paused by annotation; nothing is sent");
             return self.publish_failure(&mut writer, failure, 0).await;
         }
         let references = self.found_references(key, &record).await;
-        why::begin(&record, &references, agenda, Instant::now());
-        let mut decision = why::decide(&why::why(&record, &references, agenda, Instant::now()));
-        let announces = record.seems_done && why::password_changed(&record, &references.secret, agenda);
+        why::begin(&record, &references, state, Instant::now());
+        let mut decision = why::decide(&why::why(&record, &references, state, Instant::now()));
+        let announces = record.seems_done && why::password_changed(&record, &references.secret, state);
         if announces || decision == Decision::ComparePassword {
-            let rewritten = self.compare_password(&object, &references, agenda).await;
+            let rewritten = self.compare_password(&object, &references, state).await;
             if announces && rewritten == Rewritten::Another {
-                self.announce_password(&mut writer, agenda).await;
+                self.announce_password(&mut writer, state).await;
             }
-            decision = why::decide(&why::why(&record, &references, agenda, Instant::now()));
+            decision = why::decide(&why::why(&record, &references, state, Instant::now()));
         }
         let forget_refusals = match decision {
             Decision::Pass { forget_refusals } => forget_refusals,
             Decision::ComparePassword => true,
-            Decision::Sleep => return self.tell(&mut writer, &record, &references, agenda).await,
+            Decision::Sleep => return self.tell(key, &mut writer, &record, &references, state).await,
         };
         let host = references.tenant.as_ref().ok().map(|tenant| tenant.host.as_str());
         if permit.host() != host {
@@ -239,20 +233,21 @@ impl Updates {
             self.note(&writer);
             return Some(Duration::ZERO);
         }
-        Box::pin(self.look(&mut writer, &references, forget_refusals, agenda, permit)).await
+        Box::pin(self.look(&mut writer, &references, forget_refusals, state, permit)).await
     }
 
     /// Nothing to look at; but what is lost on the way is told, and that the Secret is gone.
     async fn tell(
         &self,
+        key: &Key,
         writer: &mut StatusWriter,
         record: &Record,
         references: &References,
-        agenda: &mut Agenda,
+        state: &mut State,
     ) -> Option<Duration> {
         let missing =
             if let SecretState::Unavailable(failure) = &references.secret { Some(failure) } else { None };
-        agenda.secret_unavailable = missing.is_some();
+        state.secret_unavailable = missing.is_some();
         if let Some(failure) = missing.filter(|_| record.is_applied) {
             self.publish_failure(writer, failure.clone(), 0).await;
         }
@@ -262,11 +257,11 @@ impl Updates {
             self.note(writer);
         }
         let name = record.secret.as_deref().filter(|_| missing.is_some())?;
-        if let Known::At(_) = self.secrets.known(&record.namespace, name) {
+        if let Known::At(_) = self.secrets.known(key.namespace(), name) {
             // The watch tells when it is there.
             return None;
         }
-        let rest = agenda.due.map(|due| due.saturating_duration_since(Instant::now()));
+        let rest = state.due.map(|due| due.saturating_duration_since(Instant::now()));
         Some(rest.map_or(RECHECK, |rest| rest.min(RECHECK)))
     }
 
@@ -275,20 +270,20 @@ impl Updates {
         &self,
         object: &Auth0UserUpdate,
         references: &References,
-        agenda: &mut Agenda,
+        state: &mut State,
     ) -> Rewritten {
         let Ok(tenant) = &references.tenant else { return Rewritten::Unclear };
         // Before the first look, the primary identity is the likely one.
-        let identity = agenda.identity.as_deref().unwrap_or(&object.spec.user_id);
+        let identity = state.identity.as_deref().unwrap_or(&object.spec.user_id);
         let found = password::compare(object, &self.secrets, &self.key, &tenant.host, identity).await;
         let SecretState::At(version) = &references.secret else { return found };
         if found == Rewritten::Judged {
-            agenda.judged_secret = Some(of_version(version));
+            state.judged_secret = Some(of_version(version));
             return found;
         }
-        agenda.compared_secret = Some(of_version(version));
+        state.unfinished_mut().compared_secret = Some(of_version(version));
         // Made for another identity, the digest of the same password differs.
-        if agenda.identity.is_none() && object.spec.connection.value().is_some() {
+        if state.identity.is_none() && object.spec.connection.value().is_some() {
             return Rewritten::Unclear;
         }
         found
@@ -296,37 +291,31 @@ impl Updates {
 
     /// Says that the Secret holds a new password, before anything else: until its turn comes and Auth0 has answered,
     /// the resource must not be taken for done.
-    async fn announce_password(&self, writer: &mut StatusWriter, agenda: &Agenda) {
+    async fn announce_password(&self, writer: &mut StatusWriter, state: &State) {
         let failure = Failure::new(
             Reason::PasswordPending,
             "the Secret of spec.passwordSecretRef holds a new password that is not set in Auth0 yet; the operator sends it as soon as the tenant's rate limit allows",
         );
         // Where it cannot be written, the password is sent all the same.
-        self.publish_failure(writer, failure, agenda.failures).await;
+        self.publish_failure(writer, failure, state.failures).await;
     }
 
-    async fn panicked(
-        &self,
-        key: &Key,
-        uid: &str,
-        agenda: &mut Agenda,
-        started: Instant,
-    ) -> Option<Duration> {
+    async fn panicked(&self, key: &Key, uid: Uid, state: &mut State, started: Instant) -> Option<Duration> {
         // Whatever was sent since then is not known.
-        agenda.unfinished().unsent.clear();
-        agenda.expect_late(Instant::now());
-        agenda.failures += 1;
-        let wait = schedule::backoff(agenda.failures, Some(schedule::DEFAULT_RESYNC));
-        agenda.due = Some(Instant::now() + wait);
-        agenda.scheduled = true;
+        state.unfinished_mut().unsent.clear();
+        state.expect_late(Instant::now());
+        state.failures += 1;
+        let wait = schedule::backoff(state.failures, Some(schedule::DEFAULT_RESYNC));
+        state.due = Some(Instant::now() + wait);
+        state.scheduled = true;
         tracing::error!(namespace = &**key.namespace(), name = key.name(), "the pass panicked");
         let failure =
             Failure::new(Reason::InternalError, "the operator has a defect: see its log and report it");
         let reason = failure.reason.as_str();
         self.probes.metrics.pass("Auth0UserUpdate", "failed", reason, PANICKED, started.elapsed());
-        let nulls = Arc::clone(agenda.nulls.get_or_insert_default());
+        let nulls = Arc::clone(state.nulls.get_or_insert_default());
         if let Ok(mut writer) = self.read(key, uid, nulls).await {
-            self.publish_failure(&mut writer, failure, agenda.failures).await;
+            self.publish_failure(&mut writer, failure, state.failures).await;
         }
         Some(wait)
     }
@@ -339,7 +328,7 @@ impl Updates {
         self.resources.note(&self.resources.key_of(&object), object);
     }
 
-    async fn read(&self, key: &Key, uid: &str, nulls: Arc<Mutex<Nulls>>) -> Result<StatusWriter, Unwritten> {
+    async fn read(&self, key: &Key, uid: Uid, nulls: Arc<Mutex<Nulls>>) -> Result<StatusWriter, Unwritten> {
         let api = Api::namespaced(self.client.clone(), key.namespace());
         StatusWriter::read(api, key.name(), uid, nulls, Arc::clone(&self.resources)).await
     }
@@ -375,14 +364,14 @@ mod tests {
         (ready, pass(&updates).await.is_some(), requests)
     }
 
-    fn words(status: &str, reason: &str) -> Option<(String, String)> {
-        Some((status.to_owned(), reason.to_owned()))
+    fn words(status: &str, reason: &str) -> (String, String) {
+        (status.to_owned(), reason.to_owned())
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_resource_without_its_tenant_says_so_and_waits() {
         let (ready, goes_on, requests) = first(&object(&json!({"name": "A"}), &json!({}))).await;
-        assert_eq!((ready, goes_on), (words("False", "TenantNotFound"), false));
+        assert_eq!((ready, goes_on), (Some(words("False", "TenantNotFound")), false));
         assert_eq!(requests.take_events(), ["TenantNotFound"]);
     }
 
@@ -391,7 +380,7 @@ mod tests {
         let mut object = object(&json!({"name": "A"}), &json!({}));
         object.annotations_mut().insert(PAUSED_ANNOTATION.to_owned(), "true".to_owned());
         let (ready, goes_on, _) = first(&object).await;
-        assert_eq!((ready, goes_on), (words("Unknown", "Paused"), false));
+        assert_eq!((ready, goes_on), (Some(words("Unknown", "Paused")), false));
     }
 
     #[tokio::test(start_paused = true)]
@@ -444,8 +433,8 @@ mod tests {
         let object = object(&json!({"name": "A"}), &json!({}));
         let (updates, requests) = cluster([], &object);
         let key = updates.see(&object);
-        let mut agenda = updates.resources.begin(&key).unwrap().agenda;
-        let wait = updates.panicked(&key, "u", &mut agenda, Instant::now()).await;
+        let mut state = updates.resources.begin(&key).unwrap().state;
+        let wait = updates.panicked(&key, Uid::new("u"), &mut state, Instant::now()).await;
         assert!(wait.unwrap() >= Duration::from_secs(1));
         assert_eq!(said(&requests.take_statuses()[0], "Ready"), Some(("False", "InternalError")));
     }

@@ -7,7 +7,7 @@ use crate::reconcile::object::schedule;
 use crate::reconcile::pass::execute::Unwritten;
 use crate::reconcile::pass::status_writer::StatusWriter;
 use crate::reconcile::pass::{RECHECK, Updates};
-use crate::reconcile::resource::Agenda;
+use crate::reconcile::resource::State;
 use crate::reconcile::status::conclude::conclude;
 use crate::reconcile::status::outcome::Outcome;
 use crate::reconcile::status::{dropped, events};
@@ -92,14 +92,15 @@ impl Updates {
     }
 
     /// Tells once that a status cannot be written, and waits ever longer.
-    pub async fn unpublished(&self, object: &Auth0UserUpdate, failure: &Failure, agenda: &mut Agenda) {
+    pub async fn unpublished(&self, object: &Auth0UserUpdate, failure: &Failure, state: &mut State) {
         tracing::warn!(namespace = object.namespace(), name = object.name_any(), %failure, "the status was not written");
-        if failure.reason == Reason::InvalidRequest && !std::mem::replace(&mut agenda.told_unwritable, true) {
+        if failure.reason == Reason::InvalidRequest
+            && !std::mem::replace(&mut state.unfinished_mut().told_unwritable, true)
+        {
             let event = cluster::events::warning(failure.reason.as_str(), &failure.message);
             cluster::events::publish(&self.client, &object.object_ref(&()), vec![event]).await;
         }
-        agenda.unpublished = agenda.unpublished.saturating_add(1);
-        let wait = schedule::backoff(agenda.unpublished, schedule::resync_or_default(&object.spec));
-        agenda.due = Some(Instant::now() + wait);
+        let wait = schedule::backoff(state.count_unpublished(), schedule::resync_or_default(&object.spec));
+        state.due = Some(Instant::now() + wait);
     }
 }

@@ -6,6 +6,7 @@
 use crate::api::reason::{Failure, Reason};
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus};
 use crate::cluster::client::{self, within_deadline};
+use crate::ownership::Uid;
 use crate::plan::intents::Entries;
 use crate::reconcile::pass::execute::{Status, Unwritten};
 use crate::reconcile::resource::resources::Resources;
@@ -34,12 +35,12 @@ impl StatusWriter {
     pub async fn read(
         api: Api<Auth0UserUpdate>,
         name: &str,
-        uid: &str,
+        uid: Uid,
         nulls: Arc<Mutex<Nulls>>,
         resources: Arc<Resources>,
     ) -> Result<Self, Unwritten> {
         let object = within_deadline(api.get(name)).await.map_err(|error| unwritten(&error))?;
-        if object.metadata.uid.as_deref() != Some(uid) {
+        if Uid::of(&object) != uid {
             return Err(Unwritten::Gone);
         }
         Ok(Self::begin(api, object, nulls, resources))
@@ -193,8 +194,7 @@ impl Status for StatusWriter {
     }
 
     fn is_wanted(&self) -> bool {
-        let uid = self.object.metadata.uid.as_deref().unwrap_or_default();
-        self.resources.is_wanted(&self.resources.key_of(&self.object), uid)
+        self.resources.is_wanted(&self.resources.key_of(&self.object), Uid::of(&self.object))
     }
 
     async fn confirm(&mut self) -> Result<(), Unwritten> {

@@ -1,7 +1,7 @@
 //! What this process remembers of each resource between passes.
 
 #[cfg(test)]
-pub mod fixtures;
+pub(crate) mod fixtures;
 pub mod kubectl_migration;
 pub mod next;
 pub mod record;
@@ -19,7 +19,7 @@ use crate::reconcile::status::dropped::Nulls;
 use crate::reconcile::status::outcome::Outcome;
 use k8s_openapi::jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -36,33 +36,21 @@ const KUBECTL: Duration = Duration::from_secs(10);
 
 /// What is remembered of one resource while the process lives.
 #[derive(Clone, Debug, Default)]
-pub struct Agenda {
+pub struct State {
     /// When to look at Auth0 by itself; `None` before the first sight, and where resyncs are off.
     pub due: Option<Instant>,
-    /// When a request whose effect is unknown can no longer arrive: until a look began after it, one is due then.
-    pub late_until: Option<Instant>,
-    /// A pass asked to come back no sooner than then, unless something happens.
-    pub not_before: Option<Instant>,
     /// Whether `due` was ever decided.
     pub scheduled: bool,
     /// Passes in a row that ended early.
     pub failures: u32,
-    /// What was told of an object that cannot be read.
-    pub undecodable: undecodable::Told,
-    /// Status writes in a row that the API server did not take.
-    pub unpublished: u32,
-    /// Whether the resource was told that its status cannot be written.
-    pub told_unwritable: bool,
     /// The tenant as it was last used; its first sight is the baseline.
     pub tenant: Option<Fingerprint>,
     /// What stood in the way when it was last judged; its first sight is the baseline.
-    pub contest: Option<Fingerprint>,
+    pub contest: Option<u64>,
     /// The assume-sent annotation as it was last acted on.
     pub assume_sent: Option<bool>,
     /// The Secret content that the last look took into account, whatever came of it.
     pub judged_secret: Option<Fingerprint>,
-    /// The Secret content that was last compared with what was sent, without an answer.
-    pub compared_secret: Option<Fingerprint>,
     /// Whether the password Secret was not to be had at the last visit.
     pub secret_unavailable: bool,
     /// The identity that the last look acted on, where a password may have to be compared.
@@ -73,17 +61,29 @@ pub struct Agenda {
 }
 
 /// What most resources have nothing of.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Unfinished {
-    /// Digests of orders that this process began and whose end it does not know.
+    /// When a request whose effect is unknown can no longer arrive: until a look began after it, one is due then.
+    pub late_until: Option<Instant>,
+    /// A pass asked to come back no sooner than then, unless something happens.
+    pub not_before: Option<Instant>,
+    /// What was told of an object that cannot be read.
+    pub undecodable: undecodable::Told,
+    /// Status writes in a row that the API server did not take.
+    pub unpublished: u32,
+    /// Whether the resource was told that its status cannot be written.
+    pub told_unwritable: bool,
+    /// The Secret content that was last compared with what was sent, without an answer.
+    pub compared_secret: Option<Fingerprint>,
+    /// Digests of intents that this process began and whose end it does not know.
     pub begun: BTreeSet<String>,
-    /// What a pass learned of orders and could not write down.
+    /// What a pass learned of intents and could not write down.
     pub unwritten: Entries,
-    /// Orders that status may show as begun, and that were not sent.
+    /// Intents that status may show as begun, and that were not sent.
     pub unsent: Vec<Unsent>,
     /// A generation that kubectl seems to be changing still, and when it was first seen.
     pub unsettled: Option<(i64, Instant)>,
-    /// An order that somebody else began, and when it was first seen.
+    /// An intent that another process began, and when it was first seen.
     pub foreign: Option<(String, Instant)>,
     /// When to try rejected fields again.
     pub refusals: BTreeMap<String, Instant>,
@@ -91,31 +91,33 @@ pub struct Unfinished {
     pub doubt: BTreeSet<String>,
 }
 
-impl Unfinished {
-    fn is_empty(&self) -> bool {
-        let Self { begun, unwritten, unsent, unsettled, foreign, refusals, doubt } = self;
-        begun.is_empty()
-            && unwritten.is_empty()
-            && unsent.is_empty()
-            && unsettled.is_none()
-            && foreign.is_none()
-            && refusals.is_empty()
-            && doubt.is_empty()
-    }
-}
+static NOTHING_UNFINISHED: LazyLock<Unfinished> = LazyLock::new(Unfinished::default);
 
-impl Agenda {
+impl State {
+    /// What is unfinished.
+    #[must_use]
+    pub fn unfinished(&self) -> &Unfinished {
+        self.unfinished.as_deref().unwrap_or(&NOTHING_UNFINISHED)
+    }
+
     /// What is unfinished, to be changed.
-    pub fn unfinished(&mut self) -> &mut Unfinished {
+    pub fn unfinished_mut(&mut self) -> &mut Unfinished {
         self.unfinished.get_or_insert_default()
     }
 
     /// Lets go of what says nothing, before it is kept.
     #[must_use]
     pub fn slim(mut self) -> Self {
-        self.unfinished.take_if(|unfinished| unfinished.is_empty());
+        self.unfinished.take_if(|unfinished| **unfinished == *NOTHING_UNFINISHED);
         self.nulls.take_if(|nulls| nulls.lock().unwrap_or_else(PoisonError::into_inner).is_empty());
         self
+    }
+
+    /// Counts a status write that the API server did not take. Answers how many there were in a row.
+    pub fn count_unpublished(&mut self) -> u32 {
+        let unpublished = &mut self.unfinished_mut().unpublished;
+        *unpublished = unpublished.saturating_add(1);
+        *unpublished
     }
 
     /// Decides when to look again after a look that began then and found this status, and counts failures in the
@@ -128,7 +130,7 @@ impl Agenda {
         asked: Option<Duration>,
         resync: Option<Duration>,
     ) {
-        self.late_until = self.late_until.filter(|end| *end > began);
+        self.unfinished_mut().late_until.take_if(|end| *end <= began);
         if let Some(gave_up) = outcome.gave_up {
             self.expect_late(gave_up);
         }
@@ -140,24 +142,24 @@ impl Agenda {
         outcome.failures = self.failures;
         let wait = schedule::next_look(reason, self.failures, not_ready_for(before), asked, resync);
         let next = wait.map(|wait| Instant::now() + wait);
-        self.due = next.into_iter().chain(self.late_until).min();
+        self.due = next.into_iter().chain(self.unfinished().late_until).min();
     }
 
     /// Something has changed that makes earlier refusals and failures void.
     pub fn forget_refusals(&mut self) {
         self.failures = 0;
-        self.unfinished().refusals.clear();
-        self.unfinished().doubt.clear();
+        self.unfinished_mut().refusals.clear();
+        self.unfinished_mut().doubt.clear();
     }
 
     /// A request was given up then that Auth0 may still carry out, even after another one.
     pub fn expect_late(&mut self, gave_up: Instant) {
-        self.late_until = Some(gave_up + LATE);
+        self.unfinished_mut().late_until = Some(gave_up + LATE);
     }
 
     /// Remembers what this look was about, so that only a change of it wakes the resource. `contest` is the
     /// fingerprint of those that it was judged by.
-    pub fn take_note(&mut self, object: &Auth0UserUpdate, references: &References, contest: Fingerprint) {
+    pub fn take_note(&mut self, object: &Auth0UserUpdate, references: &References, contest: u64) {
         self.tenant = Some(references.tenant_fingerprint());
         self.contest = Some(contest);
         self.assume_sent = object.assume_sent();
@@ -167,18 +169,19 @@ impl Agenda {
         }
     }
 
-    /// How long to wait because somebody else, perhaps a process that was killed, has begun an order that
+    /// How long to wait because another process, perhaps one that was killed, has begun an intent that
     /// may still be on its way to Auth0.
     pub fn wait_for_others(&mut self, triggers: &[Trigger], now: Instant) -> Option<Duration> {
-        let Some(order) =
-            triggers.iter().find(|entry| is_begun(entry) && !self.unfinished().begun.contains(&entry.digest))
+        let Some(intent) = triggers
+            .iter()
+            .find(|entry| is_begun(entry) && !self.unfinished_mut().begun.contains(&entry.digest))
         else {
-            self.unfinished().foreign = None;
+            self.unfinished_mut().foreign = None;
             return None;
         };
-        let known = self.unfinished().foreign.take().filter(|(digest, _)| *digest == order.digest);
-        let (digest, seen) = known.unwrap_or_else(|| (order.digest.clone(), now));
-        self.unfinished().foreign = Some((digest, seen));
+        let known = self.unfinished_mut().foreign.take().filter(|(digest, _)| *digest == intent.digest);
+        let (digest, seen) = known.unwrap_or_else(|| (intent.digest.clone(), now));
+        self.unfinished_mut().foreign = Some((digest, seen));
         (seen + IN_FLIGHT).checked_duration_since(now).filter(|rest| !rest.is_zero())
     }
 
@@ -186,38 +189,39 @@ impl Agenda {
     /// old maps is taken out: nobody asks for it.
     pub fn wait_for_kubectl(&mut self, object: &mut Auth0UserUpdate, now: Instant) -> Option<Duration> {
         if !kubectl_migration::forget(object) {
-            self.unfinished().unsettled = None;
+            self.unfinished_mut().unsettled = None;
             return None;
         }
         let generation = object.metadata.generation.unwrap_or_default();
-        let known = self.unfinished().unsettled.filter(|(seen, _)| *seen == generation);
-        let (_, seen) = *self.unfinished().unsettled.insert(known.unwrap_or((generation, now)));
+        let known = self.unfinished_mut().unsettled.filter(|(seen, _)| *seen == generation);
+        let (_, seen) = *self.unfinished_mut().unsettled.insert(known.unwrap_or((generation, now)));
         (seen + KUBECTL).checked_duration_since(now).filter(|rest| !rest.is_zero())
     }
 
     /// Keeps what a pass learned where its status could not be written.
     pub fn keep_unwritten(&mut self, published: &Result<(), Failure>, entries: &Entries) {
-        self.unfinished().unwritten = if published.is_err() { entries.clone() } else { Entries::default() };
+        self.unfinished_mut().unwritten =
+            if published.is_err() { entries.clone() } else { Entries::default() };
     }
 
-    /// What is known of orders that status still shows as begun; `None` where that is nothing.
+    /// What is known of intents that status still shows as begun; `None` where that is nothing.
     #[must_use]
     pub fn unwritten_onto(&mut self, triggers: &[Trigger]) -> Option<Entries> {
-        let known = self.unfinished().unwritten.ended_of(triggers);
+        let known = self.unfinished_mut().unwritten.ended_of(triggers);
         (!known.is_empty()).then_some(known)
     }
 
-    /// Remembers which unfinished orders are this process's own, after a pass that touched any.
+    /// Remembers which unfinished intents are this process's own, after a pass that touched any.
     pub fn own(&mut self, entries: &Entries) {
         if !entries.is_empty() {
-            self.unfinished().begun = entries.begun().map(str::to_owned).collect();
+            self.unfinished_mut().begun = entries.begun().map(str::to_owned).collect();
         }
     }
 
     /// Decides when to try each rejected field again. Those that were just rejected wait as long as they
     /// have been; how long those waited that this process does not know cannot be told.
     pub fn try_again(&mut self, status: &Auth0UserUpdateStatus, outcome: &Outcome, resync: Option<Duration>) {
-        let known = std::mem::take(&mut self.unfinished().refusals);
+        let known = std::mem::take(&mut self.unfinished_mut().refusals);
         let Some(resync) = resync else { return };
         let now = Instant::now();
         let due = |refused: &RefusedField| {
@@ -231,7 +235,7 @@ impl Agenda {
             };
             (field.clone(), due)
         };
-        self.unfinished().refusals = status.refused_fields.iter().map(due).collect();
+        self.unfinished_mut().refusals = status.refused_fields.iter().map(due).collect();
     }
 }
 
@@ -251,9 +255,9 @@ mod tests {
     use super::*;
     use tokio::time::{advance, pause};
 
-    /// The agenda of a resource without resyncs.
+    /// The state of a resource without resyncs.
     #[derive(Default)]
-    struct Life(Agenda);
+    struct Life(State);
 
     impl Life {
         /// Looks now, for so many seconds.

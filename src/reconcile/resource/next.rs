@@ -6,7 +6,7 @@ use super::resources::Resource;
 use super::why::{self, Decision};
 use crate::api::reason::Reason;
 use crate::queue::Priority;
-use crate::reconcile::object::fingerprint::of_version;
+use crate::reconcile::object::fingerprint::{Fingerprint, of_version};
 use tokio::time::Instant;
 
 /// The next pass of a resource.
@@ -30,18 +30,18 @@ pub fn next(
     after_pass: bool,
     now: Instant,
 ) -> Option<Next> {
-    let agenda = &known.agenda;
+    let state = &known.state;
     let calls = references.tenant.is_ok();
     if record.is_deleted {
         return None;
     }
-    let why = why::why(record, references, agenda, now);
-    let priority = why::priority(record, &why, references.contest.contested, agenda.failures);
+    let why = why::why(record, references, state, now);
+    let priority = why::priority(record, &why, references.contest.contested, state.failures);
     let in_time = |at| Next { calls, priority, at };
     if after_pass {
         // The pass has seen all that speaks for another one, and has said when that is to be.
-        let due = agenda.due.filter(|_| !record.is_paused);
-        return agenda.not_before.or(due).map(in_time);
+        let due = state.due.filter(|_| !record.is_paused);
+        return state.unfinished().not_before.or(due).map(in_time);
     }
     let telling = Some(Next { calls: false, priority, at: now });
     if record.is_paused {
@@ -58,15 +58,15 @@ pub fn next(
     if references.secret == SecretState::Unwatched {
         return Some(Next { calls, priority: Priority::Retry, at: now });
     }
-    agenda.due.into_iter().chain(agenda.not_before).min().map(in_time)
+    state.due.into_iter().chain(state.unfinished().not_before).min().map(in_time)
 }
 
 /// Whether something is to be told before the resource waits for its turn: nulls that the spec may lose meanwhile, and
 /// a new password, until which the resource must not be taken for done.
 fn tells_first(record: &Record, references: &References, known: &Resource) -> bool {
     let announces = record.seems_done
-        && why::password_changed(record, &references.secret, &known.agenda)
-        && known.agenda.compared_secret != version(&references.secret);
+        && why::password_changed(record, &references.secret, &known.state)
+        && known.state.unfinished().compared_secret != version(&references.secret);
     announces || !record.observes && known.lacks_nulls
 }
 
@@ -81,7 +81,7 @@ fn has_to_tell(record: &Record, references: &References, known: &Resource) -> bo
 }
 
 /// Which content of the Secret there is.
-fn version(secret: &SecretState) -> Option<u64> {
+fn version(secret: &SecretState) -> Option<Fingerprint> {
     if let SecretState::At(version) = secret { Some(of_version(version)) } else { None }
 }
 
@@ -103,7 +103,7 @@ mod tests {
         let mut known = resources.wake(&key).unwrap();
         let Stored::Readable(record) = &known.stored else { panic!() };
         let record = Record::clone(record);
-        why::begin(&record, &nothing_there(), &mut known.agenda, now);
+        why::begin(&record, &nothing_there(), &mut known.state, now);
         (record, known, now)
     }
 
@@ -121,7 +121,8 @@ mod tests {
     #[test]
     fn what_a_pass_left_as_it_was_waits_for_the_time_that_the_pass_has_named() {
         let (record, mut known, now) = first_sight(&json!({"name": "A"}), &ready(1, "True", "Applied"));
-        (known.agenda.due, known.agenda.not_before) = (Some(now), Some(now + Duration::from_secs(25)));
+        known.state.due = Some(now);
+        known.state.unfinished_mut().not_before = Some(now + Duration::from_secs(25));
         let next = |after_pass| next(&record, &nothing_there(), &known, after_pass, now).unwrap().at;
         assert_eq!(next(true), now + Duration::from_secs(25));
         assert_eq!(next(false), now, "something has happened");
@@ -147,12 +148,12 @@ mod tests {
         let told = next(&record, &references, &known, false, now).unwrap();
         assert_eq!((told.calls, told.priority, told.at), (false, Priority::Change, now));
         // The announcement is made, or the content proved to be told by nothing but a look.
-        known.agenda.compared_secret = Some(of_version(&version("2")));
+        known.state.unfinished_mut().compared_secret = Some(of_version(&version("2")));
         assert_eq!(next(&record, &references, &known, false, now).unwrap().priority, Priority::Change);
         known.lacks_nulls = true;
         assert!(!next(&record, &references, &known, false, now).unwrap().calls);
         (known.lacks_nulls, known.names_nulls) = (false, false);
-        known.agenda.judged_secret = Some(of_version(&version("2")));
+        known.state.judged_secret = Some(of_version(&version("2")));
         assert_eq!(next(&record, &references, &known, false, now).unwrap().at, now);
     }
 

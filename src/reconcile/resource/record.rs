@@ -3,7 +3,7 @@
 use crate::api::conditions::{self, READY, SYNCED};
 use crate::api::reason::{Reason, Retry, Standing};
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode};
-use crate::ownership::Named;
+use crate::ownership::{Named, Uid};
 use crate::plan::intents::is_begun;
 use crate::reconcile::object::fingerprint::{Fingerprint, of_version};
 use crate::reconcile::object::schedule;
@@ -41,11 +41,7 @@ impl Said {
 #[allow(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 pub struct Record {
     /// `metadata.uid`.
-    pub uid: Box<str>,
-    /// `metadata.generation`.
-    pub generation: i64,
-    /// Its own namespace.
-    pub namespace: Arc<str>,
+    pub uid: Uid,
     /// Namespace and name of the tenant; shared by all that name it.
     pub tenant: Arc<Named>,
     /// The Secret that holds the password, of the same namespace.
@@ -84,7 +80,7 @@ pub struct Record {
     pub tells_nulls: bool,
     /// It declares metadata, of which kubectl's annotation may say something.
     pub has_metadata: bool,
-    /// Applied and in sync, or refused for good, with no order under way: nothing that a mere restart of the operator
+    /// Applied and in sync, or refused for good, with no intent under way: nothing that a mere restart of the operator
     /// would change, unless it comes into a conflict or out of one.
     pub is_settled: bool,
     /// Ready speaks of a conflict.
@@ -108,9 +104,7 @@ impl Record {
             |reason| ready.is_some_and(|ready| ready.holds != Some(true) && ready.reason == reason);
         let password = status.triggers.iter().find(|entry| entry.name == Attribute::Password.spec_name());
         Self {
-            uid: metadata.uid.as_deref().unwrap_or_default().into(),
-            generation,
-            namespace: metadata.namespace.as_deref().unwrap_or_default().into(),
+            uid: Uid::of(object),
             tenant: Arc::new(spec.tenant_ref.resolve(metadata.namespace.as_deref().unwrap_or_default())),
             secret: spec.password_secret_ref.value().map(|reference| reference.name.as_str().into()),
             resync: schedule::resync_or_default(spec),

@@ -1,12 +1,12 @@
 //! All resources of the watched namespaces: the one owner of what is known of each.
 
-use super::Agenda;
+use super::State;
 use super::record::Record;
 use crate::api::Auth0UserUpdate;
 use crate::cluster::guarded::{Guarded, Undecodable};
-use crate::ownership::Named;
+use crate::ownership::{Named, Uid};
 use crate::queue::{Key, Kind};
-use kube::{Resource as _, ResourceExt as _};
+use kube::ResourceExt as _;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Clone)]
 pub enum Stored {
     /// An object that can be read.
-    Readable(Arc<Record>),
+    Readable(Record),
     /// One that cannot.
     Unreadable(Arc<Undecodable>),
 }
@@ -25,7 +25,7 @@ pub struct Resource {
     /// What is stored of it.
     pub stored: Stored,
     /// What this process remembers of it.
-    pub agenda: Agenda,
+    pub state: State,
     /// Status names the nulls that are known, and no others.
     pub names_nulls: bool,
     /// Status lacks one of them.
@@ -74,8 +74,7 @@ impl Resources {
     /// Takes in what a pass has written, before the watch tells it. A resource that is gone stays gone.
     pub fn note(&self, key: &Key, object: Auth0UserUpdate) {
         let mut all = self.lock();
-        let uid = object.metadata.uid.as_deref().unwrap_or_default();
-        if all.resources.get(key).is_some_and(|known| known.uid() == uid) {
+        if all.resources.get(key).is_some_and(|known| known.uid() == Uid::of(&object)) {
             all.see(key, &Guarded(Ok(object)), false);
         }
     }
@@ -99,38 +98,38 @@ impl Resources {
         let known = all.resources.get_mut(key)?;
         known.pass = Pass::UnderWay;
         // What the pass learns of them stays known though it panics.
-        known.agenda.nulls.get_or_insert_default();
+        known.state.nulls.get_or_insert_default();
         Some(Resource::clone(known))
     }
 
     /// What is known of a resource of which a pass ends, with what is to be remembered of it, and whether nothing has
     /// happened since it began.
-    pub fn end(&self, key: &Key, uid: &str, agenda: Agenda) -> Option<(Resource, bool)> {
+    pub fn end(&self, key: &Key, uid: Uid, state: State) -> Option<(Resource, bool)> {
         let mut all = self.lock();
         let known = all.resources.get_mut(key)?;
         if known.uid() == uid {
-            known.agenda = agenda.slim();
+            known.state = state.slim();
         }
         let is_quiet = std::mem::replace(&mut known.pass, Pass::None) == Pass::UnderWay;
         Some((Resource::clone(known), is_quiet))
     }
 
     /// Keeps what the first sight of a resource has decided.
-    pub fn keep(&self, key: &Key, agenda: Agenda) {
+    pub fn keep(&self, key: &Key, state: State) {
         if let Some(known) = self.lock().resources.get_mut(key) {
-            known.agenda = agenda.slim();
+            known.state = state.slim();
         }
     }
 
     /// What is remembered of a resource, as at the beginning of its pass.
     #[must_use]
-    pub fn remembered(&self, key: &Key) -> Agenda {
-        self.lock().resources.get(key).map(|known| known.agenda.clone()).unwrap_or_default()
+    pub fn remembered(&self, key: &Key) -> State {
+        self.lock().resources.get(key).map(|known| known.state.clone()).unwrap_or_default()
     }
 
     /// Whether this very resource is there, and neither being deleted nor paused.
     #[must_use]
-    pub fn is_wanted(&self, key: &Key, uid: &str) -> bool {
+    pub fn is_wanted(&self, key: &Key, uid: Uid) -> bool {
         let all = self.lock();
         let known = all.resources.get(key).filter(|known| known.uid() == uid);
         known.and_then(|known| known.record()).is_some_and(|record| !record.is_deleted && !record.is_paused)
@@ -200,25 +199,23 @@ impl Resources {
 impl All {
     fn see(&mut self, key: &Key, object: &Guarded<Auth0UserUpdate>, is_listed: bool) {
         let new = version(object);
-        let uid = object.meta().uid.as_deref().unwrap_or_default();
-        let known = self.resources.remove(key).filter(|known| known.uid() == uid);
+        let known = self.resources.remove(key).filter(|known| known.uid() == Uid::of(object));
         if let Some(newer) = known.as_ref().filter(|known| !is_listed && known.version > new) {
             self.resources.insert(key.clone(), newer.clone());
             return;
         }
         let pass = known.as_ref().map_or(Pass::None, |known| known.pass);
-        let mut agenda = known.map(|known| known.agenda).unwrap_or_default();
+        let mut state = known.map(|known| known.state).unwrap_or_default();
         let (stored, (names_nulls, lacks_nulls)) = match &object.0 {
             Ok(readable) => {
                 let mut record = Record::of(readable);
                 record.tenant = self.shared(record.tenant);
-                record.namespace = Arc::clone(key.namespace());
-                let nulls = see_nulls(&mut agenda, readable);
-                (Stored::Readable(Arc::new(record)), nulls)
+                let nulls = see_nulls(&mut state, readable);
+                (Stored::Readable(record), nulls)
             }
             Err(undecodable) => (Stored::Unreadable(Arc::new(undecodable.clone())), (true, false)),
         };
-        let resource = Resource { stored, agenda, names_nulls, lacks_nulls, version: new, pass };
+        let resource = Resource { stored, state, names_nulls, lacks_nulls, version: new, pass };
         self.resources.insert(key.clone(), Box::new(resource));
     }
 
@@ -244,10 +241,12 @@ impl All {
 impl Resource {
     /// `metadata.uid`.
     #[must_use]
-    pub fn uid(&self) -> &str {
+    pub fn uid(&self) -> Uid {
         match &self.stored {
-            Stored::Readable(record) => &record.uid,
-            Stored::Unreadable(undecodable) => undecodable.metadata.uid.as_deref().unwrap_or_default(),
+            Stored::Readable(record) => record.uid,
+            Stored::Unreadable(undecodable) => {
+                Uid::new(undecodable.metadata.uid.as_deref().unwrap_or_default())
+            }
         }
     }
 
@@ -258,13 +257,13 @@ impl Resource {
 
 /// Takes the nulls of an object in, and answers whether its status names those that are known then, and whether it
 /// lacks one.
-fn see_nulls(agenda: &mut Agenda, object: &Auth0UserUpdate) -> (bool, bool) {
-    let known = Arc::clone(agenda.nulls.get_or_insert_default());
+fn see_nulls(state: &mut State, object: &Auth0UserUpdate) -> (bool, bool) {
+    let known = Arc::clone(state.nulls.get_or_insert_default());
     let mut nulls = known.lock().unwrap_or_else(PoisonError::into_inner);
     nulls.see(object, false);
     // A pass under way has them, too, and may learn more.
     if nulls.is_empty() && Arc::strong_count(&known) == 2 {
-        agenda.nulls = None;
+        state.nulls = None;
     }
     let named = object.remembered_nulls();
     let lacks = !nulls.is_pruned && nulls.names.iter().any(|name| !named.contains(name));
@@ -303,7 +302,7 @@ mod tests {
         assert_eq!(resources.wake(&key).unwrap().version, 5);
         resources.see(&at(6, "v"), false);
         resources.note(&key, written());
-        assert_eq!(resources.wake(&key).unwrap().uid(), "v");
+        assert_eq!(resources.wake(&key).unwrap().uid(), Uid::new("v"));
         resources.forget(&key);
         resources.note(&key, written());
         assert!(resources.wake(&key).is_none());
@@ -314,12 +313,13 @@ mod tests {
         let resources = Resources::default();
         let key = resources.see(&at(1, "u"), false);
         for happens in [false, true] {
-            let agenda = resources.begin(&key).unwrap().agenda;
+            let state = resources.begin(&key).unwrap().state;
             if happens {
                 assert!(resources.wake(&key).is_none());
             }
-            let (known, is_quiet) = resources.end(&key, "u", Agenda { failures: 3, ..agenda }).unwrap();
-            assert_eq!((known.agenda.failures, is_quiet), (3, !happens));
+            let (known, is_quiet) =
+                resources.end(&key, Uid::new("u"), State { failures: 3, ..state }).unwrap();
+            assert_eq!((known.state.failures, is_quiet), (3, !happens));
         }
     }
 
@@ -327,11 +327,11 @@ mod tests {
     fn a_resource_that_is_made_again_remembers_nothing_of_the_one_before() {
         let resources = Resources::default();
         let key = resources.see(&at(1, "u"), false);
-        let agenda = resources.begin(&key).unwrap().agenda;
+        let state = resources.begin(&key).unwrap().state;
         resources.see(&at(2, "v"), false);
-        resources.end(&key, "u", Agenda { failures: 3, ..agenda });
-        assert_eq!(resources.wake(&key).unwrap().agenda.failures, 0);
-        assert!(!resources.is_wanted(&key, "u") && resources.is_wanted(&key, "v"));
+        resources.end(&key, Uid::new("u"), State { failures: 3, ..state });
+        assert_eq!(resources.wake(&key).unwrap().state.failures, 0);
+        assert!(!resources.is_wanted(&key, Uid::new("u")) && resources.is_wanted(&key, Uid::new("v")));
     }
 
     #[test]
@@ -341,6 +341,6 @@ mod tests {
         assert_eq!(resources.retain(Some("elsewhere"), &HashSet::new()), []);
         assert_eq!(resources.retain(Some("n"), &HashSet::from([key.clone()])), []);
         assert_eq!(resources.retain(None, &HashSet::new()), std::slice::from_ref(&key));
-        assert!(resources.wake(&key).is_none() && !resources.is_wanted(&key, "u"));
+        assert!(resources.wake(&key).is_none() && !resources.is_wanted(&key, Uid::new("u")));
     }
 }

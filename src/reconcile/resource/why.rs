@@ -2,7 +2,7 @@
 //!
 //! A wake-up decides nothing: status changes, labels and foreign annotations wake a resource too.
 
-use super::Agenda;
+use super::State;
 use super::record::Record;
 use super::references::{References, SecretState};
 use crate::api::reason::Reason;
@@ -30,21 +30,21 @@ pub enum Decision {
 }
 
 /// Takes the first sight of a resource after a start as the baseline of what is compared in memory.
-pub fn begin(record: &Record, references: &References, agenda: &mut Agenda, now: Instant) {
+pub fn begin(record: &Record, references: &References, state: &mut State, now: Instant) {
     let is_unasked = matches!(references.secret, SecretState::Pending | SecretState::Unwatched);
     // Of a Secret that Observe has compared nothing but its present content is known.
-    if agenda.scheduled || is_unasked && record.observes && record.is_applied {
+    if state.scheduled || is_unasked && record.observes && record.is_applied {
         return;
     }
-    agenda.scheduled = true;
-    agenda.tenant = Some(references.tenant_fingerprint());
-    agenda.contest = Some(references.contest.fingerprint);
-    agenda.assume_sent = record.assume_sent;
+    state.scheduled = true;
+    state.tenant = Some(references.tenant_fingerprint());
+    state.contest = Some(references.contest.fingerprint);
+    state.assume_sent = record.assume_sent;
     // Apply remembers the password in status; Observe remembers nothing there.
     if let (true, SecretState::At(version)) = (record.observes && record.is_applied, &references.secret) {
-        agenda.judged_secret = Some(of_version(version));
+        state.judged_secret = Some(of_version(version));
     }
-    agenda.due = if is_settled(record, references.contest.contested) {
+    state.due = if is_settled(record, references.contest.contested) {
         record.resync.map(|interval| now + schedule::somewhere_in(interval))
     } else {
         Some(now)
@@ -58,25 +58,25 @@ fn is_settled(record: &Record, contested: bool) -> bool {
 
 /// Everything that speaks for a pass, the most telling first.
 #[must_use]
-pub fn why(record: &Record, references: &References, agenda: &Agenda, now: Instant) -> Vec<Why> {
+pub fn why(record: &Record, references: &References, state: &State, now: Instant) -> Vec<Why> {
     // A tenant that is away for a moment is no reason to touch what is applied.
     let passing = matches!(&references.tenant, Err(failure) if failure.reason == Reason::TenantNotReady);
-    let tenant_changed = agenda.tenant.is_some_and(|known| known != references.tenant_fingerprint())
+    let tenant_changed = state.tenant.is_some_and(|known| known != references.tenant_fingerprint())
         && !(record.is_applied && passing);
     let owners_changed = references.tenant.is_ok()
-        && agenda.contest.is_some_and(|known| known != references.contest.fingerprint);
-    let secret_back = agenda.secret_unavailable && matches!(references.secret, SecretState::At(_));
+        && state.contest.is_some_and(|known| known != references.contest.fingerprint);
+    let secret_back = state.secret_unavailable && matches!(references.secret, SecretState::At(_));
     [
         (Why::Edited, record.is_edited),
-        (Why::Requested, record.is_requested || agenda.assume_sent != record.assume_sent),
+        (Why::Requested, record.is_requested || state.assume_sent != record.assume_sent),
         (Why::Unpaused, record.was_paused),
         (Why::SecretBack, secret_back),
         (Why::TenantChanged, tenant_changed),
-        (Why::SecretChanged, password_changed(record, &references.secret, agenda)),
+        (Why::SecretChanged, password_changed(record, &references.secret, state)),
         (Why::AnnotationChanged, record.has_metadata && !record.tells_nulls),
         (Why::OwnersChanged, owners_changed),
         (Why::PasswordPending, record.awaits_password),
-        (Why::Due, agenda.due.is_some_and(|due| due <= now)),
+        (Why::Due, state.due.is_some_and(|due| due <= now)),
     ]
     .into_iter()
     .filter_map(|(why, holds)| holds.then_some(why))
@@ -121,10 +121,10 @@ pub fn priority(record: &Record, why: &[Why], contested: bool, failures: u32) ->
 
 /// Whether the Secret's content may be another one than the one that was judged.
 #[must_use]
-pub fn password_changed(record: &Record, secret: &SecretState, agenda: &Agenda) -> bool {
+pub fn password_changed(record: &Record, secret: &SecretState, state: &State) -> bool {
     let SecretState::At(version) = secret else { return false };
     let version = Some(of_version(version));
-    record.password != version && agenda.judged_secret != version
+    record.password != version && state.judged_secret != version
 }
 
 #[cfg(test)]
@@ -140,8 +140,8 @@ mod tests {
 
     fn priority_after(failures: u32, fields: &Value, status: &Value) -> Priority {
         let record = record_of(fields, status);
-        let agenda = Agenda { failures, ..Agenda::default() };
-        let why = why(&record, &nothing_there(), &agenda, Instant::now());
+        let state = State { failures, ..State::default() };
+        let why = why(&record, &nothing_there(), &state, Instant::now());
         priority(&record, &why, false, failures)
     }
 
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(priority_after(0, &json!({"blocked": true}), &status), Priority::Retry);
         // Whatever became of the Secret.
         let record = record_of(&json!({}), &status);
-        let why = why(&record, &nothing_there(), &Agenda::default(), Instant::now());
+        let why = why(&record, &nothing_there(), &State::default(), Instant::now());
         assert_eq!(
             (why.as_slice(), decide(&why)),
             (&[Why::PasswordPending][..], Decision::Pass { forget_refusals: false })
@@ -183,19 +183,19 @@ mod tests {
     }
 
     /// A resource that was judged a moment ago, and nothing happened since.
-    fn at_rest() -> (Record, References, Agenda, Instant) {
+    fn at_rest() -> (Record, References, State, Instant) {
         let (record, references) = (record_of(&json!({}), &ready(2, "True", "Applied")), nothing_there());
-        let (mut agenda, now) = (Agenda::default(), Instant::now());
-        begin(&record, &references, &mut agenda, now);
-        (record, references, agenda, now)
+        let (mut state, now) = (State::default(), Instant::now());
+        begin(&record, &references, &mut state, now);
+        (record, references, state, now)
     }
 
     #[test]
     fn what_is_applied_rests_until_its_resync_which_comes_within_one_interval() {
-        let (record, references, agenda, now) = at_rest();
-        assert_eq!(why(&record, &references, &agenda, now), []);
+        let (record, references, state, now) = at_rest();
+        assert_eq!(why(&record, &references, &state, now), []);
         let hour = std::time::Duration::from_hours(1);
-        assert_eq!(why(&record, &references, &agenda, now + hour), [Why::Due]);
+        assert_eq!(why(&record, &references, &state, now + hour), [Why::Due]);
         assert_eq!(decide(&[]), Decision::Sleep);
     }
 
@@ -203,19 +203,19 @@ mod tests {
     fn of_a_secret_that_was_only_compared_the_first_content_that_is_known_is_the_baseline() {
         let mut record = record_of(&json!({"mode": "Observe"}), &ready(2, "True", "Observed"));
         record.observes = true;
-        let (mut references, mut agenda, now) = (nothing_there(), Agenda::default(), Instant::now());
+        let (mut references, mut state, now) = (nothing_there(), State::default(), Instant::now());
         for secret in [SecretState::Pending, SecretState::Unwatched, SecretState::At(version("1"))] {
             references.secret = secret;
-            begin(&record, &references, &mut agenda, now);
-            assert_eq!(why(&record, &references, &agenda, now), []);
+            begin(&record, &references, &mut state, now);
+            assert_eq!(why(&record, &references, &state, now), []);
         }
         references.secret = SecretState::At(version("2"));
-        assert_eq!(why(&record, &references, &agenda, now), [Why::SecretChanged]);
+        assert_eq!(why(&record, &references, &state, now), [Why::SecretChanged]);
     }
 
     #[test]
     fn every_change_of_what_is_judged_wants_a_pass_and_says_why() {
-        type Change = fn(&mut Record, &mut References, &mut Agenda);
+        type Change = fn(&mut Record, &mut References, &mut State);
         let changes: [(Change, Why, Decision); 8] = [
             (|record, _, _| record.is_edited = true, Why::Edited, Decision::Pass { forget_refusals: true }),
             (
@@ -244,10 +244,10 @@ mod tests {
                 Decision::Pass { forget_refusals: false },
             ),
             (
-                |_, references, agenda| {
+                |_, references, state| {
                     references.secret = SecretState::At(version("1"));
-                    agenda.secret_unavailable = true;
-                    agenda.judged_secret = Some(of_version(&version("1")));
+                    state.secret_unavailable = true;
+                    state.judged_secret = Some(of_version(&version("1")));
                 },
                 Why::SecretBack,
                 Decision::Pass { forget_refusals: true },
@@ -259,19 +259,19 @@ mod tests {
             ),
         ];
         for (change, reason, decision) in changes {
-            let (mut record, mut references, mut agenda, now) = at_rest();
-            change(&mut record, &mut references, &mut agenda);
-            let why = why(&record, &references, &agenda, now);
+            let (mut record, mut references, mut state, now) = at_rest();
+            change(&mut record, &mut references, &mut state);
+            let why = why(&record, &references, &state, now);
             assert_eq!((why.as_slice(), decide(&why)), (&[reason][..], decision));
         }
     }
 
     #[test]
     fn a_tenant_that_is_away_for_a_moment_touches_nothing_that_is_applied() {
-        let (mut record, mut references, agenda, now) = at_rest();
+        let (mut record, mut references, state, now) = at_rest();
         references.tenant = Err(Failure::new(Reason::TenantNotReady, "its token is being renewed"));
-        assert_eq!(why(&record, &references, &agenda, now), []);
+        assert_eq!(why(&record, &references, &state, now), []);
         record.is_applied = false;
-        assert_eq!(why(&record, &references, &agenda, now), [Why::TenantChanged]);
+        assert_eq!(why(&record, &references, &state, now), [Why::TenantChanged]);
     }
 }

@@ -137,6 +137,7 @@ mod tests {
     use crate::reconcile::tenant::fixtures::{ready, tenant};
     use serde_json::{Value, json};
 
+    #[allow(clippy::unnecessary_wraps, reason = "this is how a check ends")]
     fn found(scopes: &[&str], connections: Listing) -> Result<Findings, Failed> {
         let credentials = SecretVersion { uid: "s".to_owned(), resource_version: "2".to_owned() };
         let scopes = Some(scopes.iter().map(|scope| (*scope).to_owned()).collect());

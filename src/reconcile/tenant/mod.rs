@@ -4,7 +4,7 @@ pub mod clients;
 mod conclude;
 pub mod directory;
 #[cfg(test)]
-pub mod fixtures;
+pub(crate) mod fixtures;
 pub mod gone;
 mod scopes;
 pub mod shares;

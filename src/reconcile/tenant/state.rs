@@ -162,6 +162,7 @@ mod tests {
         SecretVersion { uid: "s".to_owned(), resource_version: number.to_owned() }
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "this is how a check ends")]
     fn found(number: &str, content: u8, connections: Listing) -> Result<Findings, Failed> {
         Ok(Findings { credentials: version(number), content: [content; 32], scopes: None, connections })
     }

@@ -27,6 +27,11 @@ pub(crate) fn fields(index: usize) -> Value {
     })
 }
 
+/// A resync that has its place in the queue, and comes years after the end of everything.
+pub(crate) fn never_due() -> Value {
+    json!({"resyncInterval": "87600h"})
+}
+
 /// [`fields`] with others instead or on top.
 pub(crate) fn fields_with(index: usize, others: &Value) -> Value {
     let mut fields = fields(index);

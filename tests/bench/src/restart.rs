@@ -7,7 +7,7 @@ use lab::Result;
 use std::time::Duration;
 
 pub(crate) async fn measure(stage: &mut Stage, most: usize) -> Result<()> {
-    let template = Template::settle(stage, 0, &ordinary::fields(0)).await?;
+    let template = Template::settle(stage, 0, &ordinary::fields_with(0, &ordinary::never_due())).await?;
     println!("\na restart with settled resources of {} bytes in etcd", template.size());
     println!("| resources | a bare list | ready | over the list | processor | over the list | asked |");
     println!("|---|---|---|---|---|---|---|");
