@@ -3,7 +3,7 @@
 use crate::claims::{APPLIED, CONFLICT, about, until_is, until_younger_than, words};
 use crate::conditions::row;
 use crate::world::{DEADLINE, World, start_operator, update};
-use lab::{Kubectl, Mode, Patch, wait_until};
+use lab::{Kubectl, Mode, wait_until};
 use serde_json::{Value, json};
 
 const REFUSED: &str = "False/TenantNotAllowed Unknown/TenantNotAllowed Stalled";
@@ -35,8 +35,7 @@ impl Neighbours {
 
     async fn allow(&self, namespaces: &[&str]) {
         let patch = json!({"spec": {"allowedNamespaces": namespaces}});
-        let patched = self.world.kubectl.patch("auth0tenant/example", Patch::Merge, &patch).await.unwrap();
-        patched.ok().unwrap();
+        self.world.objects.patch("auth0tenant/example", &patch).await.unwrap();
     }
 
     async fn until_there(&self, name: &str, expected: &str) -> Value {

@@ -287,7 +287,7 @@ async fn objects_that_are_hard_to_read_are_told_so_and_cost_no_other() {
     let log = successor.log().unwrap();
     let unread: Vec<_> = log.lines().filter(|line| line.contains("cannot decode")).collect();
     assert!(unread.len() == 2 && unread.iter().all(|line| line.contains("managed")), "{log}");
-    let events = neighbours.world.kubectl.get("events.events.k8s.io").await.unwrap();
+    let events = neighbours.world.objects.get("events.events.k8s.io").await.unwrap();
     let inexact = |event: &&Value| event["reason"] == "InexactInteger";
     let inexact: Vec<_> = events["items"].as_array().unwrap().iter().filter(inexact).collect();
     assert!(

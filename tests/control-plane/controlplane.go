@@ -193,7 +193,7 @@ func (p *controlPlane) launch(name string, flags []string) error {
 	defer log.Close()
 	cmd := exec.Command(filepath.Join(p.assets, name), flags...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, log, log
-	// Memory for time: a fifth of its processor goes into collecting garbage otherwise.
+	// Memory for time: garbage is collected less often.
 	cmd.Env = append(os.Environ(), "GOGC=400")
 	c, err := start(name, cmd)
 	if err != nil {

@@ -229,7 +229,7 @@ impl Updates {
         match outcome.mode {
             Mode::Observe => preview(&pass, user, memory, outcome),
             Mode::Apply => {
-                outcome.doubt.clone_from(&state.unfinished_mut().doubt);
+                outcome.doubt.clone_from(&state.unfinished().doubt);
                 execute(&pass, &host, writer, user, memory, outcome).await;
                 state.unfinished_mut().unsent = std::mem::take(&mut outcome.unsent);
                 state.unfinished_mut().doubt = std::mem::take(&mut outcome.doubt);
@@ -335,9 +335,9 @@ async fn block_unread(
 }
 
 /// Takes back what status says of orders that were not sent.
-async fn undo_unsent(user: &User, state: &mut State, writer: &mut StatusWriter) -> Result<(), Unwritten> {
+async fn undo_unsent(user: &User, state: &State, writer: &mut StatusWriter) -> Result<(), Unwritten> {
     let reset = user.text("last_password_reset");
-    let undone = Unsent::undo(&state.unfinished_mut().unsent, &writer.status().triggers, reset);
+    let undone = Unsent::undo(&state.unfinished().unsent, &writer.status().triggers, reset);
     if undone.is_empty() { Ok(()) } else { writer.write(&undone).await }
 }
 
@@ -356,7 +356,7 @@ fn with_choices(failure: Failure, tenant: &Tenant) -> Failure {
 }
 
 /// What earlier passes left in status.
-fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, state: &mut State) -> Memory {
+fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, state: &State) -> Memory {
     let status = writer.status();
     let now = Instant::now();
     Memory {
@@ -371,7 +371,7 @@ fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, st
             status.refused_fields
         },
         retry: state
-            .unfinished_mut()
+            .unfinished()
             .refusals
             .iter()
             .filter(|(_, due)| **due <= now)

@@ -172,9 +172,8 @@ impl State {
     /// How long to wait because another process, perhaps one that was killed, has begun an intent that
     /// may still be on its way to Auth0.
     pub fn wait_for_others(&mut self, triggers: &[Trigger], now: Instant) -> Option<Duration> {
-        let Some(intent) = triggers
-            .iter()
-            .find(|entry| is_begun(entry) && !self.unfinished_mut().begun.contains(&entry.digest))
+        let Some(intent) =
+            triggers.iter().find(|entry| is_begun(entry) && !self.unfinished().begun.contains(&entry.digest))
         else {
             self.unfinished_mut().foreign = None;
             return None;
@@ -206,8 +205,8 @@ impl State {
 
     /// What is known of intents that status still shows as begun; `None` where that is nothing.
     #[must_use]
-    pub fn unwritten_onto(&mut self, triggers: &[Trigger]) -> Option<Entries> {
-        let known = self.unfinished_mut().unwritten.ended_of(triggers);
+    pub fn unwritten_onto(&self, triggers: &[Trigger]) -> Option<Entries> {
+        let known = self.unfinished().unwritten.ended_of(triggers);
         (!known.is_empty()).then_some(known)
     }
 

@@ -29,7 +29,10 @@ fn good() -> Value {
 
 /// Waits until the resource is not Ready for this reason and says this: the tenant has its own say first.
 async fn until_said(world: &World, target: &str, reason: &str, words: &str) -> Value {
-    let said = |object: &Value| super::ready(object).1 == reason && super::ready(object).2.contains(words);
+    let said = |object: &Value| {
+        let (_, actual, message) = super::ready(object);
+        actual == reason && message.contains(words)
+    };
     world.until(target, words, said).await
 }
 

@@ -126,7 +126,7 @@ async fn world(namespace: &str) -> World {
         rules.phone_change_resets_verified = false;
     });
     let wide = json!({"spec": {"rateLimit": {"requestsPerMinute": 300_000, "burst": 5000}}});
-    world.kubectl.patch("auth0tenant/example", lab::Patch::Merge, &wide).await.unwrap().ok().unwrap();
+    world.objects.patch("auth0tenant/example", &wide).await.unwrap();
     world.until_ready("auth0tenant/example").await;
     world.apply_secret("passwords", &json!({"old": password("old"), "new": password("new")})).await;
     world.sandbox.clear_log();

@@ -194,8 +194,7 @@ async fn a_new_password_is_announced_while_it_waits_for_its_turn() {
     }
     let limit = async |rate: Value| {
         let rate = json!({"spec": {"rateLimit": rate}});
-        let output = world.kubectl.patch("auth0tenant/example", lab::Patch::Merge, &rate).await.unwrap();
-        output.ok().unwrap();
+        world.objects.patch("auth0tenant/example", &rate).await.unwrap();
         world.until_ready("auth0tenant/example").await;
     };
     // A look may begin, but what it would change waits for 20 seconds.
