@@ -3,7 +3,7 @@
 pub mod client;
 pub mod events;
 #[cfg(test)]
-pub mod fixtures;
+pub(crate) mod fixtures;
 pub mod guarded;
 pub mod lease;
 mod pacer;

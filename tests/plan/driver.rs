@@ -180,7 +180,7 @@ impl Operator {
         let ended = execute(&pass, &host, &mut status, user, memory, &mut outcome).now_or_never();
         let published = ended.is_some() && host.act().is_some();
         let actions = world.into_inner().unwrap().actions;
-        match ended.filter(|_| published) {
+        match ended.filter(|()| published) {
             Some(()) => Report { actions, ..self.publish(outcome) },
             None => Report { end: End::Crashed, actions, ..Report::default() },
         }

@@ -3,7 +3,7 @@
 pub mod conflicts;
 pub mod execute;
 #[cfg(test)]
-pub mod fixtures;
+pub(crate) mod fixtures;
 mod look;
 mod password;
 mod publish;
@@ -28,7 +28,7 @@ use crate::reconcile::resource::why::{self, Decision};
 use crate::reconcile::resource::{Agenda, kubectl_migration};
 use crate::reconcile::status::dropped::Nulls;
 use crate::reconcile::tenant::clients::Clients;
-use crate::reconcile::tenant::directory;
+use crate::reconcile::tenant::directory::{self, Directory};
 use crate::telemetry::health::Probes;
 use crate::telemetry::metrics::PANICKED;
 use conflicts::Conflicts;
@@ -73,6 +73,37 @@ pub struct Updates {
 }
 
 impl Updates {
+    /// What passes work with, `concurrency` of them at once, before any list came.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        secrets: Arc<Secrets>,
+        clients: Arc<Clients>,
+        tenants: Directory,
+        concurrency: u16,
+        probes: Arc<Probes>,
+        key: Arc<TriggerKey>,
+    ) -> Self {
+        let (limiters, rates) = (Arc::clone(&clients), tenants.clone());
+        let limiter_of = move |host: &str| {
+            let limiter = limiters.limiter(host);
+            limiter.set_rate(rates.rate(host));
+            limiter
+        };
+        Self {
+            conflicts: Conflicts { ownership: Arc::default(), tenants },
+            queue: Dispatcher::new(concurrency, limiter_of),
+            resources: Arc::default(),
+            synced: Synced::default(),
+            places: Mutex::default(),
+            client,
+            clients,
+            secrets,
+            probes,
+            key,
+        }
+    }
+
     /// One pass, from what is known of the resource to its place in the queue for the next one. Never fails and never
     /// panics.
     pub async fn pass(&self, key: &Key, permit: Permit) {
@@ -375,14 +406,14 @@ mod tests {
         (ready, pass(&updates).await.is_some(), requests)
     }
 
-    fn words(status: &str, reason: &str) -> Option<(String, String)> {
-        Some((status.to_owned(), reason.to_owned()))
+    fn words(status: &str, reason: &str) -> (String, String) {
+        (status.to_owned(), reason.to_owned())
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_resource_without_its_tenant_says_so_and_waits() {
         let (ready, goes_on, requests) = first(&object(&json!({"name": "A"}), &json!({}))).await;
-        assert_eq!((ready, goes_on), (words("False", "TenantNotFound"), false));
+        assert_eq!((ready, goes_on), (Some(words("False", "TenantNotFound")), false));
         assert_eq!(requests.take_events(), ["TenantNotFound"]);
     }
 
@@ -391,7 +422,7 @@ mod tests {
         let mut object = object(&json!({"name": "A"}), &json!({}));
         object.annotations_mut().insert(PAUSED_ANNOTATION.to_owned(), "true".to_owned());
         let (ready, goes_on, _) = first(&object).await;
-        assert_eq!((ready, goes_on), (words("Unknown", "Paused"), false));
+        assert_eq!((ready, goes_on), (Some(words("Unknown", "Paused")), false));
     }
 
     #[tokio::test(start_paused = true)]

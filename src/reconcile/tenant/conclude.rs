@@ -137,10 +137,10 @@ mod tests {
     use crate::reconcile::tenant::fixtures::{ready, tenant};
     use serde_json::{Value, json};
 
-    fn found(scopes: &[&str], connections: Listing) -> Result<Findings, Failed> {
+    fn found(scopes: &[&str], connections: Listing) -> Findings {
         let credentials = SecretVersion { uid: "s".to_owned(), resource_version: "2".to_owned() };
         let scopes = Some(scopes.iter().map(|scope| (*scope).to_owned()).collect());
-        Ok(Findings { credentials, content: [0; 32], scopes, connections })
+        Findings { credentials, content: [0; 32], scopes, connections }
     }
 
     fn listed(total: u32) -> Listing {
@@ -171,23 +171,23 @@ mod tests {
 
     #[test]
     fn a_tenant_whose_connections_cannot_be_listed_is_ready_says_so_and_keeps_the_last_list() {
-        let first = after(&Auth0TenantStatus::default(), &found(&[], listed(7)));
+        let first = after(&Auth0TenantStatus::default(), &Ok(found(&[], listed(7))));
         assert_eq!(message(&first), "Auth0 accepts the credentials");
         let why = Failure::new(Reason::Auth0Unavailable, "Auth0's answer is not a list of connections");
-        let failed = after(&first, &found(&[], Listing::Failed(why.into())));
+        let failed = after(&first, &Ok(found(&[], Listing::Failed(why.into()))));
         assert_eq!(
             message(&failed),
             "Auth0 accepts the credentials; the connections could not be listed: Auth0's answer is not a list of connections"
         );
         assert_eq!(said(&failed), [("Ready", "True", "Applied")]);
         assert_eq!(failed.connections_total, Some(7));
-        let later = after(&failed, &found(&[], Listing::Later));
+        let later = after(&failed, &Ok(found(&[], Listing::Later)));
         assert_eq!(later, failed, "nothing more is known");
     }
 
     #[test]
     fn what_was_accepted_stands_in_status() {
-        let accepted = after(&Auth0TenantStatus::default(), &found(&["read:users", "a"], listed(1)));
+        let accepted = after(&Auth0TenantStatus::default(), &Ok(found(&["read:users", "a"], listed(1))));
         assert_eq!((accepted.observed_generation, accepted.scopes.len()), (Some(1), 2));
         assert_eq!(accepted.credentials.unwrap().resource_version, "2");
     }
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_scope_that_nothing_needs_is_named_and_warned_of_once() {
-        let (before, found) = (status(&ready(1, "1")), found(&[IDP_TOKENS], listed(1)));
+        let (before, found) = (status(&ready(1, "1")), Ok(found(&[IDP_TOKENS], listed(1))));
         let after = after(&before, &found);
         assert!(message(&after).contains("does not need their scope read:user_idp_tokens"));
         let reasons = |before, after| -> Vec<String> {

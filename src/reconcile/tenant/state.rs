@@ -162,8 +162,8 @@ mod tests {
         SecretVersion { uid: "s".to_owned(), resource_version: number.to_owned() }
     }
 
-    fn found(number: &str, content: u8, connections: Listing) -> Result<Findings, Failed> {
-        Ok(Findings { credentials: version(number), content: [content; 32], scopes: None, connections })
+    fn found(number: &str, content: u8, connections: Listing) -> Findings {
+        Findings { credentials: version(number), content: [content; 32], scopes: None, connections }
     }
 
     fn listed() -> Listing {
@@ -229,8 +229,8 @@ mod tests {
             assert!((seconds * 0.8..=seconds * 1.2).contains(&rest), "{seconds}: {rest}");
         }
         assert!((rest_after(&failed(Some(Duration::from_secs(200)))) - 200.0).abs() < f64::EPSILON);
-        assert!(rest_after(&found("1", 0, Listing::Later)) > 20.0, "the list is still missing");
-        assert!(rest_after(&found("1", 0, listed())) > 3000.0);
+        assert!(rest_after(&Ok(found("1", 0, Listing::Later))) > 20.0, "the list is still missing");
+        assert!(rest_after(&Ok(found("1", 0, listed()))) > 3000.0);
         assert!(rest_after(&failed(None)) < 3.0);
         for _ in 0..5 {
             rest_after(&failed(None));
@@ -246,25 +246,32 @@ mod tests {
         let before = tenant(1, &ready(1, "1")).status.unwrap();
         for (first, is_other) in [("1", false), ("2", true)] {
             let (mut state, _) = first_sight(&ready(1, "1"), now);
-            assert_eq!(state.end(&before, &found(first, 0, listed()), now), is_other, "the first is {first}");
-            assert!(!state.end(&before, &found("3", 0, listed()), now), "written again");
-            assert!(state.end(&before, &found("3", 1, listed()), now), "another content");
+            assert_eq!(
+                state.end(&before, &Ok(found(first, 0, listed())), now),
+                is_other,
+                "the first is {first}"
+            );
+            assert!(!state.end(&before, &Ok(found("3", 0, listed())), now), "written again");
+            assert!(state.end(&before, &Ok(found("3", 1, listed())), now), "another content");
             assert_eq!(why(&mut state, "3", now), None, "this version was checked");
         }
         let (mut state, _) = first_sight(&json!({}), now);
-        assert!(!state.end(&Auth0TenantStatus::default(), &found("1", 0, listed()), now), "none were known");
+        assert!(
+            !state.end(&Auth0TenantStatus::default(), &Ok(found("1", 0, listed())), now),
+            "none were known"
+        );
     }
 
     #[test]
     fn a_status_that_was_not_written_brings_the_next_check_soon() {
         let now = Instant::now();
         let (mut state, _) = first_sight(&ready(1, "1"), now);
-        state.end(&Auth0TenantStatus::default(), &found("1", 0, listed()), now);
+        state.end(&Auth0TenantStatus::default(), &Ok(found("1", 0, listed())), now);
         for most in [3.0, 5.0] {
             state.published(false, now);
             assert!(state.rest(now).as_secs_f64() < most);
         }
-        state.end(&Auth0TenantStatus::default(), &found("1", 0, listed()), now);
+        state.end(&Auth0TenantStatus::default(), &Ok(found("1", 0, listed())), now);
         state.published(true, now);
         assert!(state.rest(now).as_secs_f64() > 3000.0);
     }
