@@ -12,6 +12,7 @@ use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Api, PartialObjectMeta};
 use kube::{Client, Resource as _, ResourceExt as _};
+use kube_runtime::reflector::store::Writer;
 use kube_runtime::reflector::{self, ObjectRef, Store};
 use kube_runtime::watcher::{self, DefaultBackoff, Event, watcher};
 use secrecy::{ExposeSecret as _, SecretSlice};
@@ -189,56 +190,74 @@ impl Secrets {
     }
 
     fn begin(&self, namespace: &str) -> Watch {
-        let (store, mut writer) = reflector::store();
+        let (store, writer) = reflector::store();
         let seen =
             Arc::new(Seen { store, is_current: AtomicBool::new(false), has_failed: AtomicBool::new(false) });
         let api: Api<Metadata> = Api::namespaced(self.client.clone(), namespace);
-        let begin = move || {
+        let (watched, changes, namespace) = (Arc::clone(&seen), self.changes.clone(), namespace.to_owned());
+        let task = tokio::spawn(async move { watched.follow(&api, writer, &namespace, &changes).await });
+        Watch { seen, task: task.abort_handle() }
+    }
+}
+
+impl Seen {
+    /// Watches a namespace, for ever, and tells what changes.
+    async fn follow(
+        &self,
+        api: &Api<Metadata>,
+        mut writer: Writer<Metadata>,
+        namespace: &str,
+        changes: &UnboundedSender<Changed>,
+    ) {
+        let begin = || {
             let config = watcher::Config::default().timeout(WATCH_SECONDS);
             watcher(api.clone(), config).boxed()
         };
         // Not the one of kube-runtime's streams, which takes every new beginning for a success.
         let mut pauses = DefaultBackoff::default();
         let mut events = begin();
-        let (watched, changes, namespace) = (Arc::clone(&seen), self.changes.clone(), namespace.to_owned());
-        let task = tokio::spawn(async move {
-            while let Some(event) = events.next().await {
-                let event = match event {
-                    Ok(event) => event,
-                    Err(error) => {
-                        // A watch that breaks goes on where it was; a list that fails leaves nothing to go on from.
-                        let refused = is_refused(&error);
-                        if refused || matches!(error, watcher::Error::InitialListFailed(_)) {
-                            watched.is_current.store(false, Ordering::Release);
-                            if !watched.has_failed.swap(true, Ordering::AcqRel) {
-                                // The resources that wait for the list have to ask.
-                                let _ = changes.send(Changed::Namespace(namespace.clone()));
-                            }
-                        }
-                        // After a namespace took its consent back, it would be watched from where it was.
-                        if refused {
-                            events = begin();
-                        }
-                        tokio::time::sleep(pauses.next().unwrap_or(TIDY)).await;
-                        continue;
-                    }
-                };
-                writer.apply_watcher_event(&event);
-                let change = match event {
-                    Event::InitDone => {
-                        watched.is_current.store(true, Ordering::Release);
-                        watched.has_failed.store(false, Ordering::Release);
-                        Changed::Namespace(namespace.clone())
-                    }
-                    Event::Apply(secret) | Event::Delete(secret) => {
-                        Changed::One(namespace.clone(), secret.name_any())
-                    }
-                    Event::Init | Event::InitApply(_) => continue,
-                };
-                let _ = changes.send(change);
+        while let Some(event) = events.next().await {
+            if let Ok(event) = &event {
+                writer.apply_watcher_event(event);
             }
-        });
-        Watch { seen, task: task.abort_handle() }
+            let change = match &event {
+                Ok(event) => self.changed(event, namespace),
+                Err(error) => self.failed(error, namespace),
+            };
+            let _ = change.map(|change| changes.send(change));
+            let Err(error) = event else { continue };
+            // After a namespace took its consent back, it would be watched from where it was.
+            if is_refused(&error) {
+                events = begin();
+            }
+            tokio::time::sleep(pauses.next().unwrap_or(TIDY)).await;
+        }
+    }
+
+    /// What an event changes, which the store has taken in.
+    fn changed(&self, event: &Event<Metadata>, namespace: &str) -> Option<Changed> {
+        match event {
+            Event::InitDone => {
+                self.is_current.store(true, Ordering::Release);
+                self.has_failed.store(false, Ordering::Release);
+                Some(Changed::Namespace(namespace.to_owned()))
+            }
+            Event::Apply(secret) | Event::Delete(secret) => {
+                Some(Changed::One(namespace.to_owned(), secret.name_any()))
+            }
+            Event::Init | Event::InitApply(_) => None,
+        }
+    }
+
+    /// A watch that breaks goes on where it was; a list that fails leaves nothing to go on from. The first time, the
+    /// resources that wait for the list have to ask.
+    fn failed(&self, error: &watcher::Error, namespace: &str) -> Option<Changed> {
+        if !is_refused(error) && !matches!(error, watcher::Error::InitialListFailed(_)) {
+            return None;
+        }
+        self.is_current.store(false, Ordering::Release);
+        let is_first = !self.has_failed.swap(true, Ordering::AcqRel);
+        is_first.then(|| Changed::Namespace(namespace.to_owned()))
     }
 }
 

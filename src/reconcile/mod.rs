@@ -13,10 +13,9 @@ use crate::api::{Auth0Tenant, conditions};
 use crate::auth0::{AllowedDomains, Http};
 use crate::cluster::guarded::Guarded;
 use crate::cluster::secrets::Secrets;
-use crate::cluster::synced::{self, Synced};
+use crate::cluster::synced;
 use crate::cluster::trigger_key;
 use crate::cluster::watch::{WatchResult, objects};
-use crate::queue::dispatch::Dispatcher;
 use crate::telemetry::health::Probes;
 use crate::telemetry::metrics::Metrics;
 use futures::future::{join, join_all, join3};
@@ -27,7 +26,6 @@ use kube_runtime::reflector::store::Writer;
 use kube_runtime::reflector::{self, ObjectRef, Store};
 use kube_runtime::watcher;
 use pass::Updates;
-use pass::conflicts::Conflicts;
 use resource::record::Said;
 use resource::resources::Stored;
 use std::convert::Infallible;
@@ -100,25 +98,10 @@ pub async fn run(
     let tenants = Directory::new(stores.iter().cloned());
     let http = Http::new(http, Arc::clone(&probes.metrics));
     let clients = Arc::new(Clients::new(http, settings.allowed, tenants.clone()));
-    let limiters = (Arc::clone(&clients), tenants.clone());
-    let limiter_of = move |host: &str| {
-        let limiter = limiters.0.limiter(host);
-        limiter.set_rate(limiters.1.rate(host));
-        limiter
-    };
     let (secret_changes, changed_secrets) = unbounded_channel();
-    let updates = Arc::new(Updates {
-        secrets: Arc::new(Secrets::new(client.clone(), &settings.secret_grant, secret_changes)),
-        conflicts: Conflicts { ownership: Arc::default(), tenants },
-        queue: Dispatcher::new(settings.concurrency, limiter_of),
-        resources: Arc::default(),
-        synced: Synced::default(),
-        places: std::sync::Mutex::default(),
-        clients,
-        probes,
-        key,
-        client,
-    });
+    let secrets = Arc::new(Secrets::new(client.clone(), &settings.secret_grant, secret_changes));
+    let updates =
+        Arc::new(Updates::new(client, secrets, clients, tenants, settings.concurrency, probes, key));
     describe(&updates, &stores);
     tracing::info!("started");
     let missing = watch::channel(2 * scopes.len()).0;
@@ -137,22 +120,23 @@ pub async fn run(
             () = shutdown.clone() => {}
         }
     };
-    let mut lists = missing.subscribe();
-    let readiness = async {
-        if lists.wait_for(|missing| *missing == 0).await.is_ok() {
-            updates.probes.set_ready(true);
-        }
-        std::future::pending::<()>().await;
-    };
     let probes = &updates.probes;
     let passes = probes.part("passes of updates", passes, shutdown.clone());
     let wakes = probes.part("wakes", wakes, shutdown.clone());
     tokio::select! {
         _ = join3(scopes, passes, wakes) => {}
         () = drained(shutdown.clone(), &stores) => {}
-        () = readiness => {}
+        () = ready_after(missing.subscribe(), probes) => {}
     }
     tracing::info!("stopped");
+}
+
+/// Becomes ready once all first lists came, and never returns.
+async fn ready_after(mut missing: watch::Receiver<usize>, probes: &Probes) {
+    if missing.wait_for(|missing| *missing == 0).await.is_ok() {
+        probes.set_ready(true);
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Names what is counted only when the metrics are read.

@@ -43,8 +43,7 @@ where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + DeserializeOwned + Clone + Debug,
 {
     let (metadata, failure) = (&object.metadata, &object.failure);
-    let (namespace, name) = (&metadata.namespace, &metadata.name);
-    let (kind, uid) = (K::kind(&()), metadata.uid.clone().unwrap_or_default());
+    let (kind, namespace, name) = (K::kind(&()), &metadata.namespace, &metadata.name);
     let generation = metadata.generation.unwrap_or_default();
     let is_new = told.generation.replace(generation) != Some(generation);
     if is_new {
@@ -71,18 +70,21 @@ where
         }
     };
     if tells {
-        let about = ObjectReference {
-            api_version: Some(K::api_version(&()).into_owned()),
-            kind: Some(kind.into_owned()),
-            namespace: namespace.clone(),
-            name: name.clone(),
-            uid: Some(uid),
-            ..ObjectReference::default()
-        };
         let event = events::warning(failure.reason.as_str(), &failure.message);
-        events::publish(client, &about, vec![event]).await;
+        events::publish(client, &reference::<K>(metadata), vec![event]).await;
     }
     next
+}
+
+fn reference<K: Resource<DynamicType = ()>>(metadata: &ObjectMeta) -> ObjectReference {
+    ObjectReference {
+        api_version: Some(K::api_version(&()).into_owned()),
+        kind: Some(K::kind(&()).into_owned()),
+        namespace: metadata.namespace.clone(),
+        name: metadata.name.clone(),
+        uid: metadata.uid.clone(),
+        ..ObjectReference::default()
+    }
 }
 
 /// Merges the conditions into the status of the version that they were computed from.

@@ -4,12 +4,9 @@ use crate::api::{Auth0Tenant, Auth0UserUpdate};
 use crate::cluster::fixtures::{Requests, api_server};
 use crate::cluster::guarded::Guarded;
 use crate::cluster::secrets::Secrets;
-use crate::cluster::synced::Synced;
 use crate::plan::TriggerKey;
 use crate::queue::Key;
-use crate::queue::dispatch::Dispatcher;
 use crate::reconcile::pass::Updates;
-use crate::reconcile::pass::conflicts::Conflicts;
 use crate::reconcile::tenant::fixtures::{clients, directory};
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
@@ -33,19 +30,9 @@ pub fn cluster(
     });
     let tenants = directory(tenants);
     let clients = Arc::new(clients(tenants.clone()));
-    let limiters = Arc::clone(&clients);
-    let updates = Updates {
-        secrets: Arc::new(Secrets::new(client.clone(), "a grant", unbounded_channel().0)),
-        conflicts: Conflicts { ownership: Arc::default(), tenants },
-        queue: Dispatcher::new(2, move |host| limiters.limiter(host)),
-        resources: Arc::default(),
-        synced: Synced::default(),
-        places: Mutex::default(),
-        probes: Arc::default(),
-        key: Arc::new(TriggerKey::new([7; 32])),
-        clients,
-        client,
-    };
+    let secrets = Arc::new(Secrets::new(client.clone(), "a grant", unbounded_channel().0));
+    let key = Arc::new(TriggerKey::new([7; 32]));
+    let updates = Updates::new(client, secrets, clients, tenants, 2, Arc::default(), key);
     updates.synced.set(None);
     (Arc::new(updates), requests)
 }

@@ -28,7 +28,7 @@ use crate::reconcile::resource::why::{self, Decision};
 use crate::reconcile::resource::{State, kubectl_migration};
 use crate::reconcile::status::dropped::Nulls;
 use crate::reconcile::tenant::clients::Clients;
-use crate::reconcile::tenant::directory;
+use crate::reconcile::tenant::directory::{self, Directory};
 use crate::telemetry::health::Probes;
 use crate::telemetry::metrics::PANICKED;
 use conflicts::Conflicts;
@@ -73,6 +73,37 @@ pub struct Updates {
 }
 
 impl Updates {
+    /// What passes work with, `concurrency` of them at once, before any list came.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        secrets: Arc<Secrets>,
+        clients: Arc<Clients>,
+        tenants: Directory,
+        concurrency: u16,
+        probes: Arc<Probes>,
+        key: Arc<TriggerKey>,
+    ) -> Self {
+        let (limiters, rates) = (Arc::clone(&clients), tenants.clone());
+        let limiter_of = move |host: &str| {
+            let limiter = limiters.limiter(host);
+            limiter.set_rate(rates.rate(host));
+            limiter
+        };
+        Self {
+            conflicts: Conflicts { ownership: Arc::default(), tenants },
+            queue: Dispatcher::new(concurrency, limiter_of),
+            resources: Arc::default(),
+            synced: Synced::default(),
+            places: Mutex::default(),
+            client,
+            clients,
+            secrets,
+            probes,
+            key,
+        }
+    }
+
     /// One pass, from what is known of the resource to its place in the queue for the next one. Never fails and never
     /// panics.
     pub async fn pass(&self, key: &Key, permit: Permit) {
