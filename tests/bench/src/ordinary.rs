@@ -27,9 +27,9 @@ pub(crate) fn fields(index: usize) -> Value {
     })
 }
 
-/// A resync that has its place in the queue, and comes in a hundred years at most: with 100,000, one in nine hours.
+/// A resync that has its place in the queue, and is hardly ever due: with 100,000, once in an hour.
 pub(crate) fn never_due() -> Value {
-    json!({"resyncInterval": "876000h"})
+    json!({"resyncInterval": "99999h"})
 }
 
 /// [`fields`] with others instead or on top.
