@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub const WATCH_SECONDS: u32 = 60;
 
 /// Objects of one page of a list: as many as are in memory at once.
-const PAGE: u32 = 100;
+pub const PAGE: u32 = 100;
 
 /// What a watch tells, objects that do not decode included.
 pub type WatchResult<K> = Result<Event<Guarded<K>>, watcher::Error>;

@@ -69,12 +69,13 @@ impl Dispatcher {
         self.moved.notify_one();
     }
 
-    /// After a list of a kind in a namespace, or in all: removes what is not in it.
+    /// After a list of a kind in a namespace, or in all: removes what is not in it, and makes room for what is.
     pub fn retain(&self, kind: Kind, namespace: Option<&str>, listed: &HashSet<Key>) {
         let is_elsewhere = |key: &Key| namespace.is_some_and(|namespace| namespace != &**key.namespace());
         let is_there = |key: &Key| key.kind() != kind || is_elsewhere(key) || listed.contains(key);
         self.with(|state, now| {
             state.queue.retain(is_there);
+            state.queue.make_room(listed.len());
             let gone: Vec<Key> = state.started.keys().filter(|key| !is_there(key)).cloned().collect();
             for key in &gone {
                 state.skip(key, now);

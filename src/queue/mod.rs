@@ -160,6 +160,11 @@ impl<L: Limiter> Queue<L> {
         }
     }
 
+    /// Makes room for so many entries in all, so that a long list does not leave the tables behind that it outgrew.
+    pub fn make_room(&mut self, entries: usize) {
+        self.entries.reserve(entries.saturating_sub(self.entries.len()));
+    }
+
     /// What to do now.
     pub fn next(&mut self, now: Instant) -> Next {
         self.promote(now);

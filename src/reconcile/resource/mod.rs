@@ -254,6 +254,15 @@ mod tests {
     use super::*;
     use tokio::time::{advance, pause};
 
+    #[test]
+    fn a_resource_that_has_nothing_unfinished_keeps_no_room_for_it() {
+        let mut state = State::default();
+        state.unfinished_mut();
+        assert!(state.clone().slim().unfinished.is_none());
+        state.unfinished_mut().unpublished = 1;
+        assert_eq!(state.slim().unfinished().unpublished, 1);
+    }
+
     /// The state of a resource without resyncs.
     #[derive(Default)]
     struct Life(State);

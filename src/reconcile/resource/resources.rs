@@ -335,6 +335,12 @@ mod tests {
     }
 
     #[test]
+    fn a_resource_takes_less_than_two_hundred_bytes() {
+        let bytes = size_of::<Resource>();
+        assert!(bytes < 200, "{bytes}");
+    }
+
+    #[test]
     fn what_is_not_listed_is_forgotten_in_the_listed_namespace_only() {
         let resources = Resources::default();
         let key = resources.see(&at(1, "u"), false);

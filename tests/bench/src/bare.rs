@@ -4,16 +4,20 @@
 use crate::process;
 use crate::stage::{NAMESPACE, Stage, name, user_id};
 use auth0_sandbox::IssuedToken;
+use auth0_user_operator::api::Auth0UserUpdate;
+use auth0_user_operator::cluster::watch::PAGE;
+use kube::api::{Api, ListParams};
+use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use lab::{Error, Result};
+use reqwest::header::{HeaderValue, USER_AGENT};
 use reqwest::{Certificate, Client, Method, RequestBuilder};
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// The first argument of the process that is a reference.
 pub(crate) const COMMAND: &str = "bare";
-/// Objects in one answer, as kube asks for them.
-const PAGE: usize = 500;
 const MERGE: &str = "application/merge-patch+json";
 
 /// What a reference does.
@@ -21,7 +25,7 @@ const MERGE: &str = "application/merge-patch+json";
 enum Task {
     /// A GET and a PATCH of each user, and then a PATCH of the resource's status where there is one.
     Updates { domain: String, token: String, count: usize, status: Option<Value> },
-    /// All resources, page by page, which are thrown away.
+    /// All resources, read as what they are in pages like the operator's, which are thrown away.
     List,
 }
 
@@ -31,6 +35,7 @@ struct Order {
     task: Task,
     server: String,
     kubernetes_token: String,
+    kubeconfig: PathBuf,
     ca: String,
 }
 
@@ -60,6 +65,7 @@ async fn spend(stage: &Stage, task: Task) -> Result<Spent> {
         task,
         server: stage.plane.server().to_owned(),
         kubernetes_token: stage.kubectl.run(view, "").await?.ok()?,
+        kubeconfig: stage.plane.kubeconfig().to_owned(),
         ca: stage.auth0.ca_pem().to_owned() + &std::fs::read_to_string(stage.plane.dir().join("ca.crt"))?,
     };
     let (program, order) = (std::env::current_exe()?, serde_json::to_string(&order)?);
@@ -98,7 +104,7 @@ pub(crate) async fn run() -> Result<()> {
                 }
             }
         }
-        Task::List => list_all(&client, &order).await?,
+        Task::List => list_all(&order).await?,
     }
     let (time, own) = (begun.elapsed(), std::process::id());
     let spent = Spent { time, cpu: process::cpu(own)?, resident: process::resident(own)? };
@@ -122,25 +128,17 @@ async fn write_status(client: &Client, order: &Order, index: usize, status: &Val
     answer(patch.header("content-type", MERGE).body(json!({"status": status}).to_string())).await.map(drop)
 }
 
-async fn list_all(client: &Client, order: &Order) -> Result<()> {
-    #[derive(Deserialize)]
-    struct Page {
-        metadata: Metadata,
-        #[serde(rename = "items")]
-        _items: Vec<IgnoredAny>,
-    }
-    #[derive(Deserialize)]
-    struct Metadata {
-        #[serde(default, rename = "continue")]
-        more: String,
-    }
-    let mut more = String::new();
+async fn list_all(order: &Order) -> Result<()> {
+    let kubeconfig = Kubeconfig::read_from(&order.kubeconfig).map_err(failed)?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+    let mut config = config.map_err(failed)?;
+    config.headers.push((USER_AGENT, HeaderValue::from_static(COMMAND)));
+    let api: Api<Auth0UserUpdate> = Api::all(kube::Client::try_from(config).map_err(failed)?);
+    let mut parameters = ListParams::default().limit(PAGE);
     loop {
-        let url = order.resources("", &format!("?limit={PAGE}&continue={more}"));
-        let page: Page =
-            serde_json::from_slice(&answer(client.get(url).bearer_auth(&order.kubernetes_token)).await?)?;
-        more = page.metadata.more;
-        if more.is_empty() {
+        let page = api.list(&parameters).await.map_err(failed)?;
+        parameters.continue_token = page.metadata.continue_.filter(|more| !more.is_empty());
+        if parameters.continue_token.is_none() {
             return Ok(());
         }
     }

@@ -3,7 +3,7 @@
 use crate::ordinary::{self, Template};
 use crate::stage::Stage;
 use crate::{bare, process};
-use lab::Result;
+use lab::{Error, Result};
 use std::time::Duration;
 
 pub(crate) async fn measure(stage: &mut Stage, most: usize) -> Result<()> {
@@ -24,6 +24,9 @@ pub(crate) async fn measure(stage: &mut Stage, most: usize) -> Result<()> {
             Ok(())
         });
         let told = told.await?;
+        if !stage.is_ready().await? {
+            return Err(Error::Failed("the operator is no longer ready".to_owned()));
+        }
         let cpu = process::cpu(stage.operator.pid())?;
         println!(
             "| {count} | {:.2?} | {ready:.2?} | {:.1} times | {cpu:.2?} | {:.1} times | {told} |",

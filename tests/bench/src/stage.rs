@@ -210,17 +210,28 @@ impl Stage {
         self.operator.restart().await?;
         loop {
             tokio::time::sleep(Duration::from_millis(10)).await;
-            let log = self.operator.log()?;
-            let line = log.lines().filter(|line| line.contains(SERVING)).nth(before);
-            let Some(address) = line.and_then(|line| line.rsplit("address=").next()) else { continue };
-            let answer = client.get(format!("http://{}/readyz", address.trim())).send().await;
-            if answer.is_ok_and(|answer| answer.status().is_success()) {
+            if self.says_ready(&client, before).await? {
                 return Ok(begun.elapsed());
             }
             if begun.elapsed() > LONG {
                 return Err(Error::Failed("the operator does not get ready".to_owned()));
             }
         }
+    }
+
+    /// Whether the operator says that it is ready.
+    pub(crate) async fn is_ready(&self) -> Result<bool> {
+        let starts = self.operator.log()?.matches(SERVING).count();
+        self.says_ready(&bare::client("")?, starts.saturating_sub(1)).await
+    }
+
+    /// Whether it says so after so many earlier starts.
+    async fn says_ready(&self, client: &reqwest::Client, starts: usize) -> Result<bool> {
+        let log = self.operator.log()?;
+        let line = log.lines().filter(|line| line.contains(SERVING)).nth(starts);
+        let Some(address) = line.and_then(|line| line.rsplit("address=").next()) else { return Ok(false) };
+        let answer = client.get(format!("http://{}/readyz", address.trim())).send().await;
+        Ok(answer.is_ok_and(|answer| answer.status().is_success()))
     }
 
     /// What Auth0 and Kubernetes are asked by the operator while and after something happens that is no reason to act.
