@@ -367,12 +367,16 @@ async fn events_tell_real_updates_and_the_way_into_a_failure_and_nothing_else() 
     world.until_ready(ANN).await;
     world.apply(json!({"givenName": "Given"})).await;
     world.until_ready(ANN).await;
+    let mut drifted = crate::world::ann();
+    drifted["given_name"] = json!("Drifted");
+    world.sandbox.put_user(drifted).unwrap();
+    world.look_again(ANN).await;
     let told = until_events(&world, 3).await;
     assert!(
         told.iter().all(|event| !event.2.contains("New Name") && !event.2.contains("other@")),
         "{told:?}"
     );
-    assert!(told.contains(&updated("set givenName")), "each update tells its own fields: {told:?}");
+    assert!(told.contains(&updated("set givenName")), "a repair tells its own fields: {told:?}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Events: what `kubectl describe` tells. Only on a real update and on the way into a failure.
+//! Events: what `kubectl describe` tells of a resource that status alone does not show.
 
 use crate::api::conditions::{self, READY};
 use crate::api::reason::Reason;
@@ -18,7 +18,7 @@ pub fn announce(
     outcome: Option<&Outcome>,
 ) -> Vec<Event> {
     let mut events = Vec::new();
-    if let Some(outcome) = outcome.filter(|outcome| outcome.changed_auth0()) {
+    if let Some(outcome) = outcome.filter(|outcome| outcome.changed_auth0() && !is_edit(previous, next)) {
         let mut parts = Vec::new();
         if !outcome.sent.is_empty() {
             parts.push(format!("set {}", list(&outcome.sent)));
@@ -44,6 +44,15 @@ pub fn announce(
     let is_more = next.refused_fields.iter().any(|refused| !was_refused(&refused.field));
     events.extend(failed(&previous.conditions, &next.conditions, is_more));
     events
+}
+
+/// An edit of a resource that was Ready, and still is. `status.lastUpdate` tells it: an event would double what an edit
+/// writes to Kubernetes.
+fn is_edit(previous: &Auth0UserUpdateStatus, next: &Auth0UserUpdateStatus) -> bool {
+    let was_ready = |status: &Auth0UserUpdateStatus| {
+        conditions::is_ready(&status.conditions, status.observed_generation.unwrap_or_default())
+    };
+    previous.observed_generation != next.observed_generation && was_ready(previous) && was_ready(next)
 }
 
 /// A warning about integers that may have been rounded. Pure.
@@ -72,4 +81,73 @@ pub fn failed(previous: &[Condition], next: &[Condition], is_more: bool) -> Opti
 fn list(fields: &[String]) -> String {
     let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
     fit::list(&fields, LONGEST_NOTE / 2 - 50)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::conditions::{Saying, set};
+    use k8s_openapi::jiff::Timestamp;
+    use serde_json::{from_value, json};
+
+    const EPOCH: &str = "1970-01-01T00:00:00Z";
+
+    fn status(generation: i64, ready: &'static str, reason: &str) -> Auth0UserUpdateStatus {
+        let mut status = Auth0UserUpdateStatus {
+            observed_generation: Some(generation),
+            ..Auth0UserUpdateStatus::default()
+        };
+        let saying = Saying { status: ready, reason, message: "one sentence" };
+        set(&mut status.conditions, READY, &saying, generation, Timestamp::UNIX_EPOCH);
+        status
+    }
+
+    fn told(previous: &Auth0UserUpdateStatus, next: &Auth0UserUpdateStatus, sent: &[&str]) -> Vec<String> {
+        let sent = sent.iter().copied().map(String::from).collect();
+        let outcome = Outcome { sent, ..Outcome::default() };
+        let events = announce(previous, next, Some(&outcome)).into_iter();
+        events.map(|event| format!("{} {}", event.reason, event.note.unwrap())).collect()
+    }
+
+    #[test]
+    fn what_was_sent_is_told_except_of_an_edit_of_what_was_ready() {
+        let applied = |generation| status(generation, "True", "Applied");
+        let never = Auth0UserUpdateStatus::default();
+        let failed = status(1, "False", "UserNotFound");
+        for (what, previous, next, is_told) in [
+            ("first apply", &never, applied(1), true),
+            ("repair of drift, or a new password", &applied(1), applied(1), true),
+            ("retry", &failed, applied(1), true),
+            ("edit that mends a failure", &failed, applied(2), true),
+            ("edit", &applied(1), applied(2), false),
+        ] {
+            let expected: &[&str] = if is_told { &["Updated set name"] } else { &[] };
+            assert_eq!(told(previous, &next, &["name"]), expected, "{what}");
+            assert!(told(previous, &next, &[]).is_empty(), "{what}, with nothing sent");
+        }
+        let next = status(2, "False", "AlreadyExists");
+        let expected = ["Updated set name", "AlreadyExists one sentence"];
+        assert_eq!(told(&applied(1), &next, &["name"]), expected, "an edit of which a part is rejected");
+    }
+
+    #[test]
+    fn a_failure_is_told_on_the_way_in_and_where_it_grows() {
+        let failing = |generation, fields: &[&str]| {
+            let refused =
+                |field| json!({"field": field, "reason": "AlreadyExists", "message": "", "since": EPOCH});
+            let refused_fields = fields.iter().map(|field| from_value(refused(field)).unwrap()).collect();
+            Auth0UserUpdateStatus { refused_fields, ..status(generation, "False", "AlreadyExists") }
+        };
+        let before = failing(1, &["email"]);
+        for (next, is_told) in [
+            (failing(1, &["email"]), false),
+            (failing(2, &["email"]), false),
+            (failing(2, &["email", "username"]), true),
+            (status(1, "False", "InvalidRequest"), true),
+            (status(1, "False", "PasswordPending"), false),
+            (status(1, "True", "Applied"), false),
+        ] {
+            assert_eq!(told(&before, &next, &[]).len(), usize::from(is_told), "{next:?}");
+        }
+    }
 }
