@@ -43,6 +43,10 @@ fn print_crds() -> Result<(), Box<dyn Error>> {
 }
 
 #[tokio::main]
+#[expect(
+    clippy::too_many_lines,
+    reason = "wiring: every part is named once, in the order in which it starts"
+)]
 async fn start(run: Run) -> Result<(), Box<dyn Error>> {
     log::start(run.log_format);
     let allowed = AllowedDomains::parse(&run.allowed_domain)?;

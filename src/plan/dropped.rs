@@ -176,6 +176,20 @@ pub struct DroppedNulls {
     pub rests: Vec<String>,
 }
 
+impl DroppedNulls {
+    /// Takes in what the map that kubectl last applied holds and the spec lacks.
+    fn add_held(&mut self, name: &str, held: &Held, applied: Option<&Value>) {
+        if held.whole && held.keys.is_empty() {
+            self.blanks.push(name.to_owned());
+        }
+        for key in &held.keys {
+            let is_blank = applied.and_then(|map| map.get(key)).is_some_and(Value::is_null);
+            let fields = if is_blank { &mut self.blanks } else { &mut self.values };
+            fields.push(format!("{name}.{key}"));
+        }
+    }
+}
+
 /// Compares a spec with the `spec` that kubectl last applied, and with the nulls that status remembers. No blanks
 /// where they would not clear, and nothing that `clear` names.
 #[must_use]
@@ -197,14 +211,7 @@ pub fn dropped_nulls(
             continue;
         }
         let held = held_by_annotation(applied_to(name), live);
-        if held.whole && held.keys.is_empty() {
-            dropped.blanks.push(name.to_owned());
-        }
-        for key in &held.keys {
-            let is_blank = applied_to(name).and_then(|map| map.get(key)).is_some_and(Value::is_null);
-            let fields = if is_blank { &mut dropped.blanks } else { &mut dropped.values };
-            fields.push(format!("{name}.{key}"));
-        }
+        dropped.add_held(name, &held, applied_to(name));
         let lost = lost(spec, name, live, remembered);
         if live.is_empty() {
             let is_told =

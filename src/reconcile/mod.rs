@@ -12,12 +12,14 @@ mod watches;
 use crate::api::{Auth0Tenant, conditions};
 use crate::auth0::{AllowedDomains, Http};
 use crate::cluster::guarded::Guarded;
-use crate::cluster::secrets::Secrets;
+use crate::cluster::secrets::{Changed, Secrets};
 use crate::cluster::synced;
 use crate::cluster::trigger_key;
 use crate::cluster::watch::{WatchResult, objects};
+use crate::ownership::Named;
 use crate::telemetry::health::Probes;
 use crate::telemetry::metrics::Metrics;
+use enqueue::WakeTenants;
 use futures::future::{join, join_all, join3};
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use kube::Client;
@@ -77,6 +79,10 @@ impl Scope {
 }
 
 /// Runs all passes until `shutdown` is ready, and lets those under way end.
+#[expect(
+    clippy::too_many_lines,
+    reason = "wiring: every part is named once, in the order in which it starts"
+)]
 pub async fn run(
     client: Client,
     http: reqwest::Client,
@@ -109,14 +115,10 @@ pub async fn run(
     let scopes =
         join_all(scopes.into_iter().map(|scope| run_in(&updates, scope, &missing, shutdown.clone())));
     let passes = passes::run(Arc::clone(&updates), settings.concurrency, shutdown.clone());
-    let directory = &updates.conflicts.tenants;
     let wakes = async {
-        // Whichever ends, the others are of no use.
+        // Whichever ends, the other is of no use.
         tokio::select! {
-            () = enqueue::users_of_secrets(changed_secrets, directory, &wake_tenants, &updates) => {}
-            () = enqueue::losers(losers, &updates) => {}
-            () = updates.conflicts.ownership.run() => {}
-            () = updates.secrets.tidy(|| enqueue::with_used_secrets(directory, &updates)) => {}
+            () = wakes(&updates, changed_secrets, losers, &wake_tenants) => {}
             () = shutdown.clone() => {}
         }
     };
@@ -129,6 +131,22 @@ pub async fn run(
         () = ready_after(missing.subscribe(), probes) => {}
     }
     tracing::info!("stopped");
+}
+
+/// Wakes resources of changed Secrets and of changed owners. Returns where one of the two cannot be told any more.
+async fn wakes(
+    updates: &Updates,
+    changed_secrets: UnboundedReceiver<Changed>,
+    losers: UnboundedReceiver<Named>,
+    wake_tenants: &[WakeTenants],
+) {
+    let directory = &updates.conflicts.tenants;
+    tokio::select! {
+        () = enqueue::users_of_secrets(changed_secrets, directory, wake_tenants, updates) => {}
+        () = enqueue::losers(losers, updates) => {}
+        () = updates.conflicts.ownership.run() => {}
+        () = updates.secrets.tidy(|| enqueue::with_used_secrets(directory, updates)) => {}
+    }
 }
 
 /// Becomes ready once all first lists came, and never returns.
@@ -183,6 +201,10 @@ fn described(kind: &'static str, said: Option<Said>) -> (&'static str, String, S
 }
 
 /// Watches one namespace, or all, and runs the passes of its tenants.
+#[expect(
+    clippy::too_many_lines,
+    reason = "wiring: every part is named once, in the order in which it starts"
+)]
 async fn run_in(
     updates: &Arc<Updates>,
     scope: Scope,
@@ -222,12 +244,7 @@ async fn run_in(
     );
     let synced = async {
         synced::listed(tenants_listed, missing.subscribe()).await;
-        updates.synced.set(namespace);
-        let of_scope =
-            updates.resources.filtered(|key, _| namespace.is_none_or(|its| its == &**key.namespace()));
-        for key in &of_scope {
-            updates.consider(key);
-        }
+        begin(updates, namespace);
     };
     let watching = async {
         tokio::select! {
@@ -239,6 +256,15 @@ async fn run_in(
     let tenant_passes = probes.part("passes of tenants", tenant_passes, shutdown.clone());
     let watching = probes.part("watch of updates", watching, shutdown.clone());
     join(tenant_passes, watching).await;
+}
+
+/// What a namespace's passes depend on is known: they may begin.
+fn begin(updates: &Updates, namespace: Option<&str>) {
+    updates.synced.set(namespace);
+    let of_scope = updates.resources.filtered(|key, _| namespace.is_none_or(|its| its == &**key.namespace()));
+    for key in &of_scope {
+        updates.consider(key);
+    }
 }
 
 /// The passes of all `Auth0Tenant`s of a scope.

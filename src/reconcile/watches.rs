@@ -4,7 +4,7 @@ use crate::api::Auth0UserUpdate;
 use crate::cluster::guarded::Guarded;
 use crate::cluster::watch::{WatchResult, objects};
 use crate::ownership::Uid;
-use crate::queue::Kind;
+use crate::queue::{Key, Kind};
 use crate::reconcile::pass::Updates;
 use crate::reconcile::resource::kubectl_migration;
 use futures::{Stream, StreamExt as _};
@@ -38,12 +38,7 @@ pub async fn updates(updates: &Updates, namespace: Option<&str>, missing: &watch
                 listed.insert(updates.resources.see(&object, true));
             }
             Ok(Event::InitDone) => {
-                updates.conflicts.ownership.retain(namespace, &std::mem::take(&mut uids));
-                updates.resources.retain(namespace, &listed);
-                updates.queue.retain(Kind::Update, namespace, &listed);
-                for key in listed.drain() {
-                    updates.consider(&key);
-                }
+                retain(updates, namespace, std::mem::take(&mut listed), &std::mem::take(&mut uids));
             }
             Ok(Event::Apply(object)) => {
                 // One that no longer decodes keeps the claims that it had.
@@ -53,16 +48,28 @@ pub async fn updates(updates: &Updates, namespace: Option<&str>, missing: &watch
                 let key = updates.resources.see(&object, false);
                 updates.consider(&key);
             }
-            Ok(Event::Delete(object)) => {
-                updates.conflicts.ownership.remove(Uid::of(&object));
-                let key = updates.resources.key_of(&object);
-                updates.resources.forget(&key);
-                updates.queue.remove(&key);
-            }
+            Ok(Event::Delete(object)) => forget_gone(updates, &object),
             // Told where it arises.
             Err(_) => {}
         }
     }
+}
+
+/// A list has come as a whole: what it lacks is gone.
+fn retain(updates: &Updates, namespace: Option<&str>, listed: HashSet<Key>, uids: &HashSet<Uid>) {
+    updates.conflicts.ownership.retain(namespace, uids);
+    updates.resources.retain(namespace, &listed);
+    updates.queue.retain(Kind::Update, namespace, &listed);
+    for key in listed {
+        updates.consider(&key);
+    }
+}
+
+fn forget_gone(updates: &Updates, object: &Guarded<Auth0UserUpdate>) {
+    updates.conflicts.ownership.remove(Uid::of(object));
+    let key = updates.resources.key_of(object);
+    updates.resources.forget(&key);
+    updates.queue.remove(&key);
 }
 
 /// Feeds the store, and answers with the objects that changed. What was listed is woken from the store once that holds

@@ -1,6 +1,7 @@
 //! The plan, driven against a pure model of Auth0: exact requests in tables, everything else as
 //! properties of generated specs, users, memories and rules of Auth0.
 
+#![allow(clippy::too_many_lines, reason = "a test reads from top to bottom")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod answers;

@@ -69,6 +69,7 @@ impl Error {
 }
 
 /// What happened, what Auth0 said of it (`quoted`), and what to do.
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn sentence(verdict: &Verdict, status: u16, quoted: &str) -> String {
     if let Some((what, remedy)) = verdict.sentence {
         return format!("{what} ({quoted}); {remedy}");

@@ -228,14 +228,7 @@ impl Updates {
         }
         match outcome.mode {
             Mode::Observe => preview(&pass, user, memory, outcome),
-            Mode::Apply => {
-                outcome.doubt.clone_from(&state.unfinished().doubt);
-                execute(&pass, &host, writer, user, memory, outcome).await;
-                state.unfinished_mut().unsent = std::mem::take(&mut outcome.unsent);
-                state.unfinished_mut().doubt = std::mem::take(&mut outcome.doubt);
-                let user = outcome.user.as_ref().filter(|_| fills_profile(&desired));
-                outcome.profile_kilobytes = user.map(User::kilobytes);
-            }
+            Mode::Apply => carry_out(&pass, &host, writer, user, memory, outcome, state).await,
         }
         outcome.failure = outcome.failure.take().map(|failure| with_choices(failure, tenant));
         Ok(())
@@ -332,6 +325,24 @@ async fn block_unread(
             Err(End::Failed(error))
         }
     }
+}
+
+/// Sends what is needed, and keeps what the next look has to know of requests without an answer.
+async fn carry_out(
+    pass: &Pass<'_>,
+    host: &Permitted<'_>,
+    writer: &mut StatusWriter,
+    user: User,
+    memory: Memory,
+    outcome: &mut Outcome,
+    state: &mut State,
+) {
+    outcome.doubt.clone_from(&state.unfinished().doubt);
+    execute(pass, host, writer, user, memory, outcome).await;
+    state.unfinished_mut().unsent = std::mem::take(&mut outcome.unsent);
+    state.unfinished_mut().doubt = std::mem::take(&mut outcome.doubt);
+    let user = outcome.user.as_ref().filter(|_| fills_profile(pass.desired));
+    outcome.profile_kilobytes = user.map(User::kilobytes);
 }
 
 /// Takes back what status says of orders that were not sent.

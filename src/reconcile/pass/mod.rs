@@ -231,7 +231,7 @@ impl Updates {
                 return Some(schedule::backoff(state.count_unpublished(), None));
             }
         };
-        let (object, record) = (writer.object().clone(), Record::of(writer.object()));
+        let record = Record::of(writer.object());
         if record.is_deleted {
             self.note(&writer);
             return None;
@@ -242,17 +242,7 @@ impl Updates {
             return self.publish_failure(&mut writer, failure, 0).await;
         }
         let references = self.found_references(key, &record).await;
-        why::begin(&record, &references, state, Instant::now());
-        let mut decision = why::decide(&why::why(&record, &references, state, Instant::now()));
-        let announces = record.seems_done && why::password_changed(&record, &references.secret, state);
-        if announces || decision == Decision::ComparePassword {
-            let rewritten = self.compare_password(&object, &references, state).await;
-            if announces && rewritten == Rewritten::Another {
-                self.announce_password(&mut writer, state).await;
-            }
-            decision = why::decide(&why::why(&record, &references, state, Instant::now()));
-        }
-        let forget_refusals = match decision {
+        let forget_refusals = match self.decide(&mut writer, &record, &references, state).await {
             Decision::Pass { forget_refusals } => forget_refusals,
             Decision::ComparePassword => true,
             Decision::Sleep => return self.tell(key, &mut writer, &record, &references, state).await,
@@ -265,6 +255,28 @@ impl Updates {
             return Some(Duration::ZERO);
         }
         Box::pin(self.look(&mut writer, &references, forget_refusals, state, permit)).await
+    }
+
+    /// Decides by what there is now. A Secret that was written again is compared first, and a new password in it
+    /// announced.
+    async fn decide(
+        &self,
+        writer: &mut StatusWriter,
+        record: &Record,
+        references: &References,
+        state: &mut State,
+    ) -> Decision {
+        why::begin(record, references, state, Instant::now());
+        let decision = why::decide(&why::why(record, references, state, Instant::now()));
+        let announces = record.seems_done && why::password_changed(record, &references.secret, state);
+        if !announces && decision != Decision::ComparePassword {
+            return decision;
+        }
+        let rewritten = self.compare_password(writer.object(), references, state).await;
+        if announces && rewritten == Rewritten::Another {
+            self.announce_password(writer, state).await;
+        }
+        why::decide(&why::why(record, references, state, Instant::now()))
     }
 
     /// Nothing to look at; but what is lost on the way is told, and that the Secret is gone.

@@ -1,7 +1,7 @@
 //! publish: the status that an outcome asks for, on the version that it was computed from, and its events.
 
-use crate::api::Auth0UserUpdate;
 use crate::api::reason::{Failure, Reason};
+use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus};
 use crate::cluster;
 use crate::reconcile::object::schedule;
 use crate::reconcile::pass::execute::Unwritten;
@@ -50,14 +50,7 @@ impl Updates {
         let mut last = "the resource changes faster than its status can be written".to_owned();
         for _ in 0..PUBLISH_ATTEMPTS {
             let previous = writer.status();
-            let mut plain = previous.clone();
-            dropped::untell(&mut plain.conditions);
-            let mut next = match outcome {
-                Some(outcome) => conclude(&plain, outcome, Timestamp::now()),
-                None => plain,
-            };
-            next.explicit_nulls = writer.explicit_nulls();
-            dropped::tell(&mut next, writer.object());
+            let next = wanted(writer, outcome);
             if next == previous {
                 return Ok(());
             }
@@ -103,4 +96,17 @@ impl Updates {
         let wait = schedule::backoff(state.count_unpublished(), schedule::resync_or_default(&object.spec));
         state.due = Some(Instant::now() + wait);
     }
+}
+
+/// The status that an outcome asks for, with what is said and remembered of nulls.
+fn wanted(writer: &StatusWriter, outcome: Option<&Outcome>) -> Auth0UserUpdateStatus {
+    let mut plain = writer.status();
+    dropped::untell(&mut plain.conditions);
+    let mut next = match outcome {
+        Some(outcome) => conclude(&plain, outcome, Timestamp::now()),
+        None => plain,
+    };
+    next.explicit_nulls = writer.explicit_nulls();
+    dropped::tell(&mut next, writer.object());
+    next
 }

@@ -1,3 +1,5 @@
+#![allow(clippy::too_many_lines, reason = "a test reads from top to bottom")]
+
 //! Every error text of a PATCH, and how to provoke it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

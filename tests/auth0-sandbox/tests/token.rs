@@ -1,3 +1,5 @@
+#![allow(clippy::too_many_lines, reason = "a test reads from top to bottom")]
+
 //! The token endpoint, and what a token is worth.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -2,6 +2,8 @@
 //!
 //! Figures of one machine say little, so most rows are ratios against a reference of the same run.
 
+#![allow(clippy::too_many_lines, reason = "a scene reads from top to bottom")]
+
 mod backlog;
 mod bare;
 mod edit;
