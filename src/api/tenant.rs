@@ -1,7 +1,7 @@
 //! `Auth0Tenant`: which Auth0 tenant to call, with which credentials.
 
 use crate::api::SecretVersion;
-use crate::api::update::matches;
+use crate::api::update::{dns_name, matches};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -82,11 +82,12 @@ impl Auth0Tenant {
 }
 
 /// Names the Secret that holds the credentials.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialsSecretRef {
-    /// Name of the Secret.
+    /// Name of the Secret. Its label auth0-user-operator.dev/use must be credentials.
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = dns_name())]
     pub name: String,
 }
 

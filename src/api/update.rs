@@ -260,6 +260,11 @@ fn spec_of(manifest: &str) -> Option<JsonMap> {
     if let Value::Object(spec) = spec { Some(spec) } else { None }
 }
 
+/// What an object may be called. Names of Secrets become part of requests.
+pub(super) fn dns_name() -> Rule {
+    matches("^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", "name must be a DNS name in lower case such as ann-password")
+}
+
 /// A pattern with a sentence: a schema pattern would answer with the regular expression alone.
 pub(super) fn matches(pattern: &str, message: &str) -> Rule {
     Rule::new(format!("self.matches(r'{pattern}')")).message(message)
@@ -321,11 +326,12 @@ impl TenantRef {
 }
 
 /// Names one key of a Secret in the resource's own namespace.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeyRef {
-    /// Name of the Secret.
+    /// Name of the Secret. Its label auth0-user-operator.dev/use must be password.
     #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = dns_name())]
     pub name: String,
 
     /// Key inside the Secret.

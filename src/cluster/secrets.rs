@@ -1,6 +1,7 @@
 //! Secrets: read when needed, and watched for changes where the namespace's owner allows it.
 //!
-//! Watches carry metadata only. Where a namespace may not be watched, the version of a Secret is asked for
+//! Only those whose label says what they are for: who may write our kinds could otherwise have the value of any Secret
+//! of the namespace sent to a tenant of their own. Watches carry metadata only. Where a namespace may not be watched, the version of a Secret is asked for
 //! at every pass instead, so a change is noticed at the next resync.
 
 use crate::api::SecretVersion;
@@ -10,14 +11,16 @@ use crate::cluster::guarded::Guarded;
 use crate::cluster::watch::WATCH_SECONDS;
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{Api, PartialObjectMeta};
+use kube::api::{Api, ObjectMeta, PartialObjectMeta};
 use kube::{Client, Resource as _, ResourceExt as _};
 use kube_runtime::reflector::store::Writer;
 use kube_runtime::reflector::{self, ObjectRef, Store};
 use kube_runtime::watcher::{self, DefaultBackoff, Event, watcher};
 use secrecy::{ExposeSecret as _, SecretSlice};
+use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,7 +30,42 @@ use tokio::task::AbortHandle;
 /// How often the watches of namespaces that are no longer used are ended.
 const TIDY: Duration = Duration::from_mins(1);
 
+/// The label of a Secret that says what the operator may use it for, see [`Use`].
+const USE_LABEL: &str = "auth0-user-operator.dev/use";
+
 type Metadata = Guarded<PartialObjectMeta<Secret>>;
+
+/// What a Secret is for, as its label says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// `password`: of a user.
+    Password,
+    /// `credentials`: of a tenant.
+    Credentials,
+}
+
+impl Use {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Credentials => "credentials",
+        }
+    }
+
+    fn is_said(self, metadata: &ObjectMeta) -> bool {
+        let labels = metadata.labels.as_ref();
+        labels.and_then(|labels| labels.get(USE_LABEL)).is_some_and(|label| label == self.as_str())
+    }
+
+    /// The failure of a Secret that does not say so.
+    fn unsaid(self, namespace: &str, name: &str) -> Failure {
+        let use_ = self.as_str();
+        let message = format!(
+            "the Secret {name} is not labelled for this use; if it may be sent to Auth0, run: kubectl label --overwrite secret {name} --namespace {namespace} {USE_LABEL}={use_}"
+        );
+        Failure::new(Reason::SecretForbidden, message)
+    }
+}
 
 /// What a watch noticed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +137,7 @@ struct Seen {
 /// What is known of a Secret without a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Known {
-    /// This content; `None` where there is no such Secret.
+    /// This content; `None` where there is no such Secret for this use.
     At(Option<SecretVersion>),
     /// Nothing yet; the first list of its namespace is on its way, and tells.
     Pending,
@@ -121,29 +159,37 @@ impl Secrets {
         Self { client, grant: grant.to_owned(), changes, watches: Mutex::default() }
     }
 
-    /// Which content a Secret has now; `None` where there is none.
+    /// Which content a Secret has now; `None` where there is none. Asks where no watch shows one for this use.
     ///
     /// # Errors
-    /// `SecretForbidden` where RBAC does not allow to read it.
-    pub async fn version(&self, namespace: &str, name: &str) -> Result<Option<SecretVersion>, Failure> {
-        let seen = self.watch(namespace);
-        if seen.is_current.load(Ordering::Acquire) {
-            let found = seen.store.get(&ObjectRef::new(name).within(namespace));
-            return Ok(found.map(|secret| version(secret.meta())));
+    /// `SecretForbidden` where RBAC does not allow to read it, or its label does not say that it is for this use.
+    /// `InvalidRequest` for what is no name.
+    pub async fn version(
+        &self,
+        namespace: &str,
+        name: &str,
+        use_: Use,
+    ) -> Result<Option<SecretVersion>, Failure> {
+        if let Known::At(Some(version)) = self.known(namespace, name, use_) {
+            return Ok(Some(version));
         }
         let api: Api<Metadata> = Api::namespaced(self.client.clone(), namespace);
-        match within_deadline(api.get_opt(name)).await {
-            Ok(found) => Ok(found.map(|secret| version(secret.meta()))),
-            Err(error) => Err(self.unreadable(&error, namespace, name)),
+        let found = self.get(&api, namespace, name).await?;
+        let Some(secret) = found else { return Ok(None) };
+        if use_.is_said(secret.meta()) {
+            Ok(Some(version(secret.meta())))
+        } else {
+            Err(use_.unsaid(namespace, name))
         }
     }
 
     /// What is known of a Secret without a call. Begins to watch its namespace.
     #[must_use]
-    pub fn known(&self, namespace: &str, name: &str) -> Known {
+    pub fn known(&self, namespace: &str, name: &str, use_: Use) -> Known {
         let seen = self.watch(namespace);
         if seen.is_current.load(Ordering::Acquire) {
             let found = seen.store.get(&ObjectRef::new(name).within(namespace));
+            let found = found.filter(|secret| use_.is_said(secret.meta()));
             return Known::At(found.map(|secret| version(secret.meta())));
         }
         if seen.has_failed.load(Ordering::Acquire) { Known::Unwatched } else { Known::Pending }
@@ -152,13 +198,30 @@ impl Secrets {
     /// The content of a Secret; `None` where there is none.
     ///
     /// # Errors
-    /// `SecretForbidden` where RBAC does not allow to read it.
-    pub async fn read(&self, namespace: &str, name: &str) -> Result<Option<Content>, Failure> {
-        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        match within_deadline(api.get_opt(name)).await {
-            Ok(found) => Ok(found.map(Content::from)),
-            Err(error) => Err(self.unreadable(&error, namespace, name)),
+    /// As [`Secrets::version`].
+    pub async fn read(&self, namespace: &str, name: &str, use_: Use) -> Result<Option<Content>, Failure> {
+        // Metadata first: a value that is not for this use never gets here.
+        if self.version(namespace, name, use_).await?.is_none() {
+            return Ok(None);
         }
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let found = self.get(&api, namespace, name).await?;
+        match found {
+            Some(secret) if !use_.is_said(&secret.metadata) => Err(use_.unsaid(namespace, name)),
+            found => Ok(found.map(Content::from)),
+        }
+    }
+
+    async fn get<K>(&self, api: &Api<K>, namespace: &str, name: &str) -> Result<Option<K>, Failure>
+    where
+        K: Clone + Debug + DeserializeOwned,
+    {
+        if !is_dns_name(name) {
+            let message =
+                "the name of the Secret is not a DNS name such as ann-password: correct it in the spec";
+            return Err(Failure::new(Reason::InvalidRequest, message));
+        }
+        within_deadline(api.get_opt(name)).await.map_err(|error| self.unreadable(&error, namespace, name))
     }
 
     fn unreadable(&self, error: &Error, namespace: &str, name: &str) -> Failure {
@@ -210,7 +273,7 @@ impl Seen {
         changes: &UnboundedSender<Changed>,
     ) {
         let begin = || {
-            let config = watcher::Config::default().timeout(WATCH_SECONDS);
+            let config = watcher::Config::default().timeout(WATCH_SECONDS).labels(USE_LABEL);
             watcher(api.clone(), config).boxed()
         };
         // Not the one of kube-runtime's streams, which takes every new beginning for a success.
@@ -273,7 +336,15 @@ fn is_refused(error: &watcher::Error) -> bool {
     matches!(status.code, 401 | 403)
 }
 
-fn version(metadata: &kube::core::ObjectMeta) -> SecretVersion {
+/// Whether the API server can have an object of this name. Whatever else it holds would become part of the request.
+fn is_dns_name(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let ends = [name.bytes().next(), name.bytes().last()];
+    ends.into_iter().all(|byte| byte.is_some_and(is_part))
+        && name.bytes().all(|byte| is_part(byte) || byte == b'-' || byte == b'.')
+}
+
+fn version(metadata: &ObjectMeta) -> SecretVersion {
     SecretVersion {
         uid: metadata.uid.clone().unwrap_or_default(),
         resource_version: metadata.resource_version.clone().unwrap_or_default(),
@@ -283,6 +354,7 @@ fn version(metadata: &kube::core::ObjectMeta) -> SecretVersion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::fixtures::api_server;
     use http::{Request, Response, StatusCode};
     use kube::client::Body;
     use serde_json::json;
@@ -303,7 +375,7 @@ mod tests {
             count.fetch_add(1, Ordering::Relaxed);
             let watches = request.uri().query().is_some_and(|query| query.contains("watch="));
             let list = json!({
-                "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": {"resourceVersion": "1"},
+                "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": {"resourceVersion": "1", "labels": {USE_LABEL: "credentials"}},
                 "items": [],
             });
             let mut answer = Response::new(Body::from(list.to_string().into_bytes()));
@@ -313,6 +385,57 @@ mod tests {
             std::future::ready(Ok::<_, Infallible>(answer))
         });
         (Secrets::new(Client::new(service, "default"), "grant", unbounded_channel().0), asked)
+    }
+
+    /// A cluster that may not be watched, with one Secret of this label; and how often that was asked for.
+    fn labelled(label: Option<&'static str>) -> (Secrets, Arc<AtomicUsize>) {
+        let asked = Arc::new(AtomicUsize::default());
+        let count = Arc::clone(&asked);
+        let (client, _) = api_server(move |_, path, _| {
+            if path == "/api/v1/namespaces/a/secrets" {
+                return Err(403);
+            }
+            count.fetch_add(1, Ordering::Relaxed);
+            let labels = label.map(|label| json!({USE_LABEL: label}));
+            Ok(json!({"metadata": {"name": "s", "labels": labels}, "data": {"key": "c2VjcmV0"}}))
+        });
+        (Secrets::new(client, "grant", unbounded_channel().0), asked)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_value_is_read_only_where_the_label_says_that_it_may_be() {
+        for (label, use_, is_read) in [
+            (Some("password"), Use::Password, true),
+            (Some("credentials"), Use::Credentials, true),
+            (Some("credentials"), Use::Password, false),
+            (Some("password"), Use::Credentials, false),
+            (Some("Password"), Use::Password, false),
+            (Some(""), Use::Password, false),
+            (None, Use::Password, false),
+        ] {
+            let (secrets, asked) = labelled(label);
+            let read = secrets.read("a", "s", use_).await;
+            assert_eq!(read.as_ref().is_ok_and(Option::is_some), is_read, "{label:?} {use_:?}");
+            let Some(failure) = read.err() else { continue };
+            assert_eq!(failure.reason, Reason::SecretForbidden);
+            let command = format!("secret s --namespace a {USE_LABEL}={}", use_.as_str());
+            assert!(failure.message.ends_with(&command), "{}", failure.message);
+            assert_eq!(asked.load(Ordering::Relaxed), 1, "metadata alone");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_no_name_is_never_part_of_a_request() {
+        for name in ["?watch=true", "s?x=", "s\n", "..", "../secrets", "s/x", "S", "-s", "s-", "%2e", ""] {
+            let (secrets, asked) = labelled(Some("password"));
+            let failure = secrets.read("a", name, Use::Password).await.err().unwrap();
+            assert_eq!(
+                (failure.reason, asked.load(Ordering::Relaxed)),
+                (Reason::InvalidRequest, 0),
+                "{name}"
+            );
+        }
+        assert!(["s", "ann-password", "a.b-c", "0"].into_iter().all(is_dns_name));
     }
 
     /// How often the cluster is asked within ten minutes.
@@ -326,7 +449,7 @@ mod tests {
     async fn what_may_not_be_watched_is_asked_for_ever_more_rarely() {
         for readable in [false, true] {
             let (secrets, asked) = forbidding(readable);
-            assert_eq!(secrets.version("a", "credentials").await.is_ok(), readable);
+            assert_eq!(secrets.version("a", "credentials", Use::Credentials).await.is_ok(), readable);
             let count = in_ten_minutes(&asked).await;
             assert!(PATIENT.contains(&count), "{readable}: {count}");
         }
@@ -340,7 +463,7 @@ mod tests {
         let scene = async {
             for _ in 0..2 {
                 is_used.store(true, Ordering::Relaxed);
-                assert!(secrets.version("a", "credentials").await.is_err());
+                assert!(secrets.version("a", "credentials", Use::Credentials).await.is_err());
                 assert!(PATIENT.contains(&in_ten_minutes(&asked).await));
                 is_used.store(false, Ordering::Relaxed);
                 sleep(TIDY).await;

@@ -171,7 +171,7 @@ async fn no_password_client_secret_or_token_comes_out_anywhere() {
     // Content that is no text, and credentials that Auth0 does not take.
     let bytes = [PASSWORD.as_bytes(), &[0xff]].concat();
     let binary = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "binary"},
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "binary", "labels": {lab::USE_LABEL: "password"}},
         "data": {"password": k8s_openapi::ByteString(bytes)},
     });
     world.kubectl.apply(&binary.to_string()).await.unwrap();

@@ -5,7 +5,7 @@
 use crate::world::{CLIENT_SECRET, DEADLINE, SCOPES, ann, condition, object, person, start_operator, update};
 use auth0_sandbox::{Client, Connection, Options, Sandbox};
 use auth0_user_operator::api::crds;
-use lab::{AuditEvent, AuditEvents, ControlPlane, Kubectl, Mode, Operator, Patch, wait_until};
+use lab::{AuditEvent, AuditEvents, ControlPlane, Kubectl, Mode, Operator, Patch, secret, wait_until};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -64,9 +64,7 @@ impl Cluster {
     }
 
     async fn apply_secret(&self, name: &str, texts: &Value) {
-        let secret =
-            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": texts});
-        self.kubectl.apply(&secret.to_string()).await.unwrap();
+        self.kubectl.apply(&secret(name, texts).to_string()).await.unwrap();
     }
 
     async fn apply(&self, name: &str, card: Value) {

@@ -25,6 +25,7 @@ mod hostile;
 mod input;
 mod isolation;
 mod kills;
+mod labels;
 mod matrix;
 mod monitoring;
 mod observe;

@@ -5,7 +5,7 @@ mod wait;
 
 use auth0_sandbox::{Client, Connection, Exchange, Options, Sandbox};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use lab::{AuditEvent, AuditEvents, ControlPlane, Kubectl, Operator, wait_until};
+use lab::{AuditEvent, AuditEvents, ControlPlane, Kubectl, Operator, secret, wait_until};
 use objects::Objects;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -86,9 +86,7 @@ impl World {
 
     /// Applies a Secret with these texts.
     pub async fn apply_secret(&self, name: &str, texts: &Value) {
-        let secret =
-            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": texts});
-        self.objects.apply(&secret.to_string()).await.unwrap();
+        self.objects.apply(&secret(name, texts).to_string()).await.unwrap();
     }
 
     /// Applies an `Auth0UserUpdate` named `ann` with this card, by server-side apply (which keeps nulls).

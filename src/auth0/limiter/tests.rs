@@ -54,7 +54,7 @@ async fn a_429_closes_it_for_everybody_for_at_least_as_long_as_asked() {
     assert!(limiter.start(1).unwrap_err() > 19 * SECOND, "a later 429 does not open it");
     tokio::time::sleep(wait).await;
     assert_eq!(limiter.start(1), Ok(1));
-    // Somebody else spends, too: not all that is left is ours.
+    // Another client spends, too: not all that is left is ours.
     limiter.record(Budget { limit: 50, remaining: 5, reset: 6, reset_in: SECOND });
     assert_eq!(limiter.start(1), Err(GLANCE));
 }
@@ -78,7 +78,7 @@ async fn who_was_let_in_before_a_429_heeds_it_too() {
 async fn after_a_429_one_finds_out_for_all() {
     let limiter = limiter(6000, 100);
     limiter.close(SECOND);
-    limiter.opened(); // an answer to somebody who was there before
+    limiter.opened(); // an answer to a request of before
     let first = limiter.send(false).await.unwrap();
     let begun = Instant::now();
     let second = async {

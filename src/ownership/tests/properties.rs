@@ -1,4 +1,4 @@
-//! The index against a judge that keeps whole values and compares everybody with everybody.
+//! The index against a judge that keeps whole values and compares every resource with every other.
 
 use crate::api::JsonMap;
 use crate::ownership::tests::*;

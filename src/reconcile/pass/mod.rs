@@ -12,7 +12,7 @@ mod status_writer;
 use crate::api::Auth0UserUpdate;
 use crate::api::reason::{Failure, Reason};
 use crate::cluster::guarded::Undecodable;
-use crate::cluster::secrets::{Known, Secrets};
+use crate::cluster::secrets::{Known, Secrets, Use};
 use crate::cluster::synced::Synced;
 use crate::ownership::{Contest, Uid};
 use crate::plan::TriggerKey;
@@ -181,7 +181,7 @@ impl Updates {
     /// What a resource refers to, as far as it is known without a call.
     fn known_references(&self, key: &Key, record: &Record) -> References {
         let secret = record.secret.as_deref().map_or(SecretState::Undeclared, |name| {
-            match self.secrets.known(key.namespace(), name) {
+            match self.secrets.known(key.namespace(), name, Use::Password) {
                 Known::At(Some(version)) => SecretState::At(version),
                 Known::At(None) => SecretState::Unavailable(password::missing(name)),
                 Known::Pending => SecretState::Pending,
@@ -195,7 +195,7 @@ impl Updates {
     async fn found_references(&self, key: &Key, record: &Record) -> References {
         let secret = match record.secret.as_deref() {
             None => SecretState::Undeclared,
-            Some(name) => match self.secrets.version(key.namespace(), name).await {
+            Some(name) => match self.secrets.version(key.namespace(), name, Use::Password).await {
                 Ok(Some(version)) => SecretState::At(version),
                 Ok(None) => SecretState::Unavailable(password::missing(name)),
                 Err(failure) => SecretState::Unavailable(failure),
@@ -300,7 +300,7 @@ impl Updates {
             self.note(writer);
         }
         let name = record.secret.as_deref().filter(|_| missing.is_some())?;
-        if let Known::At(_) = self.secrets.known(key.namespace(), name) {
+        if let Known::At(_) = self.secrets.known(key.namespace(), name, Use::Password) {
             // The watch tells when it is there.
             return None;
         }

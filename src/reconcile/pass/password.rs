@@ -2,7 +2,7 @@
 
 use crate::api::reason::{Failure, Reason};
 use crate::api::{Auth0UserUpdate, SecretKeyRef, TriggerState};
-use crate::cluster::secrets::{Content, Secrets};
+use crate::cluster::secrets::{Content, Secrets, Use};
 use crate::plan::{Desired, Memory, Password, TriggerKey, must_read_password};
 use crate::reconcile::resource::references::SecretState;
 use crate::user::{Attribute, Target, User};
@@ -48,7 +48,7 @@ async fn read(
     secrets: &Secrets,
 ) -> Result<(SecretString, Content), Failure> {
     let SecretKeyRef { name, key } = reference;
-    let content = secrets.read(namespace, name).await?.ok_or_else(|| missing(name))?;
+    let content = secrets.read(namespace, name, Use::Password).await?.ok_or_else(|| missing(name))?;
     let bytes = content.get(key).ok_or_else(|| {
         Failure::new(Reason::SecretKeyMissing, format!("the Secret {name} lacks the key {key}: add it"))
     })?;
@@ -140,7 +140,9 @@ mod tests {
     fn secrets(bytes: &'static [u8]) -> Secrets {
         let (client, _) = api_server(move |_, path, _| {
             let data = json!({"k": BASE64_STANDARD.encode(bytes)});
-            let secret = json!({"metadata": {"name": "s", "uid": "s", "resourceVersion": "2"}, "data": data});
+            let labels = json!({"auth0-user-operator.dev/use": "password"});
+            let metadata = json!({"name": "s", "uid": "s", "resourceVersion": "2", "labels": labels});
+            let secret = json!({"metadata": metadata, "data": data});
             if path.ends_with("/secrets/s") { Ok(secret) } else { Err(404) }
         });
         Secrets::new(client, "a grant", unbounded_channel().0)

@@ -64,7 +64,7 @@ impl Updates {
                     return Ok(());
                 }
                 Err(Unwritten::Conflict) => writer.reload().await,
-                // Nobody else would tell what was done.
+                // What was done is told nowhere else.
                 Err(Unwritten::Failed(failure))
                     if failure.reason == Reason::InternalError && begun.elapsed() < PERSISTENCE =>
                 {

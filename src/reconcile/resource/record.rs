@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a condition says: `True`, `False` or `Unknown`, and why. Anybody may write a status, so neither is a text.
+/// What a condition says: `True`, `False` or `Unknown`, and why. Other clients may write a status, so neither is a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Said {
     /// Its status; `None` for `Unknown` and for words that no condition has.

@@ -102,7 +102,7 @@ pub fn decide(why: &[Why]) -> Decision {
 #[must_use]
 pub fn priority(record: &Record, why: &[Why], contested: bool, failures: u32) -> Priority {
     let any = |reasons: &[Why]| reasons.iter().any(|reason| why.contains(reason));
-    // For Auth0's limit everybody waits.
+    // Auth0's limit holds for every resource of the host.
     let still_blocks =
         record.held_up_by.is_some_and(|reason| failures < PATIENCE || reason == Reason::RateLimited);
     if record.blocks && (any(&[Why::Edited]) || still_blocks) {

@@ -3,7 +3,7 @@
 use crate::api::reason::{Failure, Reason};
 use crate::api::{Auth0Tenant, SecretVersion};
 use crate::auth0::{self, AllowedDomains, Credentials, Http, Limiter, Proof, SigningKey, Tokens};
-use crate::cluster::secrets::{Content, Secrets};
+use crate::cluster::secrets::{Content, Secrets, Use};
 use crate::reconcile::tenant::directory::Directory;
 use kube::ResourceExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -162,7 +162,7 @@ impl Clients {
 pub async fn read_credentials(tenant: &Auth0Tenant, secrets: &Secrets) -> Result<Content, Failure> {
     let name = &tenant.spec.credentials_secret_ref.name;
     let namespace = tenant.namespace().unwrap_or_default();
-    secrets.read(&namespace, name).await?.ok_or_else(|| {
+    secrets.read(&namespace, name, Use::Credentials).await?.ok_or_else(|| {
         Failure::new(
             Reason::SecretNotFound,
             format!("the Secret {name} is not in this namespace: create it with the keys clientId and clientSecret, or clientId and privateKey"),

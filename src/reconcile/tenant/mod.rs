@@ -17,7 +17,7 @@ use crate::auth0;
 use crate::cluster::client::{FIELD_MANAGER, within_deadline};
 use crate::cluster::events;
 use crate::cluster::guarded::Guarded;
-use crate::cluster::secrets::Secrets;
+use crate::cluster::secrets::{Secrets, Use};
 use crate::reconcile::object::undecodable;
 use crate::reconcile::object::why::Why;
 use crate::reconcile::tenant::clients::{Clients, read_credentials};
@@ -105,7 +105,8 @@ impl Tenants {
         let uid = tenant.uid().unwrap_or_default();
         let mut state = self.states.of(&uid);
         let namespace = tenant.namespace().unwrap_or_default();
-        let credentials = self.secrets.version(&namespace, &tenant.spec.credentials_secret_ref.name).await;
+        let name = &tenant.spec.credentials_secret_ref.name;
+        let credentials = self.secrets.version(&namespace, name, Use::Credentials).await;
         if let Some(check) = state.begin(tenant, credentials.ok().flatten(), Instant::now()) {
             let started = Instant::now();
             let found = self.check(tenant, check.is_mended).await;

@@ -73,7 +73,7 @@ async fn first_visit(stage: &Stage) -> Result<()> {
     // Of another host, whose budget they use up.
     let host = stage.auth0.address().to_string();
     let tenants: Vec<String> = (0..TENANTS).map(|index| tenant(&name(index), &host, &slow)).collect();
-    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "credentials"}, "stringData": credentials()});
+    let secret = lab::secret("credentials", &credentials());
     let neighbour = stage.kubectl.in_namespace(NEIGHBOUR);
     neighbour.apply(&secret.to_string()).await?;
     stage.auth0.clear_log();

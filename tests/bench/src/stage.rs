@@ -3,7 +3,7 @@
 use crate::store::Store;
 use crate::{bare, process};
 use auth0_sandbox::{Client, Connection, Options, Plan, Sandbox};
-use lab::{AuditEvent, ControlPlane, Error, Kubectl, Mode, Operator, Patch, Result, wait_until};
+use lab::{AuditEvent, ControlPlane, Error, Kubectl, Mode, Operator, Patch, Result, secret, wait_until};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -104,9 +104,7 @@ impl Stage {
     }
 
     pub(crate) async fn apply_secret(&self, name: &str, texts: &Value) -> Result<()> {
-        let secret =
-            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": texts});
-        self.kubectl.apply(&secret.to_string()).await.map(drop)
+        self.kubectl.apply(&secret(name, texts).to_string()).await.map(drop)
     }
 
     async fn apply_tenant(&self, rate: &Value) -> Result<()> {

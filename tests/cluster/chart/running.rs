@@ -48,10 +48,8 @@ pub async fn start(plane: &ControlPlane, namespace: &str, more: &[(&str, &str)])
 /// Applies a tenant and an `Auth0UserUpdate` that asks for this nickname, and waits until Auth0 has it.
 pub async fn update_a_user(plane: &ControlPlane, operator: &Operator, sandbox: &Sandbox, nickname: &str) {
     let kubectl = plane.admin().in_namespace("people").with_deadline(DEADLINE * 2);
-    let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "credentials"},
-        "stringData": {"clientId": "operator", "clientSecret": CLIENT_SECRET},
-    });
+    let credentials = json!({"clientId": "operator", "clientSecret": CLIENT_SECRET});
+    let secret = lab::secret("credentials", &credentials);
     let tenant = json!({
         "domain": sandbox.domain(), "credentialsSecretRef": {"name": "credentials"}, "rateLimit": unhurried(),
     });

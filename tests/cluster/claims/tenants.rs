@@ -8,10 +8,8 @@ use serde_json::{Value, json};
 
 /// Applies a tenant of this name and domain, with the credentials of the first one.
 async fn add_tenant(kubectl: &Kubectl, name: &str, domain: &str) {
-    let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "example-credentials"},
-        "stringData": {"clientId": "operator", "clientSecret": CLIENT_SECRET},
-    });
+    let credentials = json!({"clientId": "operator", "clientSecret": CLIENT_SECRET});
+    let secret = lab::secret("example-credentials", &credentials);
     kubectl.apply(&secret.to_string()).await.unwrap();
     let spec = json!({"domain": domain, "credentialsSecretRef": {"name": "example-credentials"}, "rateLimit": crate::world::unhurried()});
     kubectl.apply(&object("Auth0Tenant", name, &spec)).await.unwrap();

@@ -25,7 +25,8 @@ const fn case(
 }
 
 async fn apply_secret(world: &World, name: &str, data: &Value) {
-    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": data});
+    let mut secret = lab::secret(name, &json!({}));
+    secret["data"] = data.clone();
     world.kubectl.submit(Mode::ServerSideApply, &secret.to_string()).await.unwrap().ok().unwrap();
 }
 
@@ -128,7 +129,7 @@ async fn one_trailing_newline_is_not_part_of_a_password() {
 async fn a_password_is_not_taken_from_another_namespace() {
     let world = World::start("password").await;
     let elsewhere = world.plane.namespace("elsewhere").await.unwrap();
-    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "theirs"}, "stringData": {"password": "Str0ng-Pass!"}});
+    let secret = lab::secret("theirs", &json!({"password": "Str0ng-Pass!"}));
     world.plane.admin().in_namespace(&elsewhere).apply(&secret.to_string()).await.unwrap();
     world.sandbox.put_user(person("theirs", "People")).unwrap();
     world.kubectl.apply(&update("theirs", card("theirs"))).await.unwrap();

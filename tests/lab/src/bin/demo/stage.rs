@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use auth0_sandbox::{Options, Sandbox, Seed};
 use lab::{ControlPlane, Error, Kubectl, Operator, Result};
+use serde_json::json;
 
 use crate::show;
 
@@ -80,13 +81,11 @@ impl Stage {
 
     async fn apply_tenant(&mut self) -> Result<()> {
         let kubectl = self.kubectl();
-        for [name, first, second] in [
-            ["demo-credentials", "clientId=operator", "clientSecret=operator-secret"],
-            ["ann-password", "password=Tulip-Meadow-2026!", "hint=none"],
+        for (name, texts) in [
+            ("demo-credentials", json!({"clientId": "operator", "clientSecret": "operator-secret"})),
+            ("ann-password", json!({"password": "Tulip-Meadow-2026!"})),
         ] {
-            let literals = [first, second].map(|literal| format!("--from-literal={literal}"));
-            let create = ["create", "secret", "generic", name, &literals[0], &literals[1]];
-            kubectl.run(create, "").await?.ok()?;
+            kubectl.apply(&lab::secret(name, &texts).to_string()).await?;
         }
         kubectl.apply(&example("tenant.yaml")?.replace(PLACEHOLDER, &self.auth0.domain())).await?;
         self.wait_ready("auth0tenant/demo").await
