@@ -3,6 +3,7 @@
 use crate::world::{DEADLINE, World, ann, condition, update};
 use lab::{ControlPlane, Kubectl, Mode, Operator};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use tokio::sync::OnceCell;
 
@@ -219,4 +220,40 @@ async fn where_secrets_may_be_got_and_no_longer_watched_a_change_is_noticed_at_t
     })
     .await
     .unwrap();
+}
+
+/// What people may do with a role of theirs: each kind, and what `kubectl auth can-i --list` says of it.
+const OF_PEOPLE: [(&str, [&str; 2]); 3] = [
+    ("view", ["get list watch", "get list watch"]),
+    ("edit", ["get list watch create update patch delete deletecollection", "get list watch"]),
+    (
+        "admin",
+        [
+            "get list watch create update patch delete deletecollection",
+            "get list watch create update patch delete deletecollection",
+        ],
+    ),
+];
+
+#[tokio::test]
+async fn the_shipped_permissions_of_people_are_those_of_their_role() {
+    let world = World::start("people").await;
+    let roles = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/base/userroles.yaml");
+    world.plane.admin().run(["apply", "-f", roles], "").await.unwrap().ok().unwrap();
+    for (role, expected) in OF_PEOPLE {
+        let name = format!("auth0-user-operator-{role}");
+        let (cluster_role, user) = (format!("--clusterrole={name}"), format!("--user={role}er"));
+        world.run(["create", "rolebinding", &name, &cluster_role, &user]).await;
+        let user = format!("--as={role}er");
+        let list = world.kubectl.run(["auth", "can-i", "--list", &user], "").await.unwrap().stdout;
+        for (kind, expected) in ["auth0userupdates", "auth0tenants"].into_iter().zip(expected) {
+            let rows = list.lines().filter(|row| row.starts_with(&format!("{kind}.")));
+            let verbs: BTreeSet<&str> = rows
+                .flat_map(|row| row.rsplit('[').next().unwrap().trim_end_matches(']').split(' '))
+                .collect();
+            assert_eq!(verbs, expected.split(' ').collect(), "{role} {kind}\n{list}");
+            println!("| {role} | `{kind}` | {expected} |");
+        }
+        assert!(!list.contains("secrets") && !list.contains("/status"), "{list}");
+    }
 }
