@@ -38,10 +38,13 @@ impl AllowedDomains {
     /// Whether `domain`, a host name with an optional port, is one of them.
     ///
     /// IP addresses and `localhost` with what is below it are allowed only by an entry that names them
-    /// exactly.
+    /// exactly. A host that an entry names is allowed at the ports of such entries alone: it may lead to a private
+    /// address, which no wildcard should open at another port.
     #[must_use]
     pub fn allows(&self, domain: &str) -> bool {
-        Authority::parse(domain).is_some_and(|wanted| self.entries.iter().any(|entry| entry.matches(&wanted)))
+        let Some(wanted) = Authority::parse(domain) else { return false };
+        let is_named = self.entries.iter().any(|entry| entry.names(&wanted.host));
+        self.entries.iter().any(|entry| entry.below != is_named && entry.matches(&wanted))
     }
 
     /// Whether a host is one of them only because of a wildcard, so that no entry names it.
@@ -50,8 +53,8 @@ impl AllowedDomains {
         let is_below = |entry: &Entry| {
             wanted.host.strip_suffix(&entry.at.host).is_some_and(|labels| labels.ends_with('.'))
         };
-        let is_named = |entry: &Entry| !entry.below && entry.at.host == wanted.host;
-        !self.entries.iter().any(is_named) && self.entries.iter().any(|entry| entry.below && is_below(entry))
+        let is_named = self.entries.iter().any(|entry| entry.names(&wanted.host));
+        !is_named && self.entries.iter().any(|entry| entry.below && is_below(entry))
     }
 }
 
@@ -65,6 +68,11 @@ impl Entry {
             return Err(format!("{text:?} must not begin with *: name the host exactly"));
         }
         Ok(Self { below, at })
+    }
+
+    /// Whether it names this host exactly, at whatever port.
+    fn names(&self, host: &str) -> bool {
+        !self.below && self.at.host == host
     }
 
     fn matches(&self, wanted: &Authority) -> bool {
@@ -152,6 +160,13 @@ mod tests {
         for domain in ["localhost", "a.localhost:4433", "id.example.com:4433", "127.1:4433", "127.0.0.1"] {
             assert!(!domains.allows(domain), "{domain}");
         }
+    }
+
+    #[test]
+    fn a_host_that_is_named_is_allowed_at_its_ports_alone() {
+        let domains = allowed(&["*.example.com", "named.example.com:8443"]);
+        assert!(domains.allows("named.example.com:8443") && domains.allows("a.named.example.com"));
+        assert!(!domains.allows("named.example.com"));
     }
 
     #[test]

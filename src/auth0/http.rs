@@ -3,7 +3,7 @@
 use crate::api::reason::{Failure, Reason};
 use crate::auth0::answer::{Effect, Error};
 use crate::auth0::domain::AllowedDomains;
-use crate::auth0::resolver::{LeadsHere, Resolver};
+use crate::auth0::resolver::{LeadsInside, Resolver};
 use crate::telemetry::metrics::Metrics;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Client, ClientBuilder, Request, RequestBuilder, Response, StatusCode, redirect, retry};
@@ -48,7 +48,7 @@ pub fn http_builder() -> ClientBuilder {
 
 /// The HTTP client for every tenant: it holds the connections and no credentials.
 ///
-/// A name that resolves to a loopback or link-local address is refused unless `allowed` names it exactly.
+/// A name that resolves to a loopback, link-local, private, unique-local or shared address is refused unless `allowed` names it exactly.
 ///
 /// # Errors
 /// `InternalError` where the system has no usable root certificates.
@@ -142,12 +142,12 @@ fn lost(error: &reqwest::Error) -> Error {
     if error.is_builder() {
         return Error::unsent(Reason::InternalError, "the operator composed a request that cannot be sent");
     }
-    if causes(error).any(<dyn std::error::Error>::is::<LeadsHere>) {
+    if causes(error).any(<dyn std::error::Error>::is::<LeadsInside>) {
         return Error {
             retry_after: Some(NAME_AGE),
             ..Error::unsent(
                 Reason::TenantNotAllowed,
-                "the tenant's domain leads to a loopback or link-local address: correct its name, or start the operator with an --allowed-domain that names this host exactly",
+                "the tenant's domain leads to a private address: correct its name, or start the operator with an --allowed-domain that names this host exactly",
             )
         };
     }
@@ -186,7 +186,7 @@ mod tests {
 
     impl Resolve for LeadingHere {
         fn resolve(&self, _: Name) -> Resolving {
-            Box::pin(async { Err(LeadsHere.into()) })
+            Box::pin(async { Err(LeadsInside.into()) })
         }
     }
 

@@ -6,13 +6,15 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 /// What kube-score asks for otherwise, and why it does not get it here.
-const EXCEPTIONS: [&str; 4] = [
+const EXCEPTIONS: [&str; 5] = [
     // Throttled probes and renewals of the lease would end a healthy leader.
     "--ignore-container-cpu-limit",
     // A version's image does not change, and a node that has it needs no registry for a restart.
     "--ignore-test=container-image-pull-policy",
     // One replica is enough where minutes without it are harmless: nothing is lost meanwhile.
     "--ignore-test=deployment-replicas",
+    // Of one replica without a lease, two must never run at the same time.
+    "--ignore-test=deployment-strategy",
     // Topology spread constraints keep replicas apart, without keeping one from being scheduled.
     "--ignore-test=deployment-has-host-podantiaffinity",
 ];
