@@ -55,7 +55,7 @@ fn is_internal_v4(address: Ipv4Addr) -> bool {
         || address.is_broadcast()
 }
 
-/// The IPv4 address that a NAT64 (64:ff9b::/96, RFC 6052) or 6to4 (2002::/16, RFC 3056) address stands for.
+/// The IPv4 address that an address of NAT64 (`64:ff9b::/96`, RFC 6052) or of 6to4 (`2002::/16`, RFC 3056) stands for.
 fn translated(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let at = |first: u16, second: u16| {
         let ([a, b], [c, d]) = (first.to_be_bytes(), second.to_be_bytes());

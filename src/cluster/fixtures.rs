@@ -15,9 +15,12 @@ pub type Asked = (String, String, Value);
 pub struct Requests(Arc<Mutex<Vec<Asked>>>);
 
 impl Requests {
-    /// The writes of statuses since the last time: what was written.
+    /// The writes of statuses since the last time: what was written, of a JSON patch the fields that it sets.
     pub fn take_statuses(&self) -> Vec<Value> {
-        self.take(|path| path.ends_with("/status"))
+        let written = self.take(|path| path.ends_with("/status")).into_iter();
+        written
+            .map(|body| if body.is_array() { patched(json!({"status": {}}), &body) } else { body })
+            .collect()
     }
 
     /// The reasons of the events since the last time.
@@ -57,6 +60,20 @@ pub fn api_server(
         }
     });
     (Client::new(service, "default"), asked)
+}
+
+/// An object after a JSON patch of its status.
+pub fn patched(mut object: Value, operations: &Value) -> Value {
+    for operation in operations.as_array().unwrap() {
+        let (path, value) = (operation["path"].as_str().unwrap(), operation["value"].clone());
+        match (operation["op"].as_str().unwrap(), path.strip_prefix("/status/")) {
+            ("remove", Some(field)) => drop(object["status"].as_object_mut().unwrap().remove(field)),
+            ("add", Some(field)) => object["status"][field] = value,
+            ("add", None) => object["status"] = value,
+            _ => assert_eq!(path, "/metadata/resourceVersion"),
+        }
+    }
+    object
 }
 
 fn failure(code: u16) -> Value {

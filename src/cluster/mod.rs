@@ -8,6 +8,7 @@ pub mod guarded;
 pub mod lease;
 mod pacer;
 pub mod secrets;
+pub mod status;
 pub mod synced;
 pub mod trigger_key;
 pub mod watch;

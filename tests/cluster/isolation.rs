@@ -238,7 +238,7 @@ async fn a_password_is_not_sent_under_a_crd_that_forgets_it() {
     let operator = cluster.operator().await;
     cluster.apply_secret("secret", &json!({"password": "Str0ng-Pass!"})).await;
     let reference = json!({"name": "secret", "key": "password"});
-    cluster.apply("ann", json!({"passwordSecretRef": reference})).await;
+    cluster.apply("ann", json!({"passwordSecretRef": &reference})).await;
     let object = cluster.until(&operator, "ann", "Ready", "False", "CRDOutdated").await;
     assert_eq!(condition(&object, "Stalled"), ("True".into(), "CRDOutdated".into()));
     let text = object["status"]["conditions"].to_string();
@@ -251,10 +251,21 @@ async fn a_password_is_not_sent_under_a_crd_that_forgets_it() {
     cluster.until_ready(&operator, "good").await;
     assert_eq!(cluster.sandbox.patches().len(), 1);
 
-    cluster.install(|_| ()).await;
+    cluster
+        .install(|schema| schema["status"]["properties"]["ofALaterVersion"] = json!({"type": "string"}))
+        .await;
     cluster.until_ready(&operator, "ann").await;
     assert_eq!(cluster.sandbox.password("auth0|ann", "People").as_deref(), Some("Str0ng-Pass!"));
     assert_eq!(cluster.sandbox.effects("auth0|ann").passwords_set, 1);
+
+    // What a later version keeps in status stays.
+    let kept = ["patch", "a0uu/ann", "--subresource=status", "--type=merge"];
+    let kept = kept.into_iter().chain(["--patch={\"status\": {\"ofALaterVersion\": \"kept\"}}"]);
+    cluster.kubectl.run(kept, "").await.unwrap().ok().unwrap();
+    cluster.apply("ann", json!({"passwordSecretRef": reference, "name": "New Name"})).await;
+    let object = cluster.until_ready(&operator, "ann").await;
+    assert_eq!(object["status"]["user"]["name"], "New Name");
+    assert_eq!(object["status"]["ofALaterVersion"], "kept");
 }
 
 /// The rule errors on every value that is no duration, and the API server then refuses every write.

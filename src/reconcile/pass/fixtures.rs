@@ -1,7 +1,7 @@
 //! What passes work with, for unit tests.
 
 use crate::api::{Auth0Tenant, Auth0UserUpdate};
-use crate::cluster::fixtures::{Requests, api_server};
+use crate::cluster::fixtures::{Requests, api_server, patched};
 use crate::cluster::guarded::Guarded;
 use crate::cluster::secrets::Secrets;
 use crate::plan::TriggerKey;
@@ -23,8 +23,8 @@ pub fn cluster(
             return if method == "POST" { Ok(body.clone()) } else { Err(404) };
         }
         let mut stored = stored.lock().unwrap();
-        if method == "PUT" {
-            stored["status"] = body["status"].clone();
+        if method == "PATCH" {
+            *stored = patched(stored.clone(), body);
         }
         Ok(stored.clone())
     });

@@ -6,13 +6,14 @@
 use crate::api::reason::{Failure, Reason};
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus};
 use crate::cluster::client::{self, within_deadline};
+use crate::cluster::status;
 use crate::ownership::Uid;
 use crate::plan::intents::Entries;
 use crate::reconcile::pass::execute::{Status, Unwritten};
 use crate::reconcile::resource::resources::Resources;
 use crate::reconcile::status::dropped::Nulls;
 use crate::reconcile::status::outputs;
-use kube::api::{Api, PostParams};
+use kube::api::Api;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -118,11 +119,11 @@ impl StatusWriter {
     pub async fn replace(&mut self, status: Auth0UserUpdateStatus) -> Result<(), Unwritten> {
         let nulls = status.explicit_nulls.clone();
         let mut object = Auth0UserUpdate { status: Some(status), ..self.object.clone() };
-        let mut written = self.put(&object).await;
+        let mut written = status::write(&self.api, &self.object, &object).await;
         if written.as_ref().is_err_and(|error| error.is_too_large(&object))
             && object.status.as_mut().is_some_and(outputs::omit)
         {
-            written = self.put(&object).await;
+            written = status::write(&self.api, &self.object, &object).await;
         }
         self.object = written.map_err(|error| {
             if error.is_too_large(&object) {
@@ -137,13 +138,6 @@ impl StatusWriter {
             self.nulls().is_pruned = self.object.remembered_nulls() != nulls;
         }
         Ok(())
-    }
-
-    async fn put(&self, object: &Auth0UserUpdate) -> Result<Auth0UserUpdate, client::Error> {
-        let name = self.object.metadata.name.as_deref().unwrap_or_default();
-        let parameters =
-            PostParams { field_manager: Some(client::FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        within_deadline(self.api.replace_status(name, &parameters, object)).await
     }
 
     /// Reads the object again.
@@ -236,6 +230,7 @@ fn unwritten(error: &client::Error) -> Unwritten {
 mod tests {
     use super::*;
     use crate::api::{JsonMap, Trigger, TriggerState, UserOutputs};
+    use crate::cluster::fixtures::patched;
     use http::{Request, Response, StatusCode};
     use kube::Client;
     use kube::client::Body;
@@ -245,11 +240,13 @@ mod tests {
     /// What etcd takes by default.
     const MOST_BYTES: usize = 1_572_864;
 
-    /// An API server that keeps what is written, unless it is too large; then it says what the real one does.
-    async fn answer(request: Request<Body>) -> Result<Response<Body>, Infallible> {
-        let bytes = request.into_body().collect_bytes().await.unwrap();
-        if bytes.len() <= MOST_BYTES {
-            return Ok(Response::new(Body::from(bytes)));
+    /// An API server that keeps what is written to this object, unless that is too large; then it says what the real one
+    /// does.
+    async fn answer(stored: Value, request: Request<Body>) -> Result<Response<Body>, Infallible> {
+        let operations = request.into_body().collect_bytes().await.unwrap();
+        let object = patched(stored, &serde_json::from_slice(&operations).unwrap()).to_string();
+        if object.len() <= MOST_BYTES {
+            return Ok(Response::new(Body::from(object.into_bytes())));
         }
         let text = "etcdserver: request is too large";
         let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": text, "code": 500});
@@ -260,7 +257,6 @@ mod tests {
 
     /// A resource with a note of so many bytes, and with outputs of 300 KiB.
     fn writer(note: usize) -> StatusWriter {
-        let client = Client::new(tower::service_fn(answer), "default");
         let object = json!({
             "apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0UserUpdate",
             "metadata": {"name": "a", "namespace": "n", "annotations": {"example.com/note": "x".repeat(note)}},
@@ -271,6 +267,9 @@ mod tests {
         let raw_output = Some(JsonMap::new());
         object.status =
             Some(Auth0UserUpdateStatus { user: Some(user), raw_output, ..Auth0UserUpdateStatus::default() });
+        let stored = serde_json::to_value(&object).unwrap();
+        let client =
+            Client::new(tower::service_fn(move |request| answer(stored.clone(), request)), "default");
         StatusWriter::begin(Api::namespaced(client, "n"), object, Arc::default(), Arc::default())
     }
 
@@ -335,7 +334,7 @@ mod tests {
     #[tokio::test]
     async fn a_null_is_known_though_its_status_write_failed() {
         let failing = tower::service_fn(async |request: Request<Body>| {
-            if request.method() == http::Method::PUT {
+            if request.method() == http::Method::PATCH {
                 return Err("no answer");
             }
             Ok(Response::new(Body::from(serde_json::to_vec(&version(3, json!({}))).unwrap())))
@@ -358,8 +357,9 @@ mod tests {
     #[tokio::test]
     async fn an_api_server_that_drops_nulls_is_told_of_and_not_asked_for_ever() {
         let pruning = tower::service_fn(async |request: Request<Body>| {
-            let bytes = request.into_body().collect_bytes().await.unwrap();
-            let mut object: Value = serde_json::from_slice(&bytes).unwrap();
+            let operations = request.into_body().collect_bytes().await.unwrap();
+            let stored = serde_json::to_value(version(1, json!({"plan": null}))).unwrap();
+            let mut object = patched(stored, &serde_json::from_slice(&operations).unwrap());
             object["status"].as_object_mut().unwrap().remove("explicitNulls");
             Ok::<_, Infallible>(Response::new(Body::from(object.to_string().into_bytes())))
         });

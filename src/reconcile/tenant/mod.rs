@@ -14,10 +14,9 @@ use crate::api::conditions::{self, READY};
 use crate::api::reason::{Failure, Reason};
 use crate::api::{Auth0Tenant, Auth0TenantStatus};
 use crate::auth0;
-use crate::cluster::client::{FIELD_MANAGER, within_deadline};
-use crate::cluster::events;
 use crate::cluster::guarded::Guarded;
 use crate::cluster::secrets::{Secrets, Use};
+use crate::cluster::{events, status};
 use crate::reconcile::object::undecodable;
 use crate::reconcile::object::why::Why;
 use crate::reconcile::tenant::clients::{Clients, read_credentials};
@@ -29,7 +28,7 @@ use crate::telemetry::health::Probes;
 use crate::telemetry::metrics::{Metrics, PANICKED};
 use futures::FutureExt as _;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Api, PostParams};
+use kube::api::Api;
 use kube::{Client, Resource as _, ResourceExt as _};
 use kube_runtime::controller::Action;
 use std::convert::Infallible;
@@ -169,11 +168,9 @@ impl Tenants {
         }
         let api: Api<Auth0Tenant> =
             Api::namespaced(self.client.clone(), &tenant.namespace().unwrap_or_default());
-        let parameters =
-            PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         let events = announce(before, &after);
         let object = Auth0Tenant { status: Some(after), ..tenant.clone() };
-        match within_deadline(api.replace_status(&tenant.name_any(), &parameters, &object)).await {
+        match status::write(&api, tenant, &object).await {
             Ok(_) => {
                 events::publish(&self.client, &tenant.object_ref(&()), events).await;
                 true
@@ -244,7 +241,7 @@ fn report(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::fixtures::{Requests, api_server};
+    use crate::cluster::fixtures::{Requests, api_server, patched};
     use crate::reconcile::tenant::fixtures::{clients, directory, failing, ready, tenant};
     use serde_json::{Value, json};
     use tokio::sync::mpsc::unbounded_channel;
@@ -252,7 +249,8 @@ mod tests {
     /// What passes work with in a cluster without Secrets, which takes every status.
     fn tenants() -> (Arc<Tenants>, Requests) {
         let (client, requests) = api_server(|method, _, body: &Value| match method {
-            "PUT" | "POST" => Ok(body.clone()),
+            "PATCH" => Ok(patched(json!(tenant(1, &json!({}))), body)),
+            "POST" => Ok(body.clone()),
             _ => Err(404),
         });
         let directory = directory([tenant(1, &json!({}))]);
@@ -279,7 +277,7 @@ mod tests {
             assert_eq!((statuses.len(), told.len()), (writes, events));
             if let Some(written) = statuses.first() {
                 assert_eq!(written["status"]["conditions"][0]["reason"], "SecretNotFound");
-                object = serde_json::from_value(written.clone()).unwrap();
+                object.status = serde_json::from_value(written["status"].clone()).unwrap();
             }
             tokio::time::advance(Duration::from_secs(10)).await;
         }

@@ -37,8 +37,8 @@ fn states(object: &Value) -> Vec<(String, String)> {
 /// Ready of every status that was written for a resource, in order.
 fn readiness(world: &World, name: &str) -> Vec<(String, String)> {
     let writes = world.status_writes().into_iter().filter(|write| write.object_ref.name == name);
-    let told = writes.filter(|write| !write.request_object["status"]["conditions"].is_null());
-    told.map(|write| condition(&write.request_object, "Ready")).collect()
+    let told = writes.filter(|write| !write.response_object["status"]["conditions"].is_null());
+    told.map(|write| condition(&write.response_object, "Ready")).collect()
 }
 
 #[tokio::test]

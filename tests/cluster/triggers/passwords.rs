@@ -122,7 +122,7 @@ async fn sending_is_written_before_the_request_and_sent_after_it() {
     world.until_applied("pat").await;
     world.until_cost("pat", Cost::default(), Cost { requests: 3, writes: 3, events: 1 }).await;
     let states: Vec<_> =
-        world.status_writes().iter().map(|write| trigger(&write.request_object, FIELD)).collect();
+        world.status_writes().iter().map(|write| trigger(&write.response_object, FIELD)).collect();
     let states: Vec<_> = states.iter().map(|entry| entry["state"].as_str().unwrap_or_default()).collect();
     assert_eq!(states, ["Sending", "Sent", "Sent"]);
 }

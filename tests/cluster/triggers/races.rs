@@ -69,7 +69,7 @@ async fn an_order_whose_announcement_was_not_confirmed_is_one_that_was_not_sent(
     let states = || -> Vec<String> {
         let writes = world.status_writes();
         let states =
-            writes.iter().map(|write| trigger(&write.request_object, "verifyEmail")["state"].clone());
+            writes.iter().map(|write| trigger(&write.response_object, "verifyEmail")["state"].clone());
         states.filter_map(|state| state.as_str().map(str::to_owned)).collect()
     };
     wait_until("Sending", DEADLINE, async || if states().is_empty() { Err("none") } else { Ok(()) })
