@@ -170,6 +170,21 @@ fn a_request_that_is_turned_away_leaves_the_memory_as_it_was() {
     }
 }
 
+#[test]
+fn a_request_without_an_answer_is_one_that_may_still_be_carried_out() {
+    let scene = Scene { card: json!({"name": "New", "username": "new"}), ..plain_scene() };
+    for (fault, gave_up) in [
+        (Fault::None, false),
+        (Fault::Limited(0), false),
+        (Fault::Lost(0), true),
+        (Fault::Cut(0), true),
+        (Fault::Cut(1), true),
+    ] {
+        let report = Operator::new(&scene.card).pass(&mut scene.auth0(), fault);
+        assert_eq!(report.gave_up, gave_up, "{fault:?}");
+    }
+}
+
 fn plain_scene() -> Scene {
     let auth0 = Auth0::new(json!({}));
     Scene {

@@ -74,6 +74,8 @@ pub struct Report {
     pub not_persisted: Vec<String>,
     /// Writes of the status and requests.
     pub actions: usize,
+    /// A request was given up that Auth0 may still carry out.
+    pub gave_up: bool,
 }
 
 impl Report {
@@ -242,6 +244,7 @@ impl Operator {
             left_out: outcome.left_out,
             not_persisted: lost,
             actions: 0,
+            gave_up: outcome.gave_up.is_some(),
         }
     }
 
