@@ -171,7 +171,9 @@ struct Process {
 
 impl Process {
     fn start(panics: bool) -> Self {
-        let mut command = Command::new(std::env::current_exe().unwrap());
+        // Where the suite runs in the background of a shell, Ctrl-C is ignored, which programs inherit.
+        let mut command = Command::new("env");
+        command.arg("--default-signal=INT").arg(std::env::current_exe().unwrap());
         command.args(["--ignored", "--exact", "process_with_children", "--nocapture"]);
         if panics {
             command.env("LAB_TEST_PANIC", "1");
