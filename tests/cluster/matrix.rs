@@ -39,7 +39,9 @@ async fn what_arrives_by_each_way_means_to_auth0_what_is_told() {
         let nth = index * 37 % cells.len();
         cells.swap_remove(nth)
     });
-    play("matrix", &sample.collect::<Vec<_>>()).await;
+    let sample: Vec<_> = sample.collect();
+    println!("{} cells", sample.len());
+    play("matrix", &sample).await;
 }
 
 /// What sort of outcome a cell has, as far as people see one.

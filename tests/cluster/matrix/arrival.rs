@@ -2,6 +2,7 @@
 
 use super::send::Sender;
 use super::table::cell::{Cell, Held, chosen};
+use super::table::field::fields;
 use super::table::judge::{assert_as_told, compare};
 use super::table::way::{Start, Way};
 use crate::world::{install_crds, objects_of};
@@ -10,9 +11,9 @@ use serde_json::{Map, Value};
 
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// Writes the cells of these ways. Yes or No is the operator's business, so that those under Yes stand for all.
+/// Writes the cells of these ways that the way itself makes something of.
 pub async fn arrive(namespace: &str, ways: &[Way]) {
-    let cells = chosen(ways, |cell| cell.yes);
+    let cells = chosen(ways, is_about);
     if cells.is_empty() {
         return println!("not a cell of this test");
     }
@@ -45,6 +46,15 @@ pub async fn arrive(namespace: &str, ways: &[Way]) {
         println!("{way:?}: {} cells, {refused} of them refused by the API server", of_way().count());
     }
     assert_as_told(&wrong);
+}
+
+/// Yes or No and what a field rides with are the operator's business. What the schema says of each field shows where it is
+/// created, and how it is merged in server-side apply; what the other ways do depends on the kind of field alone.
+fn is_about(cell: &Cell) -> bool {
+    let is_of_each_field = matches!(cell.way, Way::Create | Way::ServerSideUpdate);
+    let first = fields().into_iter().find(|field| field.kind == cell.field.kind);
+    let stands_for_kind = first.is_some_and(|field| field.name == cell.field.name);
+    cell.yes && cell.field.beside.is_none() && (is_of_each_field || stands_for_kind)
 }
 
 fn held(object: &Value) -> Held {
