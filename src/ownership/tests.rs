@@ -300,6 +300,114 @@ fn a_thousand_resources_of_one_user_wake_each_other_only_when_the_owner_changes(
     assert_eq!(names(&mut woken).len(), 999);
 }
 
+/// The same as a pass leaves it that found a conflict.
+fn in_conflict(mut object: Auth0UserUpdate) -> Auth0UserUpdate {
+    let ready = json!([{
+        "type": "Ready", "status": "False", "reason": "ManagementConflict", "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }]);
+    object.status.get_or_insert_default().conditions = serde_json::from_value(ready).unwrap();
+    object.metadata.resource_version = Some("2".to_owned());
+    object
+}
+
+#[test]
+fn a_thousand_rivals_are_judged_once_each_and_once_more_at_the_owners_end_and_not_by_a_restart() {
+    let rivals: Vec<_> = (0..1000)
+        .map(|number| resource(&format!("c{number:04}"), 1, &json!({"name": format!("Name {number}")})))
+        .collect();
+    let started = |objects: &[Auth0UserUpdate]| {
+        let ownership = Ownership::default();
+        for object in objects {
+            ownership.list(object);
+        }
+        ownership.retain(None, &objects.iter().map(Uid::of).collect());
+        ownership
+    };
+    let ownership = started(&rivals);
+    let mut woken = ownership.subscribe();
+    // A pass of each: what it notes is no news to the others.
+    let judge_all = |ownership: &Ownership, rivals: &[Auth0UserUpdate]| {
+        let [owner, others @ ..] = rivals else { panic!() };
+        let name = owner.metadata.name.as_deref().unwrap();
+        assert_eq!(conflicts(ownership, owner), []);
+        for other in others {
+            assert_eq!(conflicts(ownership, other), [pair("name", name)]);
+            ownership.note(&in_conflict(other.clone()));
+        }
+    };
+    judge_all(&ownership, &rivals);
+    assert!(woken.try_recv().is_err());
+    let told: Vec<_> = rivals.iter().map(|rival| contest(&ownership, rival)).collect();
+
+    let again: Vec<_> = rivals[1..].iter().cloned().map(in_conflict).collect();
+    // A list may come in another order.
+    let restarted = started(&[&again, &rivals[..1]].concat());
+    let retold: Vec<_> = rivals.iter().map(|rival| contest(&restarted, rival)).collect();
+    assert_eq!(told, retold, "what was judged need not be judged again");
+
+    ownership.remove(Uid::of(&rivals[0]));
+    assert!(woken.try_recv().is_err());
+    take_over(&ownership);
+    assert_eq!(names(&mut woken).len(), 999);
+    judge_all(&ownership, &rivals[1..]);
+    assert!(woken.try_recv().is_err());
+}
+
+#[test]
+fn a_paused_and_a_refused_owner_go_on_claiming_and_one_without_a_tenant_does_not() {
+    let old = || resource("old", 1, &json!({"name": "A"}));
+    let young = resource("new", 2, &json!({"name": "B"}));
+    let mut paused = old();
+    let annotation = (crate::api::PAUSED_ANNOTATION.to_owned(), "true".to_owned());
+    paused.metadata.annotations = Some([annotation].into());
+    let mut refused = in_conflict(old());
+    refused.status.as_mut().unwrap().conditions[0].reason = "AlreadyExists".to_owned();
+    let tenantless = resource("old", 1, &json!({"name": "A", "tenantRef": {"name": "nowhere"}}));
+    for (owner, is_owner) in
+        [(paused, true), (refused, true), (in_conflict(old()), true), (tenantless, false)]
+    {
+        let found = conflicts(&ownership_of([&owner, &young]), &young);
+        assert_eq!(!found.is_empty(), is_owner, "{owner:?}");
+    }
+}
+
+#[test]
+fn who_turns_to_another_identity_lets_go_of_this_one() {
+    let email = |name: &str, created, connection: Option<&str>| {
+        let mut card = json!({"email": format!("{name}@example.com")});
+        if let Some(connection) = connection {
+            card["connection"] = json!(connection);
+        }
+        resource(name, created, &card)
+    };
+    // No connection means the first database.
+    let judged = |ownership: &Ownership, object: &Auth0UserUpdate| {
+        let identity = |connection: Option<&str>| connection.unwrap_or("People").to_owned();
+        let own = identity(object.spec.connection.value().map(String::as_str));
+        named(ownership.conflicts(object, HOST, &host_of, None, &|other| identity(other) == own))
+    };
+    let (owner, young) = (email("owner", 1, Some("People")), email("young", 2, None));
+    let ownership = ownership_of([&owner, &young]);
+    assert_eq!(judged(&ownership, &young), [pair("email", "owner")]);
+    let mut woken = ownership.subscribe();
+    ownership.update(&email("owner", 1, Some("Staff")));
+    names(&mut woken);
+    take_over(&ownership);
+    assert_eq!(names(&mut woken), ["young"]);
+    assert_eq!(judged(&ownership, &young), []);
+
+    // The oldest of all has another identity and is not in the way.
+    let (behind, last) = (email("behind", 2, None), email("last", 3, Some("People")));
+    let ownership = ownership_of([&email("oldest", 1, Some("Staff")), &behind, &last]);
+    assert_eq!(judged(&ownership, &last), [pair("email", "behind")]);
+    let mut woken = ownership.subscribe();
+    ownership.remove(Uid::of(&behind));
+    take_over(&ownership);
+    assert_eq!(names(&mut woken), ["last"]);
+    assert_eq!(judged(&ownership, &last), []);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_long_wait_for_a_turn_is_seen_as_a_wait() {
     let object = resource("a", 1, &json!({"passwordSecretRef": {"name": "s", "key": "k"}}));

@@ -1,6 +1,6 @@
 //! One test's surroundings: a namespace, a tenant, people, and an operator that watches that namespace.
 
-mod objects;
+pub mod objects;
 mod wait;
 
 use auth0_sandbox::{Client, Connection, Exchange, Options, Sandbox};
@@ -58,12 +58,7 @@ impl World {
         sandbox.put_connection(Connection::database("People").with("requires_username", json!(true)));
         sandbox.put_user(ann()).unwrap();
         let operator = start_operator(plane, &namespace, &sandbox, &[]).await;
-        let access = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
-        let mut access =
-            kube::Config::from_custom_kubeconfig(access, &KubeConfigOptions::default()).await.unwrap();
-        // So that the audit log tells these requests, which stand for kubectl's, from the operator's.
-        access.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static("kubectl (played)")));
-        let objects = Objects::new(access.try_into().unwrap(), &namespace);
+        let objects = objects_of(plane, &namespace).await;
         Self { plane, namespace, kubectl, objects, sandbox, operator }
     }
 
@@ -185,6 +180,16 @@ pub fn person(slug: &str, connection: &str) -> Value {
         person[key] = value;
     }
     person
+}
+
+/// The objects of a namespace.
+pub async fn objects_of(plane: &ControlPlane, namespace: &str) -> Objects {
+    let access = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
+    let mut access =
+        kube::Config::from_custom_kubeconfig(access, &KubeConfigOptions::default()).await.unwrap();
+    // So that the audit log tells these requests, which stand for kubectl's, from the operator's.
+    access.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static("kubectl (played)")));
+    Objects::new(access.try_into().unwrap(), namespace)
 }
 
 /// Starts an operator that watches one namespace only, so that tests do not meet.

@@ -72,6 +72,8 @@ pub struct Report {
     pub refused: BTreeSet<String>,
     pub left_out: BTreeSet<String>,
     pub not_persisted: Vec<String>,
+    /// What status names as ignored.
+    pub ignored: Vec<String>,
     /// Writes of the status and requests.
     pub actions: usize,
     /// A request was given up that Auth0 may still carry out.
@@ -160,7 +162,8 @@ impl Operator {
         let desired = match read {
             Ok(desired) => desired,
             Err(failure) => {
-                return Report { end: End::Failed, failure: Some(failure), ..Report::default() };
+                let (generation, failure) = (self.generation, Some(failure));
+                return self.publish(Outcome { generation, failure, ..Outcome::default() });
             }
         };
         let user = User::from(auth0.observe());
@@ -169,7 +172,8 @@ impl Operator {
         let password = self.password(&desired, &user);
         let memory = self.memory.clone();
         let (generation, doubt) = (self.generation, self.doubt.clone());
-        let mut outcome = Outcome { generation, doubt, ..Outcome::default() };
+        let ignored = Some(desired.ignored.clone());
+        let mut outcome = Outcome { generation, doubt, ignored, ..Outcome::default() };
         let world = Mutex::new(World { auth0, fault, actions: 0, durable: &mut self.memory.triggers });
         let pass = Pass {
             desired: &desired,
@@ -243,6 +247,7 @@ impl Operator {
             refused,
             left_out: outcome.left_out,
             not_persisted: lost,
+            ignored: status.ignored_fields.into_iter().map(|entry| entry.field).collect(),
             actions: 0,
             gave_up: outcome.gave_up.is_some(),
         }

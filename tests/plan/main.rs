@@ -13,12 +13,15 @@ mod driver;
 mod generate;
 mod key_lost;
 mod mails;
+mod matrix;
 mod metadata;
 mod not_persisted;
 mod nulls;
 mod order;
 mod passwords;
 mod refusals;
+#[path = "../matrix/mod.rs"]
+mod table;
 mod unobservable;
 mod wish;
 mod world;

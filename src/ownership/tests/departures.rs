@@ -229,14 +229,6 @@ fn only_what_was_sent_and_lasts_is_inherited() {
     let card =
         json!({"passwordSecretRef": {"name": "s", "key": "password"}, "verifyEmail": true, "name": "A"});
     let memory = |password, mail| [(PASSWORD, password, "password"), (verify, mail, "mail")];
-    let in_conflict = |mut object: Auth0UserUpdate| {
-        let condition = json!([{
-            "type": "Ready", "status": "False", "reason": "ManagementConflict", "message": "",
-            "lastTransitionTime": "2026-01-01T00:00:00Z",
-        }]);
-        object.status.as_mut().unwrap().conditions = serde_json::from_value(condition).unwrap();
-        object
-    };
     let old = || resource("old", 1, &card);
     let new = resource("new", 2, &card);
     for (old, living, left) in [

@@ -112,22 +112,100 @@ mod tests {
         object
     }
 
-    /// How the younger one of two is judged.
+    /// How the younger one of two is judged, about a user of two databases: the first is the primary identity.
     fn judged(older: &Value, younger: &Value) -> Result<(), Failure> {
         let (older, younger) = (named("older", 9, older), named("younger", 1, younger));
         let tenants = directory([tenant(1, &ready(1, "1"))]);
         let conflicts = Conflicts { ownership: Arc::default(), tenants };
         conflicts.ownership.update(&older);
         conflicts.ownership.update(&younger);
+        let identity = |connection, id| json!({"connection": connection, "provider": "auth0", "user_id": id});
         let Value::Object(user) = json!({
-            "user_id": "auth0|a", "user_metadata": {"of_the_user": 1},
-            "identities": [{"connection": "db", "provider": "auth0", "user_id": "a"}],
+            "user_id": "auth0|a", "user_metadata": {"a": 1, "b": 1},
+            "identities": [identity("People", "a"), identity("Staff", "a-2")],
         }) else {
             panic!()
         };
         let user = User::from(user);
-        let target = user.target(None).unwrap();
+        let target = user.target(younger.spec.connection.value().map(String::as_str)).unwrap();
         conflicts.judge(&younger, HOST, &user, &target, None)
+    }
+
+    /// The fields that the younger one of two is refused, under Yes.
+    fn refused(older: &Value, younger: &Value) -> Vec<String> {
+        let yes = |card: &Value| {
+            let mut card = card.clone();
+            card.as_object_mut().unwrap().entry("passEmptyValues").or_insert(json!("Yes"));
+            card
+        };
+        let Err(failure) = judged(&yes(older), &yes(younger)) else { return Vec::new() };
+        let fields = failure.message.strip_prefix("n/older is older and manages ").unwrap();
+        fields.split(" of this user").next().unwrap().split(", ").map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn different_values_of_a_field_or_metadata_key_conflict_and_equal_ones_do_not() {
+        let map = |value: Value| json!({"userMetadata": value});
+        let replace = || json!({"userMetadata": {"a": 1}, "clear": ["userMetadata"]});
+        let pairs: [(Value, Value, &[&str]); 25] = [
+            (json!({"name": "A"}), json!({"name": "B", "givenName": "G"}), &["name"]),
+            (json!({"name": "A"}), json!({"name": "A", "givenName": "G"}), &[]),
+            (json!({"name": "A"}), json!({"name": "a"}), &["name"]),
+            (json!({"name": "A"}), json!({"nickname": "B"}), &[]),
+            (json!({"name": "A"}), json!({"name": ""}), &["name"]),
+            (json!({"name": ""}), json!({"name": null}), &[]),
+            (json!({"name": ""}), json!({"clear": ["name"]}), &[]),
+            (json!({"name": "A"}), json!({"name": "", "passEmptyValues": "No"}), &[]),
+            (json!({"email": "x1@example.com"}), json!({"email": "X1@Example.com"}), &[]),
+            (json!({"email": "x2@example.com"}), json!({"email": "x3@example.com"}), &["email"]),
+            (json!({"username": "u-1"}), json!({"username": "U-1"}), &[]),
+            (json!({"blocked": true}), json!({"blocked": false, "name": "A"}), &["blocked"]),
+            (json!({"emailVerified": false}), json!({"emailVerified": false}), &[]),
+            (map(json!({"a": 1})), map(json!({"b": 2})), &[]),
+            (map(json!({"a": {"x": 1}})), map(json!({"a": {"x": 1, "y": 2}})), &["userMetadata.a"]),
+            (map(json!({"a": {"x": [1, "1"]}})), map(json!({"a": {"x": [1, "1"]}, "b": 1})), &[]),
+            (
+                map(json!({"a": 1, "b": 1})),
+                map(json!({"b": 2, "a": 2, "c": 2})),
+                &["userMetadata.a", "userMetadata.b"],
+            ),
+            (map(json!({"a": 1})), json!({"appMetadata": {"a": 2}}), &[]),
+            (map(json!({"a": 1})), json!({"clear": ["userMetadata.a"]}), &["userMetadata.a"]),
+            (map(json!({"a": null})), json!({"clear": ["userMetadata.a"]}), &[]),
+            (map(json!({})), map(json!({"a": 1})), &["userMetadata.a"]),
+            (map(json!({})), map(json!({"a": null})), &[]),
+            (map(json!({"a": 1})), map(json!({})), &["userMetadata.a"]),
+            (replace(), map(json!({"b": 1})), &["userMetadata.b"]),
+            (map(json!({"b": 1})), replace(), &["userMetadata.b"]),
+        ];
+        for (older, younger, fields) in pairs {
+            assert_eq!(refused(&older, &younger), fields, "{older} and then {younger}");
+        }
+    }
+
+    #[test]
+    fn claims_of_an_identity_meet_those_of_the_same_identity_only() {
+        let email = |text: &str| json!({"email": format!("{text}@example.com")});
+        let of = |connection: &str, mut card: Value| {
+            card["connection"] = json!(connection);
+            card
+        };
+        let pairs: [(Value, Value, &[&str]); 7] = [
+            (of("People", email("a")), of("Staff", email("b")), &[]),
+            (email("a"), of("People", email("b")), &["email"]),
+            (of("People", email("a")), email("b"), &["email"]),
+            (email("a"), of("Staff", email("b")), &[]),
+            (of("Staff", email("a")), of("Staff", email("b")), &["email"]),
+            (of("People", json!({"name": "A"})), of("Staff", json!({"name": "B"})), &["name"]),
+            (
+                of("People", json!({"appMetadata": {"a": 1}})),
+                of("Staff", json!({"appMetadata": {"a": 2}})),
+                &["appMetadata.a"],
+            ),
+        ];
+        for (older, younger, fields) in pairs {
+            assert_eq!(refused(&older, &younger), fields, "{older} and then {younger}");
+        }
     }
 
     #[test]

@@ -1,11 +1,14 @@
-//! Runs `flux-judge` and `argo-judge`, which `make judges` builds.
+//! Asks `flux-judge` and `argo-judge`, which `make judges` builds. One of each answers all tests of this process.
 
 use crate::world::World;
 use lab::{ControlPlane, Error};
-use serde_json::Value;
-use std::io::Write as _;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use tokio::sync::{OnceCell, oneshot};
 
 /// Columns that align, as docs/gitops.md holds them.
 pub fn align(lines: &[Vec<String>]) -> String {
@@ -27,43 +30,72 @@ pub fn print_documented(table: &str) {
     assert!(page.contains(table), "docs/gitops.md shows another table than this one");
 }
 
-/// Runs a judge about what is in `manifests`, in the namespace of this world, and answers what it printed.
+/// Asks a judge about what is in `manifests`, in the namespace of this world.
 pub async fn judge(world: &World, program: &str, words: &[&str], manifests: &str) -> Result<Value, Error> {
-    let kubeconfig = world.plane.kubeconfig().display().to_string();
-    let mut all = vec![words[0], "--kubeconfig", &kubeconfig, "--namespace", &world.namespace];
+    let mut all = vec![words[0], "--namespace", &world.namespace];
     all.extend(&words[1..]);
     run(program, &all, manifests).await
 }
 
-/// Runs a judge with these words only.
+/// Asks a judge with these words only.
 pub async fn run(program: &str, words: &[&str], input: &str) -> Result<Value, Error> {
-    let launcher = built("control-plane", "launcher", "control-plane")?;
-    let program = built("gitops", program, "judges")?;
-    let line = format!("`{} {}`", program.display(), words.join(" "));
-    let mut command = Command::new(launcher);
-    command.args(["exec", "--input", &input.len().to_string(), "--"]).arg(&program).args(words);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let input = input.to_owned();
-    let ended = tokio::task::spawn_blocking(move || feed(command, &input)).await;
-    let output = ended.map_err(|error| Error::Failed(error.to_string()))??;
-    if !output.status.success() {
-        let why = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(Error::Failed(format!("{line}: {}\n{why}", output.status)));
-    }
-    Ok(serde_json::from_slice(&output.stdout)?)
+    static JUDGES: OnceCell<[Judge; 2]> = OnceCell::const_new();
+    let judges = JUDGES.get_or_try_init(async || {
+        let plane = ControlPlane::shared().await?;
+        crate::world::install_crds(plane).await;
+        Ok::<_, Error>([Judge::start("flux-judge", plane)?, Judge::start("argo-judge", plane)?])
+    });
+    let judge = judges.await?.iter().find(|judge| judge.program == program).unwrap();
+    let said = judge.ask(words, input).await;
+    said.map_err(|why| Error::Failed(format!("`{program} {}`: {why}", words.join(" "))))
 }
 
-/// The launcher ends the judge when its standard input closes, and that happens however this process ends.
-fn feed(mut command: Command, input: &str) -> Result<std::process::Output, Error> {
-    let mut child = command.spawn()?;
-    let mut stdin = child.stdin.take();
-    if let Some(stdin) = &mut stdin {
-        // Should the judge not read it, its output says why.
-        let _ = stdin.write_all(input.as_bytes());
+/// What a judge said, or why it said nothing.
+type Said = Result<Value, String>;
+
+/// A judge that answers for as long as this process runs: it ends with its standard input.
+struct Judge {
+    program: &'static str,
+    questions: Mutex<(ChildStdin, u64)>,
+    waiting: Arc<Mutex<HashMap<u64, oneshot::Sender<Said>>>>,
+}
+
+impl Judge {
+    fn start(program: &'static str, plane: &ControlPlane) -> Result<Self, Error> {
+        let mut command = Command::new(built("gitops", program, "judges")?);
+        command.arg("--kubeconfig").arg(plane.kubeconfig()).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn()?;
+        let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let waiting = Arc::<Mutex<HashMap<u64, oneshot::Sender<Said>>>>::default();
+        let told = Arc::clone(&waiting);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let reply: Value = serde_json::from_str(&line).unwrap();
+                let said = reply["error"]
+                    .as_str()
+                    .map_or_else(|| Ok(reply["said"].clone()), |why| Err(why.to_owned()));
+                let asked = told.lock().unwrap().remove(&reply["id"].as_u64().unwrap());
+                drop(asked.unwrap().send(said));
+            }
+            // Whoever waits is told that it has ended.
+            told.lock().unwrap().clear();
+            drop(child.wait());
+        });
+        Ok(Self { program, questions: Mutex::new((stdin, 0)), waiting })
     }
-    let output = child.wait_with_output()?;
-    drop(stdin);
-    Ok(output)
+
+    async fn ask(&self, words: &[&str], input: &str) -> Said {
+        let (sender, answer) = oneshot::channel();
+        {
+            let mut questions = self.questions.lock().unwrap();
+            let (stdin, number) = &mut *questions;
+            *number += 1;
+            self.waiting.lock().unwrap().insert(*number, sender);
+            let question = json!({"id": *number, "words": words, "input": input});
+            writeln!(stdin, "{question}").map_err(|error| error.to_string())?;
+        }
+        answer.await.unwrap_or_else(|_| Err("the judge has ended: its own output says why".to_owned()))
+    }
 }
 
 /// A program below target/; an error says how to build it.
@@ -77,7 +109,7 @@ fn built(directory: &str, program: &str, target: &str) -> Result<PathBuf, Error>
 
 /// The namespace of an Argo CD whose argocd-cm was built from deploy/argocd, as a person would.
 pub async fn argocd(plane: &'static ControlPlane) -> &'static str {
-    static NAMESPACE: tokio::sync::OnceCell<String> = tokio::sync::OnceCell::const_new();
+    static NAMESPACE: OnceCell<String> = OnceCell::const_new();
     let namespace = NAMESPACE.get_or_init(|| async {
         let namespace = plane.namespace("argocd").await.unwrap();
         let install = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/gitops/argo/install");

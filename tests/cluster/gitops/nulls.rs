@@ -3,7 +3,6 @@
 use super::judge::{argocd, ask, judge};
 use crate::counts::restart;
 use crate::world::{World, condition, object, update};
-use lab::Patch;
 use serde_json::{Value, json};
 
 const REQUESTED_AT: &str = "auth0-user-operator.dev/requested-at";
@@ -91,13 +90,13 @@ async fn an_action_of_argo_cd_on_a_map_with_nulls_clears_nothing() {
     // A sync brings the null back, and the same patch by hand does as the action did.
     judge(&world, "argo-judge", &sync, &git).await.unwrap();
     until_held(&world, false).await;
-    world.kubectl.patch(ADA, Patch::Merge, &json!({"spec": lost})).await.unwrap().ok().unwrap();
+    world.objects.patch(ADA, &json!({"spec": lost})).await.unwrap();
     until_held(&world, true).await;
     assert_eq!(world.bodies(), bodies);
 
     // What the message says clears the map.
     let cleared = json!({"spec": {"clear": ["userMetadata"]}});
-    world.kubectl.patch(ADA, Patch::Merge, &cleared).await.unwrap().ok().unwrap();
+    world.objects.patch(ADA, &cleared).await.unwrap();
     let cleared = until_held(&world, false).await;
     assert_eq!(cleared["status"]["explicitNulls"], Value::Null);
     assert_eq!(world.bodies()[1..], [json!({"user_metadata": {}})]);

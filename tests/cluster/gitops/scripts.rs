@@ -78,7 +78,7 @@ async fn the_action_asks_for_a_look_and_changes_nothing_else() {
     let manifest = crate::world::object("Auth0UserUpdate", "ann", &Value::Null);
     let refused = super::judge::judge(&world, "argo-judge", &words, &manifest).await.unwrap_err();
     assert!(refused.to_string().contains("use kubectl annotate instead"), "{refused}");
-    world.run(["annotate", "auth0userupdate/ann", "auth0-user-operator.dev/paused=true"]).await;
+    world.annotate("auth0userupdate/ann", "auth0-user-operator.dev/paused=true").await;
     let words = ["actions", "--argocd-namespace", argocd];
     let said = ask(&world, "argo-judge", &words, "auth0userupdate/ann").await;
     assert_eq!(said["Auth0UserUpdate/ann"][0]["disabled"], true);

@@ -1,44 +1,34 @@
 //! Plays cells: brings every resource to its earlier state, hands over every wish, and compares.
 
-use super::cell::Cell;
-use super::meaning::password;
 use super::send::{Objects, Sender};
-use super::way::{Start, Way};
+use super::table::cell::Cell;
+use super::table::judge::{assert_as_told, compare, compare_users, plain, told};
+use super::table::meaning::password;
+use super::table::way::Start;
 use crate::world::{DEADLINE, World, condition};
 use auth0_sandbox::Connection;
 use lab::wait_until;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
-/// Plays all cells of these ways in a namespace of their own; only the one that CELL names, where it is set.
-pub async fn play(namespace: &str, ways: &[Way]) {
-    let begun = Instant::now();
-    let mut cells = super::cell::cells(ways);
-    if let Ok(name) = std::env::var("CELL") {
-        assert!(
-            super::cell::cells(&Way::ALL).iter().any(|cell| cell.name == name),
-            "there is no cell {name}"
-        );
-        cells.retain(|cell| cell.name == name);
-    }
+/// Plays cells in a namespace of their own.
+pub async fn play(namespace: &str, cells: &[Cell]) {
     if cells.is_empty() {
         return println!("not a cell of this test");
     }
     let world = world(namespace).await;
-    let sender = Sender::new(&world);
-    for cell in &cells {
+    let sender = Sender::new(&world.kubectl, &world.objects);
+    for cell in cells {
         world.sandbox.put_user(cell.seed().into()).unwrap();
     }
-    let mut wrong = prepare(&world, &sender, &cells).await;
-    let refused = sender.wish(&cells).await;
+    let mut wrong = prepare(&world, &sender, cells).await;
+    let refused = sender.wish(cells).await;
     let exist = cells.iter().filter(|cell| cell.start != Start::Nothing || !refused.contains_key(&cell.name));
     sender.settled(exist.count()).await;
     world.until_all_is_quiet().await;
-    let (objects, events) = until_told(&world, &sender, &cells).await;
+    let (objects, events) = until_told(&world, &sender, cells).await;
     let mut bodies = bodies(&world);
-    for cell in &cells {
+    for cell in cells {
         let seen = Seen {
             refused: refused.get(&cell.name),
             object: objects.get(&cell.name),
@@ -48,9 +38,7 @@ pub async fn play(namespace: &str, ways: &[Way]) {
         };
         judge(&mut wrong, cell, &seen);
     }
-    report(ways, &cells, begun);
-    let names: BTreeSet<_> = wrong.iter().filter_map(|difference| difference.split(' ').next()).collect();
-    assert!(wrong.is_empty(), "{} differences in {} cells:\n{}", wrong.len(), names.len(), wrong.join("\n"));
+    assert_as_told(&wrong);
 }
 
 /// Brings every resource that a wish will change to its earlier state, and answers what was wrong with it.
@@ -74,12 +62,13 @@ async fn prepare(world: &World, sender: &Sender<'_>, cells: &[Cell]) -> Vec<Stri
 async fn until_told(world: &World, sender: &Sender<'_>, cells: &[Cell]) -> (Objects, Vec<String>) {
     let mut seen = (Objects::new(), Vec::new());
     let of_cell = |cell: &Cell| cell.expected.as_ref().map(|(_, outcome)| outcome.told.clone());
-    let told: Vec<_> = cells.iter().filter_map(|cell| Some((&cell.name, of_cell(cell)?))).collect();
-    let expected = told.iter().filter(|(_, names)| !names.is_empty()).count();
+    let tellings: Vec<_> = cells.iter().filter_map(|cell| Some((&cell.name, of_cell(cell)?))).collect();
+    let expected = tellings.iter().filter(|(_, names)| !names.is_empty()).count();
     let result = wait_until("dropped nulls told", DEADLINE, async || {
         seen = (sender.objects().await?, dropped_events(world).await?);
-        let silent =
-            told.iter().filter(|(name, told)| seen.0.get(*name).is_some_and(|object| says(object) != *told));
+        let silent = tellings
+            .iter()
+            .filter(|(name, told)| seen.0.get(*name).is_some_and(|object| says(object) != *told));
         match silent.count() {
             0 if seen.1.len() == expected => Ok(()),
             count => Err(format!("{count} resources, {} events instead of {expected}", seen.1.len())),
@@ -92,16 +81,10 @@ async fn until_told(world: &World, sender: &Sender<'_>, cells: &[Cell]) -> (Obje
     seen
 }
 
-/// The fields of which the Ready message says that kubectl dropped their null, or one inside.
 fn says(object: &Value) -> BTreeSet<String> {
     let conditions = object["status"]["conditions"].as_array().into_iter().flatten();
     let mut ready = conditions.filter(|condition| condition["type"] == "Ready");
-    let message = ready.next().and_then(|ready| ready["message"].as_str()).unwrap_or_default();
-    let notes = message.split("kubectl apply dropped ").skip(1).flat_map(|note| {
-        let names = note.trim_start_matches("the null of ").trim_start_matches("a null inside ");
-        names.split_whitespace().map_while(|word| word.strip_suffix(','))
-    });
-    notes.map(str::to_owned).collect()
+    told(ready.next().and_then(|ready| ready["message"].as_str()).unwrap_or_default())
 }
 
 /// The name of the resource of each event `NullDropped`.
@@ -177,36 +160,6 @@ fn judge(wrong: &mut Vec<String>, cell: &Cell, seen: &Seen<'_>) {
     compare(wrong, cell, "reason", &outcome.reason, &condition(object, "Ready").1.as_str());
 }
 
-fn compare<T: PartialEq + serde::Serialize>(
-    wrong: &mut Vec<String>,
-    cell: &Cell,
-    what: &str,
-    expected: &T,
-    got: &T,
-) {
-    if expected != got {
-        let (expected, got) = (json!(expected), json!(got));
-        wrong.push(format!(
-            "{cell}
-    {what}: expected {expected}
-    {what}: got      {got}"
-        ));
-    }
-}
-
-/// Attribute by attribute, so that only what differs is told.
-fn compare_users(
-    wrong: &mut Vec<String>,
-    cell: &Cell,
-    expected: &Map<String, Value>,
-    got: &Map<String, Value>,
-) {
-    let names: BTreeSet<_> = expected.keys().chain(got.keys()).collect();
-    for name in names {
-        compare(wrong, cell, name, &expected.get(name), &got.get(name));
-    }
-}
-
 /// The bodies that Auth0 received since the log was cleared, by the user's name.
 fn bodies(world: &World) -> BTreeMap<String, Vec<Value>> {
     let mut bodies: BTreeMap<_, Vec<Value>> = BTreeMap::new();
@@ -217,29 +170,8 @@ fn bodies(world: &World) -> BTreeMap<String, Vec<Value>> {
     bodies
 }
 
-/// What Auth0 holds, less times and with the password.
 fn user(world: &World, name: &str) -> Map<String, Value> {
     let id = format!("auth0|{name}");
-    let mut user = world.sandbox.user(&id).unwrap().as_object().unwrap().clone();
-    for time in ["created_at", "updated_at", "last_password_reset"] {
-        user.remove(time);
-    }
-    for map in ["user_metadata", "app_metadata"] {
-        // A cleared map may stay as an empty one or go.
-        user.entry(map).or_insert_with(|| json!({}));
-    }
-    let password = world.sandbox.password(&id, "People");
-    user.extend(password.map(|password| ("password".to_owned(), password.into())));
-    user
-}
-
-fn report(ways: &[Way], cells: &[Cell], begun: Instant) {
-    static PLAYED: AtomicUsize = AtomicUsize::new(0);
-    for way in ways {
-        let of_way = || cells.iter().filter(|cell| cell.way == *way);
-        let refused = of_way().filter(|cell| cell.expected.is_none()).count();
-        println!("{way:?}: {} cells, {refused} of them refused by the API server", of_way().count());
-    }
-    let played = PLAYED.fetch_add(cells.len(), Ordering::Relaxed) + cells.len();
-    println!("{} cells in {:.0} s; {played} so far", cells.len(), begun.elapsed().as_secs_f64());
+    let user = world.sandbox.user(&id).unwrap().as_object().unwrap().clone();
+    plain(user, world.sandbox.password(&id, "People"))
 }

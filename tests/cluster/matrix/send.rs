@@ -1,11 +1,12 @@
 //! Hands cells to the API server, many at a time, and waits until the operator is done with them.
 
-use super::cell::Cell;
-use super::way::{Start, Way};
-use crate::world::{DEADLINE, World, condition, object};
+use super::table::cell::Cell;
+use super::table::way::{Start, Way};
+use crate::world::objects::Objects as Access;
+use crate::world::{DEADLINE, condition, object};
 use futures::StreamExt as _;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
-use lab::{Mode, wait_until};
+use lab::{Kubectl, Mode, wait_until};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,7 +19,7 @@ const PARALLEL: usize = 4;
 
 /// A namespace's way in.
 pub struct Sender<'a> {
-    world: &'a World,
+    kubectl: &'a Kubectl,
     api: Api<DynamicObject>,
 }
 
@@ -29,8 +30,8 @@ pub type Objects = BTreeMap<String, Value>;
 pub type Refused = BTreeMap<String, String>;
 
 impl<'a> Sender<'a> {
-    pub fn new(world: &'a World) -> Self {
-        Self { world, api: world.objects.updates() }
+    pub fn new(kubectl: &'a Kubectl, objects: &Access) -> Self {
+        Self { kubectl, api: objects.updates() }
     }
 
     /// Writes what is there before the wishes, each in the manner of its way.
@@ -87,7 +88,7 @@ impl<'a> Sender<'a> {
     /// Single documents in one call: kubectl goes on after a refusal and says what it did for each.
     async fn submit(&self, mode: Mode, batch: Vec<(&str, String)>) -> Refused {
         let documents: Vec<_> = batch.iter().map(|(_, document)| document.as_str()).collect();
-        let kubectl = self.world.kubectl.with_deadline(3 * DEADLINE);
+        let kubectl = self.kubectl.with_deadline(3 * DEADLINE);
         let output = kubectl.submit(mode, &documents.join("\n---\n")).await.unwrap();
         let taken: BTreeSet<_> = output
             .stdout
@@ -123,7 +124,7 @@ impl<'a> Sender<'a> {
             let target = format!("auth0userupdate/{}", cell.name);
             let (kind, patch) =
                 if is_merge { (lab::Patch::Merge, &merge) } else { (lab::Patch::Json, &operations) };
-            let output = self.world.kubectl.patch(&target, kind, patch).await.unwrap();
+            let output = self.kubectl.patch(&target, kind, patch).await.unwrap();
             return output.ok().map(drop).map_err(|error| error.to_string());
         }
         let patch = if is_merge {

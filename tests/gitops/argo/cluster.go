@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	gosync "sync"
 
 	"github.com/argoproj/argo-cd/v3/common"
 	"github.com/argoproj/argo-cd/v3/pkg/apis/application/v1alpha1"
@@ -34,38 +35,65 @@ const (
 	outOfSync = string(v1alpha1.SyncStatusCodeOutOfSync)
 )
 
+// access is what all questions have in common. Argo CD keeps it, too, from one comparison to the next.
+type access struct {
+	kubeconfig string
+	kubectl    kube.Kubectl
+
+	mutex    gosync.Mutex
+	config   *rest.Config
+	schema   openapi.Resources
+	types    *managedfields.GvkParser
+	settings map[string]*settings.SettingsManager
+}
+
 // cluster is where one Application goes.
 type cluster struct {
 	options
-	config  *rest.Config
-	kubectl kube.Kubectl
-	schema  openapi.Resources
-	types   *managedfields.GvkParser
+	*access
 }
 
-func newCluster(o options) (*cluster, error) {
-	config, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
-	if err != nil {
-		return nil, err
+func (a *access) cluster(o options) (*cluster, error) {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	if a.config == nil {
+		config, err := clientcmd.BuildConfigFromFlags("", a.kubeconfig)
+		if err != nil {
+			return nil, err
+		}
+		// No question waits for another one.
+		config.QPS = -1
+		a.config, a.settings = config, map[string]*settings.SettingsManager{}
 	}
-	return &cluster{options: o, config: config, kubectl: kubeutil.NewKubectl()}, nil
+	return &cluster{options: o, access: a}, nil
 }
 
 // overrides are the settings for kinds, from argocd-cm where one is named.
-func (c *cluster) overrides(ctx context.Context) (map[string]v1alpha1.ResourceOverride, error) {
+func (c *cluster) overrides() (map[string]v1alpha1.ResourceOverride, error) {
 	if c.argocdNamespace == "" {
 		return nil, errors.New("--argocd-namespace is needed: where argocd-cm is")
 	}
-	client, err := kubernetes.NewForConfig(c.config)
-	if err != nil {
-		return nil, err
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	manager := c.settings[c.argocdNamespace]
+	if manager == nil {
+		client, err := kubernetes.NewForConfig(c.config)
+		if err != nil {
+			return nil, err
+		}
+		manager = settings.NewSettingsManager(context.Background(), client, c.argocdNamespace)
+		c.settings[c.argocdNamespace] = manager
 	}
-	return settings.NewSettingsManager(ctx, client, c.argocdNamespace).GetResourceOverrides()
+	return manager.GetResourceOverrides()
 }
 
-// load reads the schemas of all kinds, which diffs and syncs need.
+// load reads the schemas of all kinds, which diffs and syncs need. The first question comes after the kinds.
 func (c *cluster) load() (err error) {
-	c.schema, c.types, err = c.kubectl.LoadOpenAPISchema(c.config)
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.schema == nil {
+		c.schema, c.types, err = c.kubectl.LoadOpenAPISchema(c.config)
+	}
 	return err
 }
 

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -12,28 +11,30 @@ import (
 	"os"
 	"time"
 
+	kubeutil "github.com/argoproj/argo-cd/v3/util/kube"
 	"github.com/argoproj/gitops-engine/pkg/utils/kube"
 	"github.com/sirupsen/logrus"
 	"k8s.io/klog/v2"
 )
 
-const usage = `usage: argo-judge COMMAND [FLAGS] < MANIFESTS
-  diff      compares them with the cluster; prints Synced, or OutOfSync and why, for each
+const usage = `usage: argo-judge [--kubeconfig FILE] < QUESTIONS
+A question is a line {"id": 1, "words": ["COMMAND", "FLAG", ...], "input": "MANIFESTS"}, its answer a line
+{"id": 1, "said": ...} or {"id": 1, "error": "..."}.
+  diff      compares them with the cluster; says Synced, or OutOfSync and why, for each
   sync      the same, and where one is OutOfSync, syncs them all
-  health    prints each one's health, by the Lua of argocd-cm
-  actions   prints each one's actions, by the Lua of argocd-cm
+  health    says each one's health, by the Lua of argocd-cm
+  actions   says each one's actions, by the Lua of argocd-cm
   act       runs the action --action on each
-  settings  prints the scripts that argocd-cm brings (no manifests)
+  settings  says the scripts that argocd-cm brings (no manifests)
   test DIR  runs the tests below DIR, a directory like Argo CD's resource_customizations (no cluster)
-All but test need --kubeconfig and --namespace; health, actions, act and settings --argocd-namespace,
+All but test need a cluster and --namespace; health, actions, act and settings --argocd-namespace,
 where argocd-cm is. Manifests are YAML or JSON; health, actions and act need no more than their names.`
 
-// allowed bounds a whole call: nothing here waits for anything else.
+// allowed bounds a whole answer: nothing here waits for anything else.
 const allowed = time.Minute
 
 // options are what an Application would say.
 type options struct {
-	kubeconfig      string
 	namespace       string
 	argocdNamespace string
 	action          string
@@ -47,19 +48,21 @@ func main() {
 	logrus.SetOutput(io.Discard)
 	klog.SetOutput(io.Discard)
 	klog.LogToStderr(false)
-	if err := run(os.Args[1:]); err != nil {
+	kubeconfig := flag.String("kubeconfig", "", usage)
+	flag.Parse()
+	access := &access{kubeconfig: *kubeconfig, kubectl: kubeutil.NewKubectl()}
+	if err := serve(os.Stdin, os.Stdout, access.answer); err != nil {
 		fmt.Fprintln(os.Stderr, "argo-judge:", err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
-	if len(args) == 0 {
-		return errors.New("no command\n" + usage)
+func (a *access) answer(words []string, input string) (any, error) {
+	if len(words) == 0 {
+		return nil, errors.New("no command\n" + usage)
 	}
 	var o options
-	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
-	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "which cluster to talk to")
+	flags := flag.NewFlagSet(words[0], flag.ContinueOnError)
 	flags.StringVar(&o.namespace, "namespace", "", "the Application's destination")
 	flags.StringVar(&o.argocdNamespace, "argocd-namespace", "", "where argocd-cm is")
 	flags.StringVar(&o.action, "action", "", "the action to run")
@@ -67,49 +70,37 @@ func run(args []string) error {
 	flags.BoolVar(&o.serverSideDiff, "server-side-diff", false, "compare option ServerSideDiff=true")
 	flags.BoolVar(&o.webhookChanges, "include-mutation-webhook", false,
 		"compare option IncludeMutationWebhook=true")
-	if err := flags.Parse(args[1:]); err != nil {
-		return err
+	if err := flags.Parse(words[1:]); err != nil {
+		return nil, err
+	}
+	if words[0] == "test" {
+		if flags.NArg() != 1 {
+			return nil, errors.New("test: name one directory\n" + usage)
+		}
+		return runTests(flags.Arg(0))
+	}
+	if o.namespace == "" {
+		return nil, errors.New("--namespace is needed\n" + usage)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), allowed)
 	defer cancel()
-	said, err := answer(ctx, args[0], flags.Args(), o)
+	cluster, err := a.cluster(o)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("no client for %q: %w", a.kubeconfig, err)
 	}
-	return json.NewEncoder(os.Stdout).Encode(said)
-}
-
-func answer(ctx context.Context, command string, rest []string, o options) (any, error) {
-	if command == "test" {
-		if len(rest) != 1 {
-			return nil, errors.New("test: name one directory\n" + usage)
-		}
-		return runTests(rest[0])
+	if words[0] == "settings" {
+		return cluster.overrides()
 	}
-	if o.kubeconfig == "" || o.namespace == "" {
-		return nil, errors.New("--kubeconfig and --namespace are needed\n" + usage)
-	}
-	cluster, err := newCluster(o)
+	objects, err := kube.SplitYAML([]byte(input))
 	if err != nil {
-		return nil, fmt.Errorf("no client for %s: %w", o.kubeconfig, err)
-	}
-	if command == "settings" {
-		return cluster.overrides(ctx)
-	}
-	input, err := io.ReadAll(os.Stdin)
-	if err != nil {
-		return nil, err
-	}
-	objects, err := kube.SplitYAML(input)
-	if err != nil {
-		return nil, fmt.Errorf("standard input holds no manifests: %w", err)
+		return nil, fmt.Errorf("the input holds no manifests: %w", err)
 	}
 	for _, object := range objects {
 		if object.GetNamespace() == "" {
 			object.SetNamespace(o.namespace)
 		}
 	}
-	switch command {
+	switch words[0] {
 	case "diff":
 		return cluster.diff(ctx, objects)
 	case "sync":
@@ -121,6 +112,6 @@ func answer(ctx context.Context, command string, rest []string, o options) (any,
 	case "act":
 		return cluster.act(ctx, objects)
 	default:
-		return nil, fmt.Errorf("unknown command %q\n%s", command, usage)
+		return nil, fmt.Errorf("unknown command %q\n%s", words[0], usage)
 	}
 }

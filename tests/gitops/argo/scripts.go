@@ -18,7 +18,7 @@ import (
 func (c *cluster) health(
 	ctx context.Context, objects []*unstructured.Unstructured,
 ) (map[string]*health.HealthStatus, error) {
-	overrides, err := c.overrides(ctx)
+	overrides, err := c.overrides()
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func (c *cluster) health(
 func (c *cluster) actions(
 	ctx context.Context, objects []*unstructured.Unstructured,
 ) (map[string][]v1alpha1.ResourceAction, error) {
-	overrides, err := c.overrides(ctx)
+	overrides, err := c.overrides()
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func discover(vm lua.VM, object *unstructured.Unstructured) ([]v1alpha1.Resource
 func (c *cluster) act(
 	ctx context.Context, objects []*unstructured.Unstructured,
 ) (map[string]json.RawMessage, error) {
-	overrides, err := c.overrides(ctx)
+	overrides, err := c.overrides()
 	if err != nil {
 		return nil, err
 	}

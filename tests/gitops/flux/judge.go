@@ -24,18 +24,19 @@ const (
 	group        = "kustomize.toolkit.fluxcd.io"
 )
 
-// judge is what a Kustomization of one namespace is applied with.
-type judge struct {
-	client    client.Client
-	manager   *ssa.ResourceManager
-	namespace string
+// cluster is what Kustomizations are applied with.
+type cluster struct {
+	client  client.Client
+	manager *ssa.ResourceManager
 }
 
-func newJudge(kubeconfig, namespace string) (*judge, error) {
+func newCluster(kubeconfig string) (*cluster, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return nil, err
 	}
+	// No question waits for another one.
+	config.QPS = -1
 	httpClient, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return nil, err
@@ -50,18 +51,20 @@ func newJudge(kubeconfig, namespace string) (*judge, error) {
 	}
 	poller := polling.NewStatusPoller(kube, mapper, polling.Options{})
 	manager := ssa.NewResourceManager(kube, poller, ssa.Owner{Field: fieldManager, Group: group})
-	return &judge{client: kube, manager: manager, namespace: namespace}, nil
+	return &cluster{client: kube, manager: manager}, nil
 }
 
-// apply does what kustomize-controller does with a Kustomization named "judge".
-func (j *judge) apply(ctx context.Context, objects []*unstructured.Unstructured) (map[string]ssa.Action, error) {
-	j.manager.SetOwnerLabels(objects, "judge", j.namespace)
+// apply does what kustomize-controller does with a Kustomization of that namespace, named "judge".
+func (c *cluster) apply(
+	ctx context.Context, namespace string, objects []*unstructured.Unstructured,
+) (map[string]ssa.Action, error) {
+	c.manager.SetOwnerLabels(objects, "judge", namespace)
 	if err := normalize.UnstructuredList(objects); err != nil {
 		return nil, err
 	}
 	options := ssa.DefaultApplyOptions()
 	options.Cleanup = cleanup()
-	changes, err := j.manager.ApplyAllStaged(ctx, objects, options)
+	changes, err := c.manager.ApplyAllStaged(ctx, objects, options)
 	if err != nil {
 		return nil, err
 	}
@@ -82,11 +85,11 @@ func cleanup() ssa.ApplyCleanupOptions {
 }
 
 // wait is the health check of "wait: true". It answers nil, or why it failed.
-func (j *judge) wait(ctx context.Context, objects []*unstructured.Unstructured, timeout time.Duration) *string {
+func (c *cluster) wait(ctx context.Context, objects []*unstructured.Unstructured, timeout time.Duration) *string {
 	set := object.UnstructuredSetToObjMetadataSet(objects)
 	// kustomize-controller polls every 5 s; how often has no influence on the outcome.
 	options := ssa.WaitOptions{Interval: 100 * time.Millisecond, Timeout: timeout}
-	if err := j.manager.WaitForSetWithContext(ctx, set, options); err != nil {
+	if err := c.manager.WaitForSetWithContext(ctx, set, options); err != nil {
 		why := err.Error()
 		return &why
 	}
@@ -100,12 +103,12 @@ type said struct {
 }
 
 // status computes each object's status from what the cluster holds.
-func (j *judge) status(ctx context.Context, objects []*unstructured.Unstructured) (map[string]said, error) {
+func (c *cluster) status(ctx context.Context, objects []*unstructured.Unstructured) (map[string]said, error) {
 	all := map[string]said{}
 	for _, wanted := range objects {
 		live := &unstructured.Unstructured{}
 		live.SetGroupVersionKind(wanted.GroupVersionKind())
-		if err := j.client.Get(ctx, client.ObjectKeyFromObject(wanted), live); err != nil {
+		if err := c.client.Get(ctx, client.ObjectKeyFromObject(wanted), live); err != nil {
 			return nil, err
 		}
 		result, err := kstatus.Compute(live)

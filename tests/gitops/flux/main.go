@@ -4,74 +4,73 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/fluxcd/pkg/ssa/utils"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-const usage = `usage: flux-judge COMMAND --kubeconfig FILE --namespace NAMESPACE < MANIFESTS
-  apply                  applies them; prints what was done to each: created, configured, unchanged
-  wait [--timeout TIME]  waits for them as a Kustomization with "wait: true" does; prints null, or why not
-  status                 prints each one's status and message as kstatus computes them
-Manifests are YAML or JSON; wait and status need no more than their names.`
+const usage = `usage: flux-judge --kubeconfig FILE < QUESTIONS
+A question is a line {"id": 1, "words": ["COMMAND", ...], "input": "MANIFESTS"}, its answer a line {"id": 1, "said": ...} or
+{"id": 1, "error": "..."}.
+  apply                  applies them; says what was done to each: created, configured, unchanged
+  wait [--timeout TIME]  waits for them as a Kustomization with "wait: true" does; says null, or why not
+  status                 says each one's status and message as kstatus computes them
+Each needs --namespace. Manifests are YAML or JSON; wait and status need no more than their names.`
 
-// allowed bounds a whole call: nothing here waits for anything else.
+// allowed bounds a whole answer: nothing here waits for anything else.
 const allowed = 2 * time.Minute
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	kubeconfig := flag.String("kubeconfig", "", usage)
+	flag.Parse()
+	cluster, err := newCluster(*kubeconfig)
+	if err != nil {
+		err = fmt.Errorf("no client for %q: %w", *kubeconfig, err)
+	} else {
+		err = serve(os.Stdin, os.Stdout, cluster.answer)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "flux-judge:", err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
-	if len(args) == 0 {
-		return errors.New("no command\n" + usage)
+func (c *cluster) answer(words []string, input string) (any, error) {
+	if len(words) == 0 {
+		return nil, errors.New("no command\n" + usage)
 	}
-	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
-	kubeconfig := flags.String("kubeconfig", "", "which cluster to talk to")
+	flags := flag.NewFlagSet(words[0], flag.ContinueOnError)
 	namespace := flags.String("namespace", "", "where manifests without a namespace belong")
 	timeout := flags.Duration("timeout", 30*time.Second, "how long to wait")
-	if err := flags.Parse(args[1:]); err != nil {
-		return err
+	if err := flags.Parse(words[1:]); err != nil {
+		return nil, err
 	}
-	if *kubeconfig == "" || *namespace == "" {
-		return errors.New("--kubeconfig and --namespace are needed\n" + usage)
+	if *namespace == "" {
+		return nil, errors.New("--namespace is needed\n" + usage)
 	}
-	objects, err := utils.ReadObjects(os.Stdin)
+	objects, err := utils.ReadObjects(strings.NewReader(input))
 	if err != nil {
-		return fmt.Errorf("standard input holds no manifests: %w", err)
+		return nil, fmt.Errorf("the input holds no manifests: %w", err)
 	}
 	setNamespace(objects, *namespace)
-	judge, err := newJudge(*kubeconfig, *namespace)
-	if err != nil {
-		return fmt.Errorf("no client for %s: %w", *kubeconfig, err)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), allowed)
 	defer cancel()
-
-	var said any
-	switch args[0] {
+	switch words[0] {
 	case "apply":
-		said, err = judge.apply(ctx, objects)
+		return c.apply(ctx, *namespace, objects)
 	case "wait":
-		said = judge.wait(ctx, objects, *timeout)
+		return c.wait(ctx, objects, *timeout), nil
 	case "status":
-		said, err = judge.status(ctx, objects)
+		return c.status(ctx, objects)
 	default:
-		err = fmt.Errorf("unknown command %q\n%s", args[0], usage)
+		return nil, fmt.Errorf("unknown command %q\n%s", words[0], usage)
 	}
-	if err != nil {
-		return err
-	}
-	return json.NewEncoder(os.Stdout).Encode(said)
 }
 
 // setNamespace is what a Kustomization's targetNamespace does.

@@ -4,6 +4,7 @@ use super::field::{Field, Kind, fields};
 use super::meaning::{Outcome, meaning};
 use super::way::{Start, Stored, Way, arrive};
 use super::wish::{Wish, wishes};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::fmt;
 
@@ -20,6 +21,14 @@ pub struct Cell {
     pub earlier: Outcome,
     /// What is stored and what comes of it; `None` where the API server has to refuse.
     pub expected: Option<(Stored, Outcome)>,
+}
+
+/// What the API server holds of a resource.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Held {
+    pub spec: Map<String, Value>,
+    /// The spec that kubectl's client-side apply noted down.
+    pub last_applied: Option<Map<String, Value>>,
 }
 
 impl Cell {
@@ -73,6 +82,26 @@ impl Cell {
         changes
     }
 
+    /// What is held before the wish; `None` where nothing is.
+    pub fn held_before(&self) -> Option<Held> {
+        (self.start != Start::Nothing).then(|| self.held_as(self.spec_before(), self.spec_before()))
+    }
+
+    /// What is held after it; `None` where the API server has to refuse.
+    pub fn held(&self) -> Option<Held> {
+        let (stored, _) = self.expected.as_ref()?;
+        let mut spec = self.base();
+        spec.extend(self.field.beside.iter().map(|beside| (beside.name.to_owned(), beside.value.clone())));
+        spec.extend(stored.value.clone().map(|value| (self.field.name.to_owned(), value)));
+        spec.extend(stored.clear.clone().map(|clear| ("clear".to_owned(), clear)));
+        Some(self.held_as(spec, self.spec_wished()))
+    }
+
+    fn held_as(&self, spec: Map<String, Value>, written: Map<String, Value>) -> Held {
+        let is_noted = matches!(self.way, Way::ApplyCreate | Way::ApplyUpdate);
+        Held { spec, last_applied: is_noted.then_some(written) }
+    }
+
     fn base(&self) -> Map<String, Value> {
         let option = if self.yes { "Yes" } else { "No" };
         // Without outputs, which are not what this is about, thousands of resources stay small.
@@ -102,8 +131,20 @@ impl fmt::Display for Cell {
     }
 }
 
+/// The cells of these ways that a test plays: those that it is about, or the one that CELL names, where it is set.
+pub fn chosen(ways: &[Way], is_about: impl Fn(&Cell) -> bool) -> Vec<Cell> {
+    let mut cells = cells(ways);
+    if let Ok(name) = std::env::var("CELL") {
+        assert!(self::cells(&Way::ALL).iter().any(|cell| cell.name == name), "there is no cell {name}");
+        cells.retain(|cell| cell.name == name);
+    } else {
+        cells.retain(is_about);
+    }
+    cells
+}
+
 /// Every cell of these ways; numbers are the same whichever ways are asked for.
-pub fn cells(ways: &[Way]) -> Vec<Cell> {
+fn cells(ways: &[Way]) -> Vec<Cell> {
     let mut cells = Vec::new();
     let mut number = 0;
     for field in fields() {

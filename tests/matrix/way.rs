@@ -62,7 +62,7 @@ impl Way {
 }
 
 /// What there is before the wish.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Start {
     /// No resource.
     Nothing,
