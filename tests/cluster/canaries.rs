@@ -235,10 +235,9 @@ async fn a_secret_that_auth0_repeats_comes_out_in_no_form() {
     let kubeconfig = world.plane.kubeconfig().to_owned();
     replace_operator(&mut world, &kubeconfig, "trace").await;
     let spoken = spoken();
-    world
-        .apply_secret("spoken", &json!({"clientId": "operator", "clientSecret": SPOKEN, "password": SPOKEN}))
-        .await;
-    let password = json!({"name": "spoken", "key": "password"});
+    world.apply_secret("spoken", &json!({"clientId": "operator", "clientSecret": SPOKEN})).await;
+    world.apply_secret("spoken-password", &json!({"password": SPOKEN})).await;
+    let password = json!({"name": "spoken-password", "key": "password"});
     let mut cards = Vec::new();
     for (slug, form) in &spoken {
         world.sandbox.put_user(person(slug, "People")).unwrap();

@@ -142,6 +142,26 @@ fn check(command: &str) {
 }
 
 #[test]
+fn every_threat_names_a_test_that_is_there() {
+    let page = read("docs/security.md");
+    let sources = files("src", ".rs");
+    let mut count = 0;
+    for named in page.split('`').skip(1).step_by(2) {
+        let exists = match named.split_once(' ') {
+            Some(("cluster", path)) => is_test("cluster", path),
+            Some(("lib", path)) => {
+                let name = path.rsplit("::").next().unwrap();
+                sources.iter().any(|source| read(source).contains(&format!("fn {name}(")))
+            }
+            _ => continue,
+        };
+        assert!(exists, "{named}");
+        count += 1;
+    }
+    assert!(count > 10, "{count}");
+}
+
+#[test]
 fn every_documented_command_is_run_by_a_test() {
     for document in guides() {
         for command in commands(&document) {

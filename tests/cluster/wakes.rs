@@ -114,7 +114,8 @@ async fn a_rotated_client_secret_is_used_from_the_next_call_on() {
     world.add_person("ada");
     world.apply_for("ada", json!({"name": "Ada"})).await;
     world.until_applied("ada").await;
-    let before = world.cost("ada");
+    let before = Cost { requests: 2, writes: 1, events: 1 };
+    world.until_cost("ada", Cost::default(), before).await;
 
     // Announced in Kubernetes and in Auth0: a new token, and a look that finds nothing to do.
     world.sandbox.put_client(client("second-secret"));

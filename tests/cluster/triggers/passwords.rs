@@ -84,7 +84,8 @@ async fn a_password_is_sent_once_and_remembered_by_a_keyed_digest() {
 
     // Another content.
     give_password(&world, "pat", SECOND).await;
-    let object = until_sent(&world, "pat").await;
+    until_sent(&world, "pat").await;
+    let object = world.until_applied("pat").await;
     assert_eq!(world.sandbox.password("auth0|pat", "People").as_deref(), Some(SECOND));
     assert_eq!(condition(&object, "Ready"), ("True".into(), "Applied".into()));
     world.until_cost("pat", before, Cost { requests: 2, writes: 4, events: 1 }).await;
