@@ -212,6 +212,29 @@ fn a_new_resource_of_the_same_name_inherits_nothing_and_one_of_another_name_does
 }
 
 #[test]
+fn what_was_sent_to_another_host_is_not_sent_to_this_one() {
+    let elsewhere = |mut object: Auth0UserUpdate| {
+        object.spec.tenant_ref.name = "other".to_owned();
+        object
+    };
+    let sent = with_password("sent", 1, "s", Some("one"));
+    for (other, known) in [(sent.clone(), vec!["one".to_owned()]), (elsewhere(sent), vec![])] {
+        let new = with_password("new", 2, "s", None);
+        assert_eq!(digests(&ownership_of([&other, &new]), &new), known);
+    }
+}
+
+#[test]
+fn a_note_of_a_resource_that_is_gone_claims_nothing() {
+    let (gone, other) = (resource("a", 1, &json!({"name": "A"})), resource("b", 2, &json!({"name": "B"})));
+    let ownership = ownership_of([&gone, &other]);
+    ownership.remove(Uid::of(&gone));
+    ownership.note(&gone);
+    take_over(&ownership);
+    assert_eq!(conflicts(&ownership, &other), []);
+}
+
+#[test]
 fn what_a_successor_could_not_take_over_is_left_to_the_one_after_it() {
     let ownership =
         ownership_of([&with_password("a", 1, "s", Some("one")), &with_password("b", 2, "s", None)]);
