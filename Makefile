@@ -58,11 +58,11 @@ test: control-plane judges checkers ## everything that has to pass before a comm
 .PHONY: permissions
 permissions: control-plane ## print which calls the shipped roles allow and refuse, asked of a real API server
 	@cargo build --quiet --locked
-	@cargo test --quiet --locked --test cluster -- --nocapture permissions::the_shipped_permissions
+	@cargo test --quiet --locked --test cluster -- --nocapture install::permissions::the_shipped_permissions
 
 .PHONY: restricted
 restricted: control-plane target/checkers/runc ## run the operator under its pod's restrictions (Linux, as root)
-	cargo test --locked --test cluster -- --ignored --nocapture restricted::
+	cargo test --locked --test cluster -- --ignored --nocapture install::restricted::
 
 .PHONY: dist
 dist: $(BIN)/kubectl target/checkers/helm ## write a release's files into target/dist (DIGEST: the image's)

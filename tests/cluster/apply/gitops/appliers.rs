@@ -1,0 +1,246 @@
+//! What Flux and Argo CD make of resources while the operator runs: what arrives, and that nothing drifts.
+
+use super::judge::{align, argocd, ask, judge, print_documented};
+use crate::world::{World, condition, object, person};
+use futures::future::join_all;
+use serde_json::{Value, json};
+use std::fmt;
+
+/// One way to apply what is in Git.
+#[derive(Clone, Copy, Debug)]
+struct Applier {
+    name: &'static str,
+    slug: &'static str,
+    /// Flags of argo-judge; none for Flux.
+    argo: Option<&'static [&'static str]>,
+}
+
+const FLUX: Applier = Applier { name: "Flux", slug: "flux", argo: None };
+const ARGO: Applier = Applier { name: "Argo default", slug: "argo", argo: Some(&[]) };
+const ARGO_SSA: Applier =
+    Applier { name: "Argo SSA", slug: "argo-ssa", argo: Some(&["--server-side-apply"]) };
+const ARGO_DIFF: Applier = Applier {
+    name: "Argo default, ServerSideDiff",
+    slug: "argo-diff",
+    argo: Some(&["--server-side-diff", "--include-mutation-webhook"]),
+};
+const ARGO_SSA_DIFF: Applier = Applier {
+    name: "Argo SSA, ServerSideDiff",
+    slug: "argo-ssa-diff",
+    argo: Some(&["--server-side-apply", "--server-side-diff"]),
+};
+const APPLIERS: [Applier; 5] = [FLUX, ARGO, ARGO_SSA, ARGO_DIFF, ARGO_SSA_DIFF];
+
+impl Applier {
+    /// Applies manifests as the tool does by itself, and answers whether anything was done.
+    async fn apply(self, world: &World, manifests: &str) -> bool {
+        let Some(flags) = self.argo else {
+            let said = judge(world, "flux-judge", &["apply"], manifests).await.unwrap();
+            return said.as_object().unwrap().values().any(|action| action != "unchanged");
+        };
+        let words: Vec<&str> = ["sync"].iter().chain(flags).copied().collect();
+        let said = judge(world, "argo-judge", &words, manifests).await.unwrap();
+        assert!(said["phase"] == "" || said["phase"] == "Succeeded", "{}: {said}", self.name);
+        said["phase"] != ""
+    }
+
+    /// What the tool shows to be different from Git; Flux shows it by applying.
+    async fn drift(self, world: &World, manifests: &str) -> Option<String> {
+        let said = match self.argo {
+            None => judge(world, "flux-judge", &["apply"], manifests).await.unwrap(),
+            Some(flags) => {
+                let words: Vec<&str> = ["diff"].iter().chain(flags).copied().collect();
+                judge(world, "argo-judge", &words, manifests).await.unwrap()
+            }
+        };
+        let in_sync = |code: &Value| code == "Synced" || code == "unchanged";
+        let drifted = !said.as_object().unwrap().values().all(in_sync);
+        drifted.then(|| said.to_string())
+    }
+
+    /// Waits for health as the tool does, for each of these.
+    async fn wait(self, world: &World, targets: &[&str]) {
+        for target in targets {
+            if self.argo.is_none() {
+                let said = ask(world, "flux-judge", &["wait", "--timeout", "60s"], target).await;
+                assert_eq!(said, Value::Null, "{target}: {}", world.get(target).await);
+                continue;
+            }
+            let words = ["health", "--argocd-namespace", argocd(world.plane).await];
+            let healthy = lab::wait_until("Healthy", crate::world::DEADLINE, async || {
+                let said = ask(world, "argo-judge", &words, target).await;
+                let entry = said.as_object().and_then(|all| all.values().next()).cloned();
+                let status = entry.map(|entry| entry["status"].clone());
+                if status == Some(json!("Healthy")) { Ok(()) } else { Err(said.to_string()) }
+            });
+            healthy.await.unwrap();
+        }
+    }
+
+    /// Runs the tool once more: after settling there is nothing to do, and nothing changes.
+    async fn find_no_drift(self, world: &World, manifests: &str, targets: &[&str]) {
+        let versions = async || {
+            let mut versions = Vec::new();
+            for target in targets {
+                versions.push(world.get(target).await["metadata"]["resourceVersion"].clone());
+            }
+            versions
+        };
+        let before = versions().await;
+        assert!(!self.apply(world, manifests).await, "{}", self.name);
+        assert_eq!(before, versions().await, "{}", self.name);
+    }
+}
+
+/// What becomes of one change in Git.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Arrives {
+    /// The cluster holds what Git says.
+    Exactly,
+    /// Every null is dropped on the way, and the tool says Synced.
+    WithoutNulls,
+    /// The same, and the tool says `OutOfSync` for ever.
+    WithoutNullsOutOfSync,
+    /// The tool says Synced and does not apply the change.
+    Never,
+}
+
+impl fmt::Display for Arrives {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Exactly => "=",
+            Self::WithoutNulls => "null lost, Synced",
+            Self::WithoutNullsOutOfSync => "null lost, OutOfSync",
+            Self::Never => "not applied, Synced",
+        })
+    }
+}
+
+/// Changes of one resource, one after the other.
+fn changes() -> Vec<(&'static str, Value)> {
+    let new = |metadata: Value| json!({"name": "New", "nickname": "", "userMetadata": metadata});
+    let nulls = json!({"plan": null, "team": {"a": null}});
+    vec![
+        ("create", new(json!({"plan": "pro", "team": "a"}))),
+        ("map: value changed", new(json!({"plan": "free", "team": "a"}))),
+        ("map: key added", new(json!({"plan": "free", "team": "a", "level": 1}))),
+        ("map: key removed", new(json!({"plan": "free", "team": "a"}))),
+        ("map: to {}", new(json!({}))),
+        ("map: removed", json!({"name": "New", "nickname": ""})),
+        ("text: removed", json!({"name": "New"})),
+        ("text: to \"\"", json!({"name": ""})),
+        ("clear: added", json!({"name": "", "clear": ["nickname", "userMetadata.theme"]})),
+        ("clear: shortened", json!({"name": "", "clear": ["userMetadata.theme"]})),
+        ("text: to a value", json!({"name": "Newer", "clear": ["userMetadata.theme"]})),
+        ("map: with nulls", json!({"name": "Newer", "userMetadata": nulls})),
+        ("text: value to null", json!({"name": null, "userMetadata": nulls})),
+    ]
+}
+
+/// Client-side apply drops nulls. A server-side diff of what was applied that way does not see that
+/// something was removed.
+fn expected(applier: Applier, change: &str) -> Arrives {
+    let with_nulls = ["map: with nulls", "text: value to null"].contains(&change);
+    let removes = ["map: removed", "text: removed", "clear: shortened"].contains(&change);
+    match applier.slug {
+        "argo" if with_nulls => Arrives::WithoutNulls,
+        "argo-diff" if with_nulls => Arrives::WithoutNullsOutOfSync,
+        "argo-diff" if removes => Arrives::Never,
+        _ => Arrives::Exactly,
+    }
+}
+
+#[tokio::test]
+async fn every_change_arrives_through_every_applier_and_nothing_drifts() {
+    let world = World::start("appliers").await;
+    for applier in APPLIERS {
+        world.sandbox.put_user(person(applier.slug, "People")).unwrap();
+    }
+    let heads = ["change in Git"].into_iter().chain(APPLIERS.map(|applier| applier.name));
+    let mut table: Vec<Vec<String>> = vec![heads.map(str::to_owned).collect()];
+    for (change, card) in changes() {
+        let made = join_all(APPLIERS.map(|applier| make(&world, applier, change, &card))).await;
+        table.push([change.to_owned()].into_iter().chain(made.iter().map(Arrives::to_string)).collect());
+    }
+    print_documented(&align(&table));
+}
+
+/// Makes one change by one tool, and answers what became of it.
+async fn make(world: &World, applier: Applier, change: &str, card: &Value) -> Arrives {
+    let (slug, name) = (applier.slug, applier.name);
+    let mut git = json!({
+        "tenantRef": {"name": "example"}, "userId": format!("auth0|{slug}"), "passEmptyValues": "Yes",
+    });
+    git.as_object_mut().unwrap().extend(card.as_object().unwrap().clone());
+    let manifest = object("Auth0UserUpdate", slug, &git);
+    let target = format!("auth0userupdate/{slug}");
+    if !applier.apply(world, &manifest).await {
+        assert_eq!(expected(applier, change), Arrives::Never, "{name}: {change} was not noticed");
+        return Arrives::Never;
+    }
+    applier.wait(world, &[&target]).await;
+    let drift = applier.drift(world, &manifest).await;
+    let live = world.get(&target).await["spec"].clone();
+    let arrives = match (live == git, live == without_nulls(&git), drift.is_none()) {
+        (true, _, true) => Arrives::Exactly,
+        (false, true, true) => Arrives::WithoutNulls,
+        (false, true, false) => Arrives::WithoutNullsOutOfSync,
+        _ => panic!("{name}: {change} became {live}; drift: {drift:?}"),
+    };
+    assert_eq!(arrives, expected(applier, change), "{name}: {change}: {live}");
+    if arrives != Arrives::WithoutNullsOutOfSync {
+        applier.find_no_drift(world, &manifest, &[&target]).await;
+    }
+    arrives
+}
+
+fn without_nulls(value: &Value) -> Value {
+    let Some(map) = value.as_object() else { return value.clone() };
+    let kept = map.iter().filter(|(_, value)| !value.is_null());
+    Value::Object(kept.map(|(key, value)| (key.clone(), without_nulls(value))).collect())
+}
+
+#[tokio::test]
+async fn the_examples_are_applied_edited_and_waited_for_by_every_applier() {
+    join_all(APPLIERS.map(apply_examples)).await;
+}
+
+async fn apply_examples(applier: Applier) {
+    let world = World::without_tenant(&format!("examples-{}", applier.slug)).await;
+    let tenant = include_str!("../../../../examples/demo/tenant.yaml");
+    let tenant = tenant.replace("demo.example.com", &world.sandbox.domain());
+    let first = include_str!("../../../../examples/demo/user-update.yaml");
+    let edited = include_str!("../../../../examples/demo/user-update-edited.yaml");
+    let credentials = json!({"clientId": "operator", "clientSecret": crate::world::CLIENT_SECRET});
+    world.apply_secret("demo-credentials", &credentials).await;
+    world.apply_secret("ann-password", &json!({"password": "Winter-Orchid-7"})).await;
+    let targets = ["auth0tenant/demo", "auth0userupdate/ann"];
+    for update in [first, edited] {
+        let manifests = format!("{tenant}\n---\n{update}");
+        assert!(applier.apply(&world, &manifests).await, "{}", applier.name);
+        applier.wait(&world, &targets).await;
+        for target in targets {
+            assert_eq!(condition(&world.get(target).await, "Ready").0, "True");
+        }
+        applier.find_no_drift(&world, &manifests, &targets).await;
+    }
+    let user = world.sandbox.user("auth0|ann").unwrap();
+    assert_eq!((&user["nickname"], &user["user_metadata"]), (&Value::Null, &json!({"plan": "enterprise"})));
+    // Asked for a look by an annotation that is not in Git: no drift, and it stays.
+    let asked = "auth0-user-operator.dev/requested-at=2026-01-01T00:00:00Z";
+    let manager = "--field-manager=flux-client-side-apply";
+    world.run(["annotate", "auth0userupdate/ann", asked, manager]).await;
+    let manifests = format!("{tenant}\n---\n{edited}");
+    assert_eq!(applier.drift(&world, &manifests).await, None, "{}", applier.name);
+    let annotations = world.get("auth0userupdate/ann").await["metadata"]["annotations"].clone();
+    assert_eq!(annotations["auth0-user-operator.dev/requested-at"], "2026-01-01T00:00:00Z");
+}
+
+#[tokio::test]
+async fn null_for_a_whole_map_is_refused_with_a_message() {
+    let world = World::start("null-map").await;
+    let spec = json!({"tenantRef": {"name": "example"}, "userId": "auth0|ann", "passEmptyValues": "Yes", "userMetadata": null});
+    let manifest = object("Auth0UserUpdate", "ann", &spec);
+    let refused = judge(&world, "flux-judge", &["apply"], &manifest).await.unwrap_err();
+    assert!(refused.to_string().contains("spec.userMetadata"), "{refused}");
+}

@@ -1,0 +1,4 @@
+//! Documents and examples do what they say.
+
+pub mod documents;
+pub mod examples;

@@ -1,0 +1,7 @@
+//! What is shipped: chart, kustomizations, roles, rules of alerts.
+
+pub mod chart;
+pub mod deploy;
+pub mod monitoring;
+pub mod permissions;
+pub mod restricted;

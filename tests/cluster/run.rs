@@ -1,0 +1,16 @@
+//! A day in the life: answers and outages, neighbours, budgets, waking up, and what must never be said.
+
+pub mod blocks;
+pub mod budget;
+pub mod canaries;
+pub mod conditions;
+pub mod consent;
+pub mod hostile;
+pub mod isolation;
+pub mod labels;
+pub mod operations;
+pub mod quiet;
+pub mod reasons;
+pub mod requests;
+pub mod wakes;
+pub mod watches;

@@ -1,0 +1,100 @@
+//! A tenant of another namespace: used with its consent, and only as long as it lasts.
+
+use crate::once::claims::{APPLIED, CONFLICT, about, until_is, until_younger_than, words};
+use crate::run::conditions::row;
+use crate::world::{DEADLINE, World, start_operator, update};
+use lab::{Kubectl, Mode, wait_until};
+use serde_json::{Value, json};
+
+const REFUSED: &str = "False/TenantNotAllowed Unknown/TenantNotAllowed Stalled";
+
+/// Two namespaces with one operator; the tenant `example` is in the first.
+struct Neighbours {
+    world: World,
+    there: String,
+    kubectl: Kubectl,
+}
+
+impl Neighbours {
+    async fn start(name: &str) -> Self {
+        let mut world = World::start(name).await;
+        let there = world.plane.namespace(&format!("{name}-there")).await.unwrap();
+        let kubectl = world.plane.admin().in_namespace(&there);
+        world.operator.kill().await.unwrap();
+        let more = ["--watch-namespace", &there];
+        world.operator = start_operator(world.plane, &world.namespace, &world.sandbox, &more).await;
+        Self { world, there, kubectl }
+    }
+
+    /// Applies a resource in the second namespace that names the tenant of the first.
+    async fn apply_there(&self, name: &str, mut card: Value) {
+        card["tenantRef"] = json!({"name": "example", "namespace": self.world.namespace});
+        let manifest = update(name, about("ada", card));
+        self.kubectl.submit(Mode::ServerSideApply, &manifest).await.unwrap().ok().unwrap();
+    }
+
+    async fn allow(&self, namespaces: &[&str]) {
+        let patch = json!({"spec": {"allowedNamespaces": namespaces}});
+        self.world.objects.patch("auth0tenant/example", &patch).await.unwrap();
+    }
+
+    async fn until_there(&self, name: &str, expected: &str) -> Value {
+        let seen = wait_until(expected, DEADLINE, async || {
+            let object = self.kubectl.get(&format!("auth0userupdate/{name}")).await;
+            let object = object.map_err(|error| error.to_string())?;
+            if row(&object) == expected { Ok(object) } else { Err(object["status"].to_string()) }
+        });
+        seen.await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn consent_is_asked_given_withdrawn_and_given_to_all() {
+    let neighbours = Neighbours::start("consent").await;
+    neighbours.world.add_person("ada");
+    neighbours.world.sandbox.clear_log();
+    neighbours.apply_there("ada", json!({"name": "Ada"})).await;
+    let object = neighbours.until_there("ada", REFUSED).await;
+    let text = object["status"]["conditions"].to_string();
+    let advice = format!("add {} to its spec.allowedNamespaces", neighbours.there);
+    assert!(text.contains(&advice), "{text}");
+    assert!(neighbours.world.calls_of("ada").is_empty());
+
+    neighbours.allow(&["somebody", &neighbours.there]).await;
+    neighbours.until_there("ada", APPLIED).await;
+    assert_eq!(neighbours.world.bodies(), [json!({"name": "Ada"})]);
+
+    neighbours.allow(&["somebody"]).await;
+    neighbours.until_there("ada", REFUSED).await;
+    neighbours.apply_there("ada", json!({"name": "Ada Lovelace"})).await;
+    neighbours.world.until_all_is_quiet().await;
+    neighbours.until_there("ada", REFUSED).await;
+    assert_eq!(neighbours.world.bodies_of("auth0|ada").len(), 1);
+
+    neighbours.allow(&["*"]).await;
+    neighbours.until_there("ada", APPLIED).await;
+    assert_eq!(neighbours.world.bodies_of("auth0|ada")[1..], [json!({"name": "Ada Lovelace"})]);
+
+    neighbours.world.objects.delete("auth0tenant/example").await.unwrap();
+    neighbours.until_there("ada", "True/Applied Unknown/TenantNotFound").await;
+}
+
+#[tokio::test]
+async fn who_has_no_consent_owns_nothing_until_it_is_given() {
+    let neighbours = Neighbours::start("consent-claims").await;
+    let world = &neighbours.world;
+    world.add_person("ada");
+    neighbours.apply_there("stranger", json!({"name": "Stranger"})).await;
+    neighbours.until_there("stranger", REFUSED).await;
+    // Only within one second their names would decide.
+    world.apply_as("early", about("ada", json!({"nickname": "n"}))).await;
+    until_younger_than(world, "early").await;
+    world.apply_as("own", about("ada", json!({"name": "Own"}))).await;
+    until_is(world, "own", APPLIED).await;
+    neighbours.allow(&[&neighbours.there]).await;
+    neighbours.until_there("stranger", APPLIED).await;
+    let own = until_is(world, "own", CONFLICT).await;
+    let owner = format!("{}/stranger", neighbours.there);
+    assert!(words(&own).contains(&owner.as_str()), "{:?}", words(&own));
+    assert_eq!(world.sandbox.user("auth0|ada").unwrap()["name"], "Stranger");
+}
