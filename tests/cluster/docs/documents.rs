@@ -109,14 +109,12 @@ fn checked(command: &str) -> &'static Checked {
 /// Whether a path of modules and a test, or the beginning of one, is there.
 fn is_test(binary: &str, path: &str) -> bool {
     let single = format!("tests/{binary}.rs");
-    let (modules, last) = path.rsplit_once("::").unwrap_or(("", path));
-    let file = match modules {
-        "" if root().join(&single).is_file() => single,
-        "" => return root().join(format!("tests/{binary}/{last}.rs")).is_file(),
-        _ => format!("tests/{binary}/{}.rs", modules.replace("::", "/")),
-    };
-    let text = std::fs::read_to_string(root().join(file)).unwrap_or_default();
-    !text.is_empty() && (last.is_empty() || text.contains(&format!("fn {last}")))
+    let is_single = root().join(&single).is_file();
+    let files = if is_single { vec![single] } else { files(&format!("tests/{binary}"), ".rs") };
+    let (modules, last) = path.rsplit_once("::").unwrap_or(if is_single { ("", path) } else { (path, "") });
+    let module = format!("/{}.rs", modules.replace("::", "/"));
+    let mut holding = files.iter().filter(|file| modules.is_empty() || file.ends_with(&module));
+    holding.any(|file| last.is_empty() || read(file).contains(&format!("fn {last}")))
 }
 
 fn check(command: &str) {
