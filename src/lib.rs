@@ -2,6 +2,7 @@
 //!
 //! The rooms and their arrows are listed in `docs/architecture.md`; a test holds them.
 
+pub mod access;
 pub mod api;
 pub mod auth0;
 pub mod cli;

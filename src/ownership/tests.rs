@@ -4,6 +4,7 @@ mod departures;
 mod properties;
 mod sizes;
 
+use crate::access::Access;
 use crate::api::LAST_APPLIED_ANNOTATION;
 use crate::ownership::*;
 use crate::telemetry::health::Probes;
@@ -36,8 +37,9 @@ fn with_dropped_null(mut object: Auth0UserUpdate, key: &str) -> Auth0UserUpdate 
 }
 
 /// The tenants, with the one consent that is missing: that of `m` for `n`.
-fn host_of((namespace, tenant): &Named, of: &str) -> Option<String> {
-    (namespace == "n" || of != "n").then(|| format!("{tenant}.example.com"))
+fn rights_of((namespace, tenant): &Named, of: &str) -> Option<Rights> {
+    let rights = Rights { host: format!("{tenant}.example.com"), access: Access::Everything };
+    (namespace == "n" || of != "n").then_some(rights)
 }
 
 const HOST: &str = "t.example.com";
@@ -56,16 +58,16 @@ fn named(conflicts: Vec<Conflict>) -> Vec<(String, String)> {
 /// Fields and owners that stand in the way of one resource, where every connection is another identity.
 fn conflicts(ownership: &Ownership, object: &Auth0UserUpdate) -> Vec<(String, String)> {
     let connection = object.spec.connection.value().map(String::as_str);
-    let found = ownership.conflicts(object, HOST, &host_of, None, &|other| other == connection);
+    let found = ownership.conflicts(object, HOST, &rights_of, None, &|other| other == connection, "People");
     named(found)
 }
 
 fn contest(ownership: &Ownership, object: &Auth0UserUpdate) -> Contest {
-    ownership.contest(Uid::of(object), HOST, &host_of)
+    ownership.contest(Uid::of(object), HOST, &rights_of)
 }
 
 fn siblings(ownership: &Ownership, object: &Auth0UserUpdate) -> Vec<Trigger> {
-    ownership.siblings(Uid::of(object), HOST, &host_of)
+    ownership.siblings(Uid::of(object), HOST, &rights_of)
 }
 
 fn ownership_of<'a>(objects: impl IntoIterator<Item = &'a Auth0UserUpdate>) -> Ownership {
@@ -233,7 +235,7 @@ fn passwords_agree_by_their_secret_or_by_what_is_known_of_them() {
     ] {
         let young = with_password("new", 2, secret, known);
         let ownership = ownership_of([&old, &young]);
-        let found = ownership.conflicts(&young, HOST, &host_of, known, &|_| true);
+        let found = ownership.conflicts(&young, HOST, &rights_of, known, &|_| true, "People");
         assert_eq!(found.is_empty(), agrees, "{secret} {known:?}");
         assert_eq!(contest(&ownership, &young).contested, !agrees, "{secret} {known:?}");
         let before = contest(&ownership, &young).fingerprint;

@@ -109,7 +109,8 @@ impl End {
             }
             Self::Unfinished(failure) => {
                 outcome.extent = Extent::Unfinished;
-                outcome.failure = outcome.refusals.is_empty().then(|| searching(&failure));
+                let has_found = outcome.refusals.iter().any(Refusal::is_auth0s);
+                outcome.failure = (!has_found).then(|| searching(&failure));
             }
             Self::Anew => outcome.extent = Extent::Anew,
             Self::Interrupted => outcome.extent = Extent::Interrupted,

@@ -1,7 +1,8 @@
 //! One look at Auth0: observe → plan and execute, then conclude and publish.
 
-use crate::api::reason::{Failure, Reason};
-use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode, conditions};
+use crate::access::{Access, narrow};
+use crate::api::reason::{Failure, Reason, Retry};
+use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode, RefusedField, conditions};
 use crate::auth0::{self, Effect};
 use crate::ownership::Uid;
 use crate::plan::intents::{Entries, Unsent};
@@ -17,8 +18,8 @@ use crate::reconcile::resource::record::Record;
 use crate::reconcile::resource::references::References;
 use crate::reconcile::resource::why;
 use crate::reconcile::status::conclude::problem;
-use crate::reconcile::status::outcome::{Extent, Outcome};
-use crate::reconcile::tenant::directory::Tenant;
+use crate::reconcile::status::outcome::{Extent, Outcome, Refusal};
+use crate::reconcile::tenant::directory::{self, Tenant};
 use crate::telemetry::metrics::Metrics;
 use crate::user::{Attribute, Body, Group, User};
 use k8s_openapi::jiff::Timestamp;
@@ -26,6 +27,9 @@ use kube::ResourceExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// Only grants for any connection are for this one.
+const UNKNOWN_CONNECTION: &str = "";
 
 /// What a look begins with.
 struct Prepared {
@@ -46,6 +50,7 @@ impl Prepared {
         Outcome {
             generation: object.metadata.generation.unwrap_or_default(),
             output: object.spec.output,
+            most_shown: Some(references.access.outputs(None)),
             request: object.unhandled_request().cloned(),
             mode: object.mode(),
             forget_refusals,
@@ -205,15 +210,16 @@ impl Updates {
         let user = match auth0.user(user_id).await {
             Ok(user) => user,
             Err(error)
-                if may_block_unread(object, &desired, &error)
-                    && !self.conflicts.contest(uid, &tenant.host).contested =>
+                if may_block_unread(object, &desired, &references.access, &error)
+                    && !self.conflicts.contest(uid, &tenant.host, user_id).contested =>
             {
                 block_unread(&host, writer, error, outcome).await?
             }
             Err(error) => return Err(End::Failed(error)),
         };
         undo_unsent(&user, state, writer).await.map_err(|unwritten| End::by(unwritten, outcome.requests))?;
-        let siblings = self.conflicts.siblings(uid, &tenant.host);
+        let desired = granted(desired, object, references, &user, outcome);
+        let siblings = self.conflicts.siblings(uid, &tenant.host, user_id);
         let memory = Memory { siblings, ..recall(writer, object, outcome, state) };
         let password =
             password::observe(object, &desired, &references.secret, &memory, &user, &self.secrets, &self.key)
@@ -221,7 +227,7 @@ impl Updates {
         let pass =
             Pass { desired: &desired, password: &password, key: &self.key, host: &tenant.host, user_id };
         // Taken with the judgement: what comes and goes before it must not be noted as judged.
-        outcome.contest = Some(self.conflicts.contest(uid, &tenant.host).fingerprint);
+        outcome.contest = Some(self.conflicts.contest(uid, &tenant.host, user_id).fingerprint);
         if let Err(failure) = self.judge(object, &pass, &user, &memory, state) {
             outcome.user = Some(user);
             return Err(failure.into());
@@ -237,7 +243,8 @@ impl Updates {
                 outcome.profile_kilobytes = user.map(User::kilobytes);
             }
         }
-        outcome.failure = outcome.failure.take().map(|failure| with_choices(failure, tenant));
+        let failure = outcome.failure.take();
+        outcome.failure = failure.map(|failure| with_choices(failure, tenant, &references.access));
         Ok(())
     }
 
@@ -303,9 +310,32 @@ impl Auth0 for Permitted<'_> {
     }
 }
 
-/// Whether a user that cannot be read for now is blocked all the same: the spec asks for it, and it was not done yet.
-fn may_block_unread(object: &Auth0UserUpdate, desired: &Desired, error: &auth0::Error) -> bool {
+/// What the namespace may change of this user. The rest is refused as Auth0 would.
+fn granted(
+    desired: Desired,
+    object: &Auth0UserUpdate,
+    references: &References,
+    user: &User,
+    outcome: &mut Outcome,
+) -> Desired {
+    let namespace = object.namespace().unwrap_or_default();
+    let tenant = directory::title(&object.spec.tenant_ref.resolve(&namespace), &namespace);
+    let (desired, refused) = narrow(desired, &references.access, user, (&tenant, &namespace));
+    outcome.refusals.extend(refused.into_iter().map(|(fields, failure)| Refusal { fields, failure }));
+    outcome.most_shown = Some(references.access.outputs(Some(user.primary_connection())));
+    desired
+}
+
+/// Whether a user that cannot be read for now is blocked all the same: the spec asks for it, whatever the user's
+/// connection it may, and it was not done yet.
+fn may_block_unread(
+    object: &Auth0UserUpdate,
+    desired: &Desired,
+    access: &Access,
+    error: &auth0::Error,
+) -> bool {
     error.failure.reason == Reason::Auth0Unavailable
+        && access.allows_block(Some(UNKNOWN_CONNECTION))
         && desired.flags.get(&Attribute::Blocked) == Some(&true)
         && object.mode() == Mode::Apply
         && !object.is_applied()
@@ -347,11 +377,12 @@ fn fills_profile(desired: &Desired) -> bool {
 }
 
 /// An unknown connection is easier to mend where the known ones are named.
-fn with_choices(failure: Failure, tenant: &Tenant) -> Failure {
-    if failure.reason != Reason::UnknownConnection || tenant.choices().is_empty() {
+fn with_choices(failure: Failure, tenant: &Tenant, access: &Access) -> Failure {
+    let names = tenant.choices().iter().map(|choice| choice.name.as_str());
+    let names: Vec<&str> = names.filter(|name| access.reaches(name)).take(10).collect();
+    if failure.reason != Reason::UnknownConnection || names.is_empty() {
         return failure;
     }
-    let names: Vec<&str> = tenant.choices().iter().take(10).map(|choice| choice.name.as_str()).collect();
     Failure::new(failure.reason, format!("{}; the tenant has: {}", failure.message, names.join(", ")))
 }
 
@@ -368,7 +399,10 @@ fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, st
         refused: if outcome.forget_refusals || outcome.mode == Mode::Observe {
             Vec::new()
         } else {
-            status.refused_fields
+            // What the tenant does not grant is judged at every check.
+            let is_auth0s =
+                |refused: &RefusedField| Reason::from_word(&refused.reason).retry() != Retry::Change;
+            status.refused_fields.into_iter().filter(is_auth0s).collect()
         },
         retry: state
             .unfinished()

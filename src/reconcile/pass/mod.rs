@@ -205,11 +205,13 @@ impl Updates {
     }
 
     fn references(&self, key: &Key, record: &Record, secret: SecretState) -> References {
-        let tenant = directory::resolve(&self.conflicts.tenants, key.namespace(), &record.tenant);
-        let host = tenant.as_ref().map(|tenant| tenant.host.as_str());
-        let contest =
-            host.map_or_else(|_| Contest::default(), |host| self.conflicts.contest(record.uid, host));
-        References { tenant, secret, contest }
+        let (tenants, user_id) = (&self.conflicts.tenants, &record.user_id);
+        let (access, tenant) = directory::resolve(tenants, key.namespace(), &record.tenant, user_id);
+        let contest = tenant.as_ref().map_or_else(
+            |_| Contest::default(),
+            |tenant| self.conflicts.contest(record.uid, &tenant.host, user_id),
+        );
+        References { tenant, access, secret, contest }
     }
 
     /// Tells a resource that cannot be read so.

@@ -55,11 +55,14 @@ pub fn conclude(
     next.profile_kilobytes = profile_kilobytes(previous, outcome);
     judge(&mut next, previous, outcome, now);
     next.observed_generation = Some(outcome.generation);
+    let most = outcome.most_shown.unwrap_or(Output::Full);
+    let wanted = outcome.output.unwrap_or(Output::Full).max(most);
     if let Some(user) = &outcome.user
-        && (outcome.requests > 0 || next != *previous)
+        && (outcome.requests > 0 || next != *previous || outputs::lacks(&next, wanted))
     {
-        outputs::show(&mut next, user, outcome.output.unwrap_or(Output::Full));
+        outputs::show(&mut next, user, wanted);
     }
+    outputs::withdraw(&mut next, most);
     next
 }
 
