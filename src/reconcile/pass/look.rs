@@ -1,6 +1,6 @@
 //! One look at Auth0: observe → plan and execute, then conclude and publish.
 
-use crate::access::{Access, narrow};
+use crate::access::Access;
 use crate::api::reason::{Failure, Reason, Retry};
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode, RefusedField, conditions};
 use crate::auth0::{self, Effect};
@@ -10,7 +10,7 @@ use crate::plan::{Desired, Memory, Step};
 use crate::queue::dispatch::Permit;
 use crate::reconcile::object::schedule;
 use crate::reconcile::object::why::Why;
-use crate::reconcile::pass::execute::{Auth0, End, Pass, Status as _, Unwritten, execute, preview};
+use crate::reconcile::pass::execute::{Auth0, End, Pass, Status as _, Unwritten, execute, granted, preview};
 use crate::reconcile::pass::status_writer::StatusWriter;
 use crate::reconcile::pass::{ANEW, Updates, password};
 use crate::reconcile::resource::State;
@@ -18,7 +18,7 @@ use crate::reconcile::resource::record::Record;
 use crate::reconcile::resource::references::References;
 use crate::reconcile::resource::why;
 use crate::reconcile::status::conclude::problem;
-use crate::reconcile::status::outcome::{Extent, Outcome, Refusal};
+use crate::reconcile::status::outcome::{Extent, Outcome};
 use crate::reconcile::tenant::directory::{self, Tenant};
 use crate::telemetry::metrics::Metrics;
 use crate::user::{Attribute, Body, Group, User};
@@ -218,7 +218,9 @@ impl Updates {
             Err(error) => return Err(End::Failed(error)),
         };
         undo_unsent(&user, state, writer).await.map_err(|unwritten| End::by(unwritten, outcome.requests))?;
-        let desired = granted(desired, object, references, &user, outcome);
+        let namespace = object.namespace().unwrap_or_default();
+        let title = directory::title(&object.spec.tenant_ref.resolve(&namespace), &namespace);
+        let desired = granted(desired, &references.access, &user, (&title, &namespace), outcome);
         let siblings = self.conflicts.siblings(uid, &tenant.host, user_id);
         let memory = Memory { siblings, ..recall(writer, object, outcome, state) };
         let password =
@@ -308,22 +310,6 @@ impl Auth0 for Permitted<'_> {
         }
         self.client.patch_user(self.user_id, body, self.correlation_id, is_urgent).await
     }
-}
-
-/// What the namespace may change of this user. The rest is refused as Auth0 would.
-fn granted(
-    desired: Desired,
-    object: &Auth0UserUpdate,
-    references: &References,
-    user: &User,
-    outcome: &mut Outcome,
-) -> Desired {
-    let namespace = object.namespace().unwrap_or_default();
-    let tenant = directory::title(&object.spec.tenant_ref.resolve(&namespace), &namespace);
-    let (desired, refused) = narrow(desired, &references.access, user, (&tenant, &namespace));
-    outcome.refusals.extend(refused.into_iter().map(|(fields, failure)| Refusal { fields, failure }));
-    outcome.most_shown = Some(references.access.outputs(Some(user.primary_connection())));
-    desired
 }
 
 /// Whether a user that cannot be read for now is blocked all the same: the spec asks for it, whatever the user's
