@@ -40,18 +40,15 @@ impl Access {
     /// What resources of a namespace may do with the user of this id.
     #[must_use]
     pub fn of(tenant: &Auth0Tenant, namespace: &str, user_id: &str) -> Self {
-        let grants = &tenant.spec.access;
-        let is_named = |grant: &Grant| grant.namespaces.iter().any(|name| name == namespace);
-        if tenant.metadata.namespace.as_deref() == Some(namespace) && !grants.iter().any(is_named) {
+        if !is_held(tenant, namespace) {
             return Self::Everything;
         }
-        let short_form = short_form(&tenant.spec.allowed_namespaces);
-        let mut rights: Vec<Right> = grants
-            .iter()
-            .chain(short_form.as_ref())
-            .filter(|grant| has(&grant.namespaces, namespace) && covers_user(grant, user_id))
-            .map(Right::of)
-            .collect();
+        let spec = &tenant.spec;
+        let granted = spec.access.iter();
+        let granted =
+            granted.filter(|grant| has(&grant.namespaces, namespace) && covers_user(grant, user_id));
+        let short_form = has(&spec.allowed_namespaces, namespace).then(|| Right::of(&short_form(&[])));
+        let mut rights: Vec<Right> = granted.map(Right::of).chain(short_form).collect();
         // In one order, so that nothing is judged anew where only the order changed.
         rights.sort();
         rights.dedup();
@@ -134,16 +131,29 @@ impl Right {
     }
 }
 
-/// What `allowedNamespaces` stands for.
+/// Whether a namespace is held to grants: any but the tenant's own, and that too where a grant names it.
 #[must_use]
-pub fn short_form(namespaces: &[String]) -> Option<Grant> {
-    (!namespaces.is_empty()).then(|| Grant {
+pub fn is_held(tenant: &Auth0Tenant, namespace: &str) -> bool {
+    let mut named = tenant.spec.access.iter().flat_map(|grant| &grant.namespaces);
+    tenant.metadata.namespace.as_deref() != Some(namespace) || named.any(|name| name == namespace)
+}
+
+/// All grants of a tenant, with the one that `allowedNamespaces` stands for.
+#[must_use]
+pub fn grants(tenant: &Auth0Tenant) -> Vec<Grant> {
+    let allowed = &tenant.spec.allowed_namespaces;
+    let short_form = (!allowed.is_empty()).then(|| short_form(allowed));
+    tenant.spec.access.iter().cloned().chain(short_form).collect()
+}
+
+fn short_form(namespaces: &[String]) -> Grant {
+    Grant {
         namespaces: namespaces.to_vec(),
         fields: ["profile", "userMetadata", BLOCK].map(str::to_owned).to_vec(),
         connections: Vec::new(),
         user_ids: Vec::new(),
         outputs: Some(Output::Mapped),
-    })
+    }
 }
 
 /// The fields of a group; else the field itself.
@@ -155,7 +165,9 @@ fn members(name: &str) -> Vec<String> {
     members.iter().map(|name| (*name).to_owned()).collect()
 }
 
-fn has(names: &[String], name: &str) -> bool {
+/// Whether names hold this one, be it by the one that stands for all.
+#[must_use]
+pub fn has(names: &[String], name: &str) -> bool {
     names.iter().any(|listed| listed == ALL || listed == name)
 }
 

@@ -212,7 +212,7 @@ pub struct Auth0TenantStatus {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct NamespaceAccess {
-    /// Name of the namespace; * for those that have no resource yet.
+    /// Name of the namespace.
     pub namespace: String,
     /// One line for each grant, as far as they fit.
     pub may: Vec<String>,
