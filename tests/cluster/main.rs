@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says so by panicking")]
 #![allow(clippy::needless_pass_by_value, reason = "a card reads best where it is passed")]
 
+mod access;
 mod admission;
 mod blanks;
 mod blocks;

@@ -301,6 +301,20 @@ mod tests {
     }
 
     #[test]
+    fn the_resources_of_a_tenant_that_is_lent_are_counted_with_each_check_and_every_few_minutes() {
+        let now = Instant::now();
+        let (mut state, _) = first_sight(&ready(1, "1"), now);
+        let minutes = |minutes: u64| now + Duration::from_mins(minutes);
+        assert!(!state.counts(true, false, now), "a restart counts nothing");
+        assert!(state.rest(now) <= RECOUNT.mul_f64(1.2));
+        assert!(!state.counts(true, false, minutes(3)));
+        assert!(state.counts(true, false, minutes(7)));
+        assert!(!state.counts(true, false, minutes(7)));
+        assert!(state.counts(true, true, minutes(7)));
+        assert!(!state.counts(false, false, minutes(60)), "it is lent no longer");
+    }
+
+    #[test]
     fn of_a_tenant_that_is_gone_nothing_is_kept() {
         let states = States::default();
         let [gone, unlisted, there] = ["gone", "unlisted", "there"];
