@@ -83,14 +83,16 @@ mod tests {
     use crate::reconcile::tenant::fixtures::tenant_with;
     use serde_json::{Value, json};
 
-    fn of(fields: &Value, resources: &[(&str, u32)]) -> (Vec<(String, Vec<String>, u32)>, Option<u32>) {
+    type Row = (String, Vec<String>, u32);
+
+    fn of(fields: &Value, resources: &[(&str, u32)]) -> (Vec<Row>, Option<u32>) {
         let resources =
             resources.iter().map(|(namespace, count)| ((*namespace).to_owned(), *count)).collect();
         let (rows, total) = lent(&tenant_with("t", &json!({}), fields), &resources);
         (rows.into_iter().map(|row| (row.namespace, row.may, row.resources)).collect(), total)
     }
 
-    fn row(namespace: &str, may: &[&str], resources: u32) -> (String, Vec<String>, u32) {
+    fn row(namespace: &str, may: &[&str], resources: u32) -> Row {
         (namespace.to_owned(), may.iter().map(|line| (*line).to_owned()).collect(), resources)
     }
 
