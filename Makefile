@@ -17,7 +17,7 @@ LDFLAGS := -s -w -X $(STAMP).gitVersion=$(KUBERNETES) \
 	-X $(STAMP).gitMajor=$(word 1,$(VERSION_PARTS)) -X $(STAMP).gitMinor=$(word 2,$(VERSION_PARTS))
 
 # Most tests wait for something most of the time. All that run at once share one API server.
-export RUST_TEST_THREADS ?= 4
+export RUST_TEST_THREADS ?= 8
 
 # The oldest versions that will do, from where they are declared.
 RUST := $(shell awk -F '"' '/^rust-version/ { print $$2; exit }' Cargo.toml)

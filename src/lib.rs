@@ -4,6 +4,7 @@
 
 #![cfg_attr(test, allow(clippy::too_many_lines, reason = "tables of cases"))]
 
+pub mod access;
 pub mod api;
 pub mod auth0;
 pub mod cli;

@@ -21,7 +21,8 @@ pub use status::{
     TriggerState, UserIdentity, UserOutputs,
 };
 pub use tenant::{
-    Auth0Tenant, Auth0TenantSpec, Auth0TenantStatus, ConnectionChoice, CredentialsSecretRef, RateLimit,
+    Auth0Tenant, Auth0TenantSpec, Auth0TenantStatus, ConnectionChoice, CredentialsSecretRef, Grant,
+    NamespaceAccess, RateLimit,
 };
 pub use update::{Auth0UserUpdate, Auth0UserUpdateSpec, Mode, Output, SecretKeyRef, TenantRef};
 

@@ -1,8 +1,9 @@
 //! `Auth0Tenant`: which Auth0 tenant to call, with which credentials.
 
-use crate::api::SecretVersion;
 use crate::api::update::{dns_name, matches};
+use crate::api::{Output, SecretVersion};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::core::Rule;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -60,11 +61,23 @@ pub struct Auth0TenantSpec {
     #[x_kube(validation = matches("^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$", "customDomain must be a host name in lower case such as login.example.com"))]
     pub custom_domain: Option<String>,
 
-    /// Other namespaces whose Auth0UserUpdates may use this tenant; a single * for all. Its own always may.
+    /// Other namespaces whose Auth0UserUpdates may change the profile (name, givenName, familyName, nickname,
+    /// picture) and userMetadata of any user of this tenant, and block users; they see the user in status, not
+    /// rawOutput. A single * for all namespaces. Everything else needs a grant in access. The tenant's own
+    /// namespace may do everything, unless access names it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), inner(length(min = 1, max = 63)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub allowed_namespaces: Vec<String>,
+
+    /// What other namespaces may do with the users of this tenant. Each field of an Auth0UserUpdate needs one
+    /// grant that covers its namespace, the field, the user and the connection; two grants that cover half of
+    /// that each do not add up. What no grant covers is not sent, and is named in status.refusedFields. The
+    /// tenant's own namespace may do everything; a grant that names it holds it to its grants.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub access: Vec<Grant>,
 
     /// How much of the tenant's Management API limit to use. Default 60 requests a minute with a burst of
     /// 2: half of the free plan. Of several tenants with one domain, the lowest counts.
@@ -72,13 +85,59 @@ pub struct Auth0TenantSpec {
     pub rate_limit: Option<RateLimit>,
 }
 
-impl Auth0Tenant {
-    /// Whether resources of this namespace may use the tenant.
-    #[must_use]
-    pub fn allows(&self, namespace: &str) -> bool {
-        self.metadata.namespace.as_deref() == Some(namespace)
-            || self.spec.allowed_namespaces.iter().any(|allowed| allowed == "*" || allowed == namespace)
-    }
+/// Lets namespaces change fields of users.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// Namespaces that this grant is for; a single * for all.
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 63)))]
+    #[x_kube(merge_strategy = ListMerge::Set, validation = names_of_namespaces())]
+    pub namespaces: Vec<String>,
+
+    /// Fields that they may set and clear, as spec of an Auth0UserUpdate names them: name, email,
+    /// passwordSecretRef and so on; userMetadata and appMetadata for a whole map, userMetadata.KEY and
+    /// appMetadata.KEY for one key of it; profile for name, givenName, familyName, nickname and picture; block
+    /// for blocked: true alone; * for everything. connection needs no name here: see connections.
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 300)))]
+    #[x_kube(merge_strategy = ListMerge::Set, validation = names_of_fields())]
+    pub fields: Vec<String>,
+
+    /// Connections of the users: email, emailVerified, verifyEmail, phoneNumber, phoneVerified, username,
+    /// clientId and passwordSecretRef count for the connection that spec.connection names; everything else, and
+    /// where that is absent, for the primary identity. Absent or *: any. Which one it is becomes
+    /// known only when the user was read; name userIds as well where it must stay hidden which users there are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 128)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub connections: Vec<String>,
+
+    /// Users: a user id such as auth0|507f1f77bcf86cd799439011, or a prefix that ends in *, such as
+    /// google-oauth2|*. Absent: any user. For others nothing is asked of Auth0, and the answer is the same
+    /// whether or not they are there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 1024)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub user_ids: Vec<String>,
+
+    /// The most that status may show of these users, whatever spec.output asks for: Full (the user and
+    /// rawOutput), Mapped (the user) or None (default).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Output")]
+    pub outputs: Option<Output>,
+}
+
+fn names_of_namespaces() -> Rule {
+    Rule::new("self.all(name, name == '*' || name.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$'))")
+        .message("namespaces takes names of namespaces, or * for all")
+}
+
+/// Kubernetes bounds what a rule may cost, and a pattern with all the names would cost too much.
+fn names_of_fields() -> Rule {
+    let names = "['*', 'profile', 'block', 'name', 'givenName', 'familyName', 'nickname', 'picture', 'email', 'emailVerified', 'verifyEmail', 'clientId', 'phoneNumber', 'phoneVerified', 'username', 'passwordSecretRef', 'blocked', 'userMetadata', 'appMetadata']";
+    let key = "field.matches('^(user|app)Metadata[.][^.$]+$')";
+    Rule::new(format!("self.all(field, field in {names} || {key})")).message(
+        "fields takes names of fields of an Auth0UserUpdate, userMetadata.KEY, appMetadata.KEY, profile, block, or * for all",
+    )
 }
 
 /// Names the Secret that holds the credentials.
@@ -140,6 +199,28 @@ pub struct Auth0TenantStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32")]
     pub connections_total: Option<u32>,
+
+    /// What each namespace may do, and how many of its resources use the tenant, where spec.access or
+    /// spec.allowedNamespaces says anything: at most 100 namespaces. Counted anew every few minutes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub access: Vec<NamespaceAccess>,
+
+    /// How many namespaces may use the tenant, as far as they are named or have resources that use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32")]
+    pub access_total: Option<u32>,
+}
+
+/// What one namespace may do with the users of the tenant.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct NamespaceAccess {
+    /// Name of the namespace.
+    pub namespace: String,
+    /// One line for each grant, as far as they fit.
+    pub may: Vec<String>,
+    /// How many of its Auth0UserUpdates name the tenant.
+    pub resources: u32,
 }
 
 /// One connection of the tenant.

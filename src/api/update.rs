@@ -194,7 +194,8 @@ pub struct Auth0UserUpdateSpec {
     pub resync_interval: Field<String>,
 
     /// What of the user to keep in status: Full (default), Mapped (without rawOutput) or None (neither
-    /// user nor rawOutput, to keep personal data out of the cluster).
+    /// user nor rawOutput, to keep personal data out of the cluster). A tenant of another namespace may
+    /// allow less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Output")]
     pub output: Option<Output>,
@@ -310,7 +311,7 @@ pub struct TenantRef {
     pub name: String,
 
     /// Namespace of the Auth0Tenant; absent: this one. A tenant of another namespace has to name this
-    /// namespace in its spec.allowedNamespaces.
+    /// namespace in its spec.allowedNamespaces or spec.access.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub namespace: Option<String>,
@@ -349,8 +350,8 @@ pub enum Mode {
     Observe,
 }
 
-/// What of the answered user is kept in status.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+/// What of the answered user is kept in status, the most first.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Output {
     /// The mapped user and the raw answer.
     Full,

@@ -29,6 +29,11 @@ impl Requests {
         events.iter().map(|event| event["reason"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// The requests for paths that hold this, since the last time: their bodies.
+    pub fn take_paths(&self, part: &str) -> Vec<Value> {
+        self.take(|path| path.contains(part))
+    }
+
     fn take(&self, of: impl Fn(&str) -> bool) -> Vec<Value> {
         let mut all = self.0.lock().unwrap();
         let (taken, rest) = std::mem::take(&mut *all).into_iter().partition(|(_, path, _)| of(path));

@@ -150,6 +150,10 @@ impl Claimant {
                     let mut held = self.keys(field).iter().filter(is_held);
                     held.all(|wish| younger.declared(wish.field) == Some(Wanted::HELD))
                 }
+                // Who may block may not always unblock, and then claims nothing by it.
+                Some(wanted) if field == Field::of(Attribute::Blocked) => {
+                    wanted == Wanted::blocked() || younger.declared(field) == Some(wanted)
+                }
                 Some(_) => true,
             }
     }

@@ -98,6 +98,11 @@ impl Wanted {
     /// Of a key: to be left alone by the order for the whole map.
     pub const HELD: Self = Self(2);
 
+    /// The user to be blocked.
+    pub fn blocked() -> Self {
+        Self::any(&Value::from(true))
+    }
+
     /// This value. Equal ones of an attribute want the same, be they written in another way.
     pub fn value(attribute: Attribute, value: &Value) -> Self {
         match value {

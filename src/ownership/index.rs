@@ -6,6 +6,7 @@ use crate::ownership::claimant::{self, Claimant, Place};
 use crate::ownership::fingerprint::{Field, Uid};
 use crate::ownership::leavers::{Departed, Ghost, INHERITANCE, Leavers, TAKEOVER, acts_on, counts};
 use crate::ownership::owners::Owners;
+use crate::ownership::rights::Competition;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
@@ -82,7 +83,7 @@ impl Index {
     }
 
     /// Who owns the fields of a claimant.
-    pub fn owners(&self, own: &Claimant, competes: impl Fn(&Place) -> bool) -> Owners<'_> {
+    pub fn owners(&self, own: &Claimant, competition: &Competition<'_>) -> Owners<'_> {
         let leavers = self.leavers.get(&own.user);
         let ghosts = leavers.into_iter().flat_map(|leavers| leavers.ghosts.iter().rev());
         let ghosts: Vec<_> =
@@ -96,17 +97,17 @@ impl Index {
             // Stable: what a resource is now goes before what it was.
             older.sort_by_key(|other| other.rank());
         }
-        Owners::new(own, &older, competes)
+        Owners::new(own, &older, competition)
     }
 
     /// What other resources of the user remember of one-time actions that this one wants too, be they there no more.
-    pub fn siblings(&self, own: &Claimant, competes: impl Fn(&Place) -> bool) -> Vec<Trigger> {
+    pub fn siblings(&self, own: &Claimant, competition: &Competition<'_>) -> Vec<Trigger> {
         let others = self.claimants(own.user).iter().filter(|other| other.uid != own.uid);
-        let living = others.filter(|other| competes(&other.place)).flat_map(|other| {
+        let living = others.filter(|other| competition.has(&other.place)).flat_map(|other| {
             other.memory.iter().filter(move |entry| acts_on(own, entry) && counts(other, entry))
         });
         let departed = self.leavers.get(&own.user).into_iter().flat_map(|leavers| &leavers.departed);
-        let left = departed.filter(|one| competes(one.place())).flat_map(|one| one.inherited_by(own));
+        let left = departed.filter(|one| competition.has(one.place())).flat_map(|one| one.inherited_by(own));
         living.chain(left).cloned().collect()
     }
 

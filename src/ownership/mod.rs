@@ -8,18 +8,20 @@ mod fingerprint;
 mod index;
 mod leavers;
 mod owners;
+mod rights;
 #[cfg(test)]
 mod tests;
 
 pub use fingerprint::{Field, Uid};
 pub use leavers::{INHERITANCE, TAKEOVER};
 pub use owners::{Conflict, Contest};
+pub use rights::{Rights, RightsOf};
 
 use crate::api::{Auth0UserUpdate, Trigger};
-use claimant::{Claimant, Place};
+use claimant::Claimant;
 use fingerprint::fingerprint;
 use index::{Affected, Index};
-use std::cell::Cell;
+use rights::Competition;
 use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -33,9 +35,6 @@ const STRETCH: Duration = Duration::from_mins(1);
 
 /// Namespace and name of a resource.
 pub type Named = (String, String);
-
-/// Host of a tenant for resources of a namespace; `None` where they have no such tenant, or not its consent.
-pub type HostOf<'a> = &'a dyn Fn(&Named, &str) -> Option<String>;
 
 /// Which resource manages which field, for all resources.
 #[derive(Default)]
@@ -116,39 +115,43 @@ impl Ownership {
 
     /// Where a resource stands by what is known without a call to Auth0.
     #[must_use]
-    pub fn contest(&self, uid: Uid, host: &str, host_of: HostOf<'_>) -> Contest {
+    pub fn contest(&self, uid: Uid, host: &str, rights_of: RightsOf<'_>) -> Contest {
         self.with(|state| {
             let Some(own) = state.index.get(uid) else { return Contest::default() };
-            state.index.owners(own, competing(host, host_of)).contest(own)
+            let competition = Competition::new(host, rights_of, None);
+            state.index.owners(own, &competition).contest(own)
         })
     }
 
     /// The fields of a resource that another one owns and wants otherwise. `password` is the digest of its password,
-    /// where that is known; `same_identity` tells whether a connection, or none, names the identity that it is about.
+    /// where that is known; `same_identity` tells whether a connection, or none, names the identity that it is about;
+    /// `primary` is the connection of the user's primary identity.
     #[must_use]
     pub fn conflicts(
         &self,
         object: &Auth0UserUpdate,
         host: &str,
-        host_of: HostOf<'_>,
+        rights_of: RightsOf<'_>,
         password: Option<&str>,
         same_identity: &dyn Fn(Option<&str>) -> bool,
+        primary: &str,
     ) -> Vec<Conflict> {
         let Some(own) = Claimant::of(object) else { return Vec::new() };
         self.with(|state| {
             let arrival = state.index.get(own.uid).map_or(own.arrival, |known| known.arrival);
             let own = Claimant { arrival, ..own };
-            let owners = state.index.owners(&own, competing(host, host_of));
+            let competition = Competition::new(host, rights_of, Some(primary));
+            let owners = state.index.owners(&own, &competition);
             owners.conflicts(password.map(fingerprint), same_identity)
         })
     }
 
     /// What other resources of the same user remember of one-time actions that this one wants too, be they gone.
     #[must_use]
-    pub fn siblings(&self, uid: Uid, host: &str, host_of: HostOf<'_>) -> Vec<Trigger> {
+    pub fn siblings(&self, uid: Uid, host: &str, rights_of: RightsOf<'_>) -> Vec<Trigger> {
         self.with(|state| {
             let Some(own) = state.index.get(uid) else { return Vec::new() };
-            state.index.siblings(own, competing(host, host_of))
+            state.index.siblings(own, &Competition::new(host, rights_of, None))
         })
     }
 
@@ -186,21 +189,5 @@ impl Ownership {
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// Whether a place is of this host. Neighbours in age are often of one place, so the last answer is kept.
-fn competing<'a>(host: &'a str, host_of: HostOf<'a>) -> impl Fn(&Place) -> bool + use<'a> {
-    let last = Cell::new(None::<(Named, String, bool)>);
-    move |place| {
-        let known = last
-            .take()
-            .filter(|(tenant, namespace, _)| *tenant == place.tenant && *namespace == place.namespace);
-        let (tenant, namespace, is_host) = known.unwrap_or_else(|| {
-            let of_place = host_of(&place.tenant, &place.namespace);
-            (place.tenant.clone(), place.namespace.clone(), of_place.as_deref() == Some(host))
-        });
-        last.set(Some((tenant, namespace, is_host)));
-        is_host
     }
 }

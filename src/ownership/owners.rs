@@ -5,8 +5,9 @@
 //! So the first claimant of each connection is found; that answers all three questions: who stands in the way of a
 //! resource, whether any seems to, and whether that may have changed.
 
-use crate::ownership::claimant::{Claimant, Place, Wish};
+use crate::ownership::claimant::{Claimant, Wish};
 use crate::ownership::fingerprint::{Field, Wanted, fingerprint};
+use crate::ownership::rights::Competition;
 use crate::user::Attribute;
 use std::collections::HashSet;
 
@@ -37,6 +38,8 @@ struct First<'a> {
     own: Wanted,
     theirs: Wanted,
     by: &'a Claimant,
+    /// Of what those of its place may do.
+    rights: u64,
 }
 
 impl First<'_> {
@@ -58,9 +61,9 @@ pub(super) struct Owners<'a> {
 }
 
 impl<'a> Owners<'a> {
-    /// `older`: every older claimant of the user, by age. `competes`: whether a place is of the same host.
-    pub fn new(own: &Claimant, older: &[&'a Claimant], competes: impl Fn(&Place) -> bool) -> Self {
-        let mut pending = claimed(own, older, &competes);
+    /// `older`: every older claimant of the user, by age.
+    pub fn new(own: &Claimant, older: &[&'a Claimant], competition: &Competition<'_>) -> Self {
+        let mut pending = claimed(own, older, competition);
         let mut firsts = Vec::new();
         let mut found = HashSet::new();
         for by in older {
@@ -69,12 +72,14 @@ impl<'a> Owners<'a> {
             }
             let mut theirs = Wishes::of(by);
             pending.retain(|Wish { field, wanted }| {
-                let Some(theirs) = theirs.next_wanted(*field).filter(|_| competes(&by.place)) else {
+                let theirs = theirs.next_wanted(*field).filter(|theirs| competition.may(by, *field, *theirs));
+                let Some(theirs) = theirs else {
                     return true;
                 };
                 let is_scoped = field.is_identity_scoped();
                 if !is_scoped || found.insert((*field, by.place.connection.as_deref())) {
-                    firsts.push(First { field: *field, own: *wanted, theirs, by });
+                    let rights = competition.fingerprint(&by.place);
+                    firsts.push(First { field: *field, own: *wanted, theirs, by, rights });
                 }
                 is_scoped
             });
@@ -113,7 +118,7 @@ impl<'a> Owners<'a> {
                 let password = first.by.password().filter(|_| first.is_password());
                 let connection =
                     Some(&first.by.place.connection).filter(|_| first.field.is_identity_scoped());
-                (first.field, first.by.rank(), connection, password, first.agrees(ANY_PASSWORD))
+                (first.field, first.by.rank(), connection, password, first.agrees(ANY_PASSWORD), first.rights)
             })
             .collect();
         Contest { fingerprint: fingerprint(&lines), contested: !certain.is_empty() }
@@ -121,12 +126,14 @@ impl<'a> Owners<'a> {
 }
 
 /// The fields that a resource claims, and the keys that others claim of a map that it claims whole.
-fn claimed(own: &Claimant, older: &[&Claimant], competes: &impl Fn(&Place) -> bool) -> Vec<Wish> {
-    let mut claimed: Vec<Wish> =
-        own.wishes.iter().filter(|wish| wish.wanted != Wanted::HELD).copied().collect();
-    for map in own.wishes.iter().filter(|wish| wish.wanted == Wanted::WHOLE) {
-        let keys =
-            older.iter().filter(|other| competes(&other.place)).flat_map(|other| other.keys(map.field));
+fn claimed(own: &Claimant, older: &[&Claimant], competition: &Competition<'_>) -> Vec<Wish> {
+    let is_claimed =
+        |wish: &&Wish| wish.wanted != Wanted::HELD && competition.may(own, wish.field, wish.wanted);
+    let mut claimed: Vec<Wish> = own.wishes.iter().filter(is_claimed).copied().collect();
+    let wholes: Vec<Wish> = claimed.iter().filter(|wish| wish.wanted == Wanted::WHOLE).copied().collect();
+    for map in wholes {
+        let others = older.iter().filter(|other| competition.has(&other.place));
+        let keys = others.flat_map(|other| other.keys(map.field));
         let wiped = keys.filter(|wish| own.declared(wish.field).is_none());
         claimed.extend(wiped.map(|wish| Wish { field: wish.field, wanted: Wanted::NOTHING }));
     }

@@ -4,6 +4,7 @@ mod departures;
 mod properties;
 mod sizes;
 
+use crate::access::Access;
 use crate::api::LAST_APPLIED_ANNOTATION;
 use crate::ownership::*;
 use crate::telemetry::health::Probes;
@@ -36,8 +37,9 @@ fn with_dropped_null(mut object: Auth0UserUpdate, key: &str) -> Auth0UserUpdate 
 }
 
 /// The tenants, with the one consent that is missing: that of `m` for `n`.
-fn host_of((namespace, tenant): &Named, of: &str) -> Option<String> {
-    (namespace == "n" || of != "n").then(|| format!("{tenant}.example.com"))
+fn rights_of((namespace, tenant): &Named, of: &str) -> Option<Rights> {
+    let rights = Rights { host: format!("{tenant}.example.com"), access: Access::Everything };
+    (namespace == "n" || of != "n").then_some(rights)
 }
 
 const HOST: &str = "t.example.com";
@@ -56,16 +58,16 @@ fn named(conflicts: Vec<Conflict>) -> Vec<(String, String)> {
 /// Fields and owners that stand in the way of one resource, where every connection is another identity.
 fn conflicts(ownership: &Ownership, object: &Auth0UserUpdate) -> Vec<(String, String)> {
     let connection = object.spec.connection.value().map(String::as_str);
-    let found = ownership.conflicts(object, HOST, &host_of, None, &|other| other == connection);
+    let found = ownership.conflicts(object, HOST, &rights_of, None, &|other| other == connection, "People");
     named(found)
 }
 
 fn contest(ownership: &Ownership, object: &Auth0UserUpdate) -> Contest {
-    ownership.contest(Uid::of(object), HOST, &host_of)
+    ownership.contest(Uid::of(object), HOST, &rights_of)
 }
 
 fn siblings(ownership: &Ownership, object: &Auth0UserUpdate) -> Vec<Trigger> {
-    ownership.siblings(Uid::of(object), HOST, &host_of)
+    ownership.siblings(Uid::of(object), HOST, &rights_of)
 }
 
 fn ownership_of<'a>(objects: impl IntoIterator<Item = &'a Auth0UserUpdate>) -> Ownership {
@@ -174,6 +176,83 @@ fn without_the_tenants_consent_there_is_no_claim() {
     assert_eq!(conflicts(&ownership_of([&friend, &own]), &own), [pair("name", "old")]);
 }
 
+/// What `m` is granted of the tenant `n/t`, whose own namespace may do everything.
+fn rights_of_m(fields: &[&str], connections: &[&str]) -> impl Fn(&Named, &str) -> Option<Rights> {
+    let grant = json!({"namespaces": ["m"], "fields": fields, "connections": connections});
+    let spec = json!({"domain": "t.example.com", "credentialsSecretRef": {"name": "c"}, "access": [grant]});
+    let tenant = json!({"apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0Tenant",
+                        "metadata": {"name": "t", "namespace": "n"}, "spec": spec});
+    let tenant: crate::api::Auth0Tenant = serde_json::from_value(tenant).unwrap();
+    move |_, of| {
+        let access = Access::of(&tenant, of, "auth0|1");
+        (!access.is_nothing()).then(|| Rights { host: HOST.to_owned(), access })
+    }
+}
+
+#[test]
+fn a_field_that_is_not_granted_is_not_claimed() {
+    let stranger = |card: &Value| {
+        let mut object = resource("old", 1, card);
+        object.metadata.namespace = Some("m".to_owned());
+        object.spec.tenant_ref.namespace = Some("n".to_owned());
+        object
+    };
+    let whole = json!({"clear": ["userMetadata"]});
+    for (theirs, mine, fields, connections, owned) in [
+        (json!({"name": "A"}), json!({"name": "B"}), &["profile"][..], &[][..], true),
+        (json!({"name": "A"}), json!({"name": "B"}), &["email"], &[], false),
+        (json!({"name": "A"}), json!({"name": "B"}), &["name"], &["Staff"], false),
+        (json!({"email": "a@example.com"}), json!({"email": "b@example.com"}), &["*"], &["People"], true),
+        (json!({"blocked": true}), json!({"blocked": false}), &["block"], &[], true),
+        (json!({"blocked": false}), json!({"blocked": true}), &["block"], &[], false),
+        (
+            json!({"userMetadata": {"a": 1}}),
+            json!({"userMetadata": {"a": 2}}),
+            &["userMetadata.a"],
+            &[],
+            true,
+        ),
+        (
+            json!({"userMetadata": {"b": 1}}),
+            json!({"userMetadata": {"b": 2}}),
+            &["userMetadata.a"],
+            &[],
+            false,
+        ),
+        (whole.clone(), json!({"userMetadata": {"a": 2}}), &["userMetadata"], &[], true),
+        (whole.clone(), json!({"userMetadata": {"a": 2}}), &["userMetadata.a"], &[], false),
+        (json!({"userMetadata": {"a": 1}}), whole, &["name"], &[], false),
+    ] {
+        let (theirs, mine) = (stranger(&theirs), resource("young", 2, &mine));
+        let (ownership, rights) = (ownership_of([&theirs, &mine]), rights_of_m(fields, connections));
+        let found = ownership.conflicts(&mine, HOST, &rights, None, &|_| true, "People");
+        assert_eq!(!found.is_empty(), owned, "{:?} {fields:?} {connections:?}", theirs.spec);
+        // What it may not change is no conflict of its own either.
+        let (mut older, mut younger) = (mine.clone(), theirs.clone());
+        std::mem::swap(&mut older.metadata.creation_timestamp, &mut younger.metadata.creation_timestamp);
+        let ownership = ownership_of([&older, &younger]);
+        let found = ownership.conflicts(&younger, HOST, &rights, None, &|_| true, "People");
+        assert_eq!(!found.is_empty(), owned, "{:?} {fields:?} {connections:?}", theirs.spec);
+    }
+}
+
+#[test]
+fn a_change_of_what_the_owner_may_do_has_those_judged_again_that_it_stands_in_the_way_of() {
+    let mut old = resource("old", 1, &json!({"name": "A"}));
+    old.metadata.namespace = Some("m".to_owned());
+    old.spec.tenant_ref.namespace = Some("n".to_owned());
+    let (young, other) =
+        (resource("young", 2, &json!({"name": "B"})), resource("other", 2, &json!({"nickname": "b"})));
+    let ownership = ownership_of([&old, &young, &other]);
+    let contest = |object, fields: &[&str], connections: &[&str]| {
+        ownership.contest(Uid::of(object), HOST, &rights_of_m(fields, connections)).fingerprint
+    };
+    for (fields, connections) in [(&["email"][..], &[][..]), (&["name"], &["Staff"])] {
+        assert_ne!(contest(&young, fields, connections), contest(&young, &["name"], &[]));
+        assert_eq!(contest(&other, fields, connections), contest(&other, &["name"], &[]));
+    }
+}
+
 #[test]
 fn only_a_replace_leaves_the_key_of_a_dropped_null_to_others() {
     let key = resource("key", 2, &json!({"userMetadata": {"plan": "pro"}}));
@@ -233,7 +312,7 @@ fn passwords_agree_by_their_secret_or_by_what_is_known_of_them() {
     ] {
         let young = with_password("new", 2, secret, known);
         let ownership = ownership_of([&old, &young]);
-        let found = ownership.conflicts(&young, HOST, &host_of, known, &|_| true);
+        let found = ownership.conflicts(&young, HOST, &rights_of, known, &|_| true, "People");
         assert_eq!(found.is_empty(), agrees, "{secret} {known:?}");
         assert_eq!(contest(&ownership, &young).contested, !agrees, "{secret} {known:?}");
         let before = contest(&ownership, &young).fingerprint;
@@ -385,7 +464,7 @@ fn who_turns_to_another_identity_lets_go_of_this_one() {
     let judged = |ownership: &Ownership, object: &Auth0UserUpdate| {
         let identity = |connection: Option<&str>| connection.unwrap_or("People").to_owned();
         let own = identity(object.spec.connection.value().map(String::as_str));
-        named(ownership.conflicts(object, HOST, &host_of, None, &|other| identity(other) == own))
+        named(ownership.conflicts(object, HOST, &rights_of, None, &|other| identity(other) == own, "People"))
     };
     let (owner, young) = (email("owner", 1, Some("People")), email("young", 2, None));
     let ownership = ownership_of([&owner, &young]);

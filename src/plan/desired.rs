@@ -92,6 +92,8 @@ pub struct Desired {
     pub metadata: BTreeMap<Attribute, Metadata>,
     /// Blanks that Auth0 cannot clear.
     pub ignored: Vec<IgnoredField>,
+    /// What is declared and may not be sent: what was sent of it before stays remembered.
+    pub withheld: BTreeSet<Attribute>,
 }
 
 impl Desired {

@@ -113,7 +113,7 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan, Failure> {
     comparison.not_persisted.sort_by(|one, other| one.field.cmp(&other.field));
     Ok(Plan {
         steps,
-        forgotten: forgotten(situation.memory, &comparison.declared_orders),
+        forgotten: forgotten(situation, &comparison.declared_orders),
         records: comparison.records,
         holds: comparison.holds,
         left_out,
@@ -166,14 +166,14 @@ fn hold_password_of_blocked(situation: &Situation<'_>, comparison: &mut Comparis
 }
 
 /// The password's memory stays for ever; any other order is forgotten once it is not declared.
-fn forgotten(memory: &Memory, declared: &[Attribute]) -> Vec<String> {
-    memory
-        .triggers
-        .iter()
+fn forgotten(situation: &Situation<'_>, declared: &[Attribute]) -> Vec<String> {
+    let declared = || declared.iter().chain(&situation.desired.withheld);
+    let triggers = situation.memory.triggers.iter();
+    triggers
         .filter(|trigger| {
             trigger.name != Attribute::Password.spec_name()
                 && trigger.state != TriggerState::Unknown
-                && !declared.iter().any(|attribute| attribute.spec_name() == trigger.name)
+                && !declared().any(|attribute| attribute.spec_name() == trigger.name)
         })
         .map(|trigger| trigger.name.clone())
         .collect()

@@ -30,8 +30,9 @@ use kube_runtime::watcher;
 use pass::Updates;
 use resource::record::Said;
 use resource::resources::Stored;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tenant::clients::Clients;
 use tenant::directory::Directory;
@@ -240,6 +241,7 @@ async fn run_in(
             secrets: Arc::clone(&updates.secrets),
             states,
             shares: Shares::default(),
+            count: count_resources(Arc::downgrade(updates), missing.subscribe()),
         },
     );
     let synced = async {
@@ -265,6 +267,20 @@ fn begin(updates: &Updates, namespace: Option<&str>) {
     for key in &of_scope {
         updates.consider(key);
     }
+}
+
+/// Counts the resources that name a tenant, once nothing is missing.
+fn count_resources(updates: Weak<Updates>, missing: watch::Receiver<usize>) -> tenant::Count {
+    Box::new(move |tenant| {
+        let updates = updates.upgrade().filter(|_| *missing.borrow() == 0)?;
+        let mut count = BTreeMap::new();
+        for key in
+            updates.resources.filtered(|_, record| record.is_some_and(|record| *record.tenant == *tenant))
+        {
+            *count.entry(key.namespace().to_string()).or_default() += 1;
+        }
+        Some(count)
+    })
 }
 
 /// The passes of all `Auth0Tenant`s of a scope.

@@ -159,6 +159,13 @@ impl User {
         }
     }
 
+    /// The connection of the primary identity; empty where Auth0 shows none.
+    #[must_use]
+    pub fn primary_connection(&self) -> &str {
+        let identity = self.identities().get(self.primary());
+        identity.and_then(|identity| identity.get("connection")).and_then(Value::as_str).unwrap_or_default()
+    }
+
     fn identities(&self) -> &[Value] {
         self.root("identities").and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }

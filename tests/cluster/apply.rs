@@ -1,4 +1,5 @@
-//! What is applied, in every way and with every value: what arrives, what Auth0 receives, what is shown.
+//! What is applied, in every way and with every value: what arrives, what Auth0 receives, what is shown, also after a
+//! watch has died.
 
 pub mod admission;
 pub mod blanks;
@@ -11,3 +12,4 @@ pub mod matrix;
 pub mod observe;
 pub mod outputs;
 pub mod schema;
+pub mod watches;

@@ -1,5 +1,6 @@
 //! A day in the life: answers and outages, neighbours, budgets, waking up, and what must never be said.
 
+pub mod access;
 pub mod blocks;
 pub mod budget;
 pub mod canaries;
@@ -13,4 +14,3 @@ pub mod quiet;
 pub mod reasons;
 pub mod requests;
 pub mod wakes;
-pub mod watches;

@@ -3,16 +3,19 @@
 //! The memory of an [`Operator`] is what its status durably holds.
 
 use crate::world::Auth0;
+use auth0_user_operator::access::Access;
 use auth0_user_operator::api::reason::{Failure, Reason};
 use auth0_user_operator::api::{
-    Auth0UserUpdateSpec, Auth0UserUpdateStatus, JsonMap, SecretVersion, Trigger, TriggerState,
+    Auth0UserUpdateSpec, Auth0UserUpdateStatus, JsonMap, RefusedField, SecretVersion, Trigger, TriggerState,
 };
 use auth0_user_operator::auth0::{Effect, Error, rejection};
 use auth0_user_operator::plan::intents::{Entries, Unsent};
 use auth0_user_operator::plan::{
     Desired, Hold, Memory, Password, TriggerKey, must_read_password, remembered_nulls,
 };
-use auth0_user_operator::reconcile::pass::execute::{self, NOTICEABLE, Pass, Status, Unwritten, execute};
+use auth0_user_operator::reconcile::pass::execute::{
+    self, NOTICEABLE, Pass, Status, Unwritten, execute, granted,
+};
 use auth0_user_operator::reconcile::status::conclude::conclude;
 use auth0_user_operator::reconcile::status::outcome::{Extent, Outcome};
 use auth0_user_operator::user::{Body, User};
@@ -90,11 +93,15 @@ impl Report {
 pub struct Operator {
     pub spec: Auth0UserUpdateSpec,
     pub last_applied: Option<JsonMap>,
+    /// What the tenant grants.
+    pub access: Access,
     /// What status remembers of explicit nulls.
     pub explicit_nulls: Vec<String>,
     pub secret: Secret,
     pub memory: Memory,
     pub key: TriggerKey,
+    /// What status says of fields that the tenant does not grant.
+    pub not_granted: Vec<RefusedField>,
     pub conditions: Vec<Condition>,
     pub generation: i64,
     /// What only this process knows: fields in doubt, and orders that status may show as begun.
@@ -108,10 +115,12 @@ impl Operator {
         Self {
             spec: spec(card),
             last_applied: None,
+            access: Access::Everything,
             explicit_nulls: Vec::new(),
             secret: Secret::Missing,
             memory: Memory::default(),
             key: key(7),
+            not_granted: Vec::new(),
             conditions: Vec::new(),
             generation: 1,
             doubt: BTreeSet::new(),
@@ -124,10 +133,12 @@ impl Operator {
         Self {
             spec: self.spec.clone(),
             last_applied: self.last_applied.clone(),
+            access: self.access.clone(),
             explicit_nulls: self.explicit_nulls.clone(),
             secret: self.secret.clone(),
             memory: Memory { has_failed: false, ..self.memory.clone() },
             key: key(7),
+            not_granted: self.not_granted.clone(),
             conditions: self.conditions.clone(),
             generation: self.generation,
             doubt: BTreeSet::new(),
@@ -169,11 +180,12 @@ impl Operator {
         let user = User::from(auth0.observe());
         let undone = Unsent::undo(&self.unsent, &self.memory.triggers, user.text("last_password_reset"));
         self.memory.triggers = undone.onto(&self.memory.triggers);
-        let password = self.password(&desired, &user);
-        let memory = self.memory.clone();
         let (generation, doubt) = (self.generation, self.doubt.clone());
         let ignored = Some(desired.ignored.clone());
         let mut outcome = Outcome { generation, doubt, ignored, ..Outcome::default() };
+        let desired = granted(desired, &self.access, &user, ("n/t", "m"), &mut outcome);
+        let password = self.password(&desired, &user);
+        let memory = self.memory.clone();
         let world = Mutex::new(World { auth0, fault, actions: 0, durable: &mut self.memory.triggers });
         let pass = Pass {
             desired: &desired,
@@ -221,7 +233,7 @@ impl Operator {
         let memory = &self.memory;
         let previous = Auth0UserUpdateStatus {
             triggers: memory.triggers.clone(),
-            refused_fields: memory.refused.clone(),
+            refused_fields: [self.not_granted.as_slice(), &memory.refused].concat(),
             not_persisted: memory.not_persisted.clone(),
             conditions: std::mem::take(&mut self.conditions),
             ..Auth0UserUpdateStatus::default()
@@ -229,9 +241,12 @@ impl Operator {
         let is_anew = outcome.extent == Extent::Anew;
         let status = if is_anew { previous } else { conclude(&previous, &outcome, Timestamp::UNIX_EPOCH) };
         self.conditions = status.conditions;
+        let (not_granted, by_auth0) =
+            status.refused_fields.into_iter().partition(|refused| refused.reason == "TenantNotAllowed");
+        self.not_granted = not_granted;
         self.memory = Memory {
             triggers: status.triggers,
-            refused: status.refused_fields,
+            refused: by_auth0,
             not_persisted: status.not_persisted,
             has_failed: outcome.failure.is_some(),
             generation_applied: self.ready().is_some_and(|ready| {

@@ -4,6 +4,7 @@
 #![allow(clippy::too_many_lines, reason = "a test reads from top to bottom")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod access;
 mod answers;
 mod bodies;
 mod bounds;

@@ -208,7 +208,7 @@ fn a_new_resource_of_the_same_name_inherits_nothing_and_one_of_another_name_does
     assert_eq!(digests(&ownership, &again), [""; 0]);
     assert_eq!(digests(&ownership, &renamed), ["one"]);
     assert_eq!(digests(&ownership, &plain), [""; 0], "it sends no password");
-    assert_eq!(ownership.siblings(Uid::new("elsewhere"), "other.example.com", &host_of).len(), 0);
+    assert_eq!(ownership.siblings(Uid::new("elsewhere"), "other.example.com", &rights_of).len(), 0);
 }
 
 #[test]

@@ -55,8 +55,8 @@ fn card() -> impl Strategy<Value = Card> {
 }
 
 /// `t` and `twin` are tenants of one host.
-fn host_of_twins((_, tenant): &Named, _: &str) -> Option<String> {
-    (tenant != "other").then(|| "one".to_owned())
+fn rights_of_twins((_, tenant): &Named, _: &str) -> Option<Rights> {
+    (tenant != "other").then(|| Rights { host: "one".to_owned(), access: Access::Everything })
 }
 
 fn made(name: &str, uid: &str, created: u32, card: &Card) -> Auth0UserUpdate {
@@ -96,7 +96,8 @@ impl Known {
     }
 
     fn host(&self) -> Option<String> {
-        host_of_twins(&("n".to_owned(), self.object.spec.tenant_ref.name.clone()), "n")
+        let tenant = ("n".to_owned(), self.object.spec.tenant_ref.name.clone());
+        rights_of_twins(&tenant, "n").map(|rights| rights.host)
     }
 
     fn digest(&self) -> Option<&str> {
@@ -214,7 +215,7 @@ impl Model {
 
 fn told(ownership: &Ownership, own: &Known, identity: Identities) -> Vec<(String, String)> {
     let same = |other: Option<&str>| identity(other) == identity(own.connection());
-    named(ownership.conflicts(&own.object, "one", &host_of_twins, own.digest(), &same))
+    named(ownership.conflicts(&own.object, "one", &rights_of_twins, own.digest(), &same, "People"))
 }
 
 #[derive(Clone, Debug)]
@@ -288,7 +289,7 @@ type Views = BTreeMap<String, ([Vec<(String, String)>; 3], Contest)>;
 
 fn views(ownership: &Ownership, model: &Model) -> Views {
     let view = |own: &Known| {
-        let contest = ownership.contest(Uid::of(&own.object), "one", &host_of_twins);
+        let contest = ownership.contest(Uid::of(&own.object), "one", &rights_of_twins);
         (own.uid().to_owned(), (IDENTITIES.map(|identity| told(ownership, own, identity)), contest))
     };
     // Those that claim for another host are judged there.

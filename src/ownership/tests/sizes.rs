@@ -1,6 +1,6 @@
 //! What is kept of resources, in bytes, and how long a crowd takes.
 
-use crate::ownership::claimant::{Claimant, Wish};
+use crate::ownership::claimant::{Claimant, Place, Wish};
 use crate::ownership::tests::*;
 use std::time::Instant as Clock;
 

@@ -25,8 +25,9 @@ pub struct Conflicts {
 impl Conflicts {
     /// Where a resource stands by what is declared.
     #[must_use]
-    pub fn contest(&self, uid: Uid, host: &str) -> Contest {
-        self.ownership.contest(uid, host, &|tenant, namespace| self.host_of(tenant, namespace))
+    pub fn contest(&self, uid: Uid, host: &str, user_id: &str) -> Contest {
+        let rights_of = |tenant: &Named, namespace: &str| self.tenants.rights(tenant, namespace, user_id);
+        self.ownership.contest(uid, host, &rights_of)
     }
 
     /// Waits for a resource's turn among those of its user, where that matters.
@@ -49,8 +50,9 @@ impl Conflicts {
         let same_identity = |connection: Option<&str>| {
             user.target(connection).is_ok_and(|other| other.identity == target.identity)
         };
-        let host_of = |tenant: &Named, namespace: &str| self.host_of(tenant, namespace);
-        let conflicts = self.ownership.conflicts(object, host, &host_of, password, &same_identity);
+        let rights_of = |tenant: &Named, of: &str| self.tenants.rights(tenant, of, &object.spec.user_id);
+        let primary = user.primary_connection();
+        let conflicts = self.ownership.conflicts(object, host, &rights_of, password, &same_identity, primary);
         if conflicts.is_empty() {
             return Ok(());
         }
@@ -72,12 +74,9 @@ impl Conflicts {
 
     /// What other resources of the same user remember of one-time actions.
     #[must_use]
-    pub fn siblings(&self, uid: Uid, host: &str) -> Vec<Trigger> {
-        self.ownership.siblings(uid, host, &|tenant, namespace| self.host_of(tenant, namespace))
-    }
-
-    fn host_of(&self, tenant: &Named, namespace: &str) -> Option<String> {
-        self.tenants.host(tenant, namespace)
+    pub fn siblings(&self, uid: Uid, host: &str, user_id: &str) -> Vec<Trigger> {
+        let rights_of = |tenant: &Named, namespace: &str| self.tenants.rights(tenant, namespace, user_id);
+        self.ownership.siblings(uid, host, &rights_of)
     }
 }
 

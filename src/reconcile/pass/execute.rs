@@ -3,6 +3,7 @@
 //! Orders that must not be carried out twice are written down before they are sent, and their end right
 //! after; what cannot be written down is not sent.
 
+use crate::access::{Access, narrow};
 use crate::api::reason::{Failure, Reason};
 use crate::api::{Trigger, TriggerState};
 use crate::auth0::{Effect, Error};
@@ -109,7 +110,8 @@ impl End {
             }
             Self::Unfinished(failure) => {
                 outcome.extent = Extent::Unfinished;
-                outcome.failure = outcome.refusals.is_empty().then(|| searching(&failure));
+                let has_found = outcome.refusals.iter().any(Refusal::is_auth0s);
+                outcome.failure = (!has_found).then(|| searching(&failure));
             }
             Self::Anew => outcome.extent = Extent::Anew,
             Self::Interrupted => outcome.extent = Extent::Interrupted,
@@ -125,6 +127,22 @@ struct Execution<'a> {
     /// What was sent, rejected, and is in doubt.
     progress: Progress,
     memory: Memory,
+}
+
+/// What a namespace may change of this user, and see. The rest is refused as Auth0 would. `names` are those of the
+/// tenant and the namespace.
+#[must_use]
+pub fn granted(
+    desired: Desired,
+    access: &Access,
+    user: &User,
+    names: (&str, &str),
+    outcome: &mut Outcome,
+) -> Desired {
+    let (desired, refused) = narrow(desired, access, user, names);
+    outcome.refusals.extend(refused.into_iter().map(|(fields, failure)| Refusal { fields, failure }));
+    outcome.most_shown = Some(access.outputs(Some(user.primary_connection())));
+    desired
 }
 
 /// Runs a pass from the observed user to its end. `outcome`: what it came to before the user was observed, and what is

@@ -1,7 +1,8 @@
 //! One look at Auth0: observe → plan and execute, then conclude and publish.
 
-use crate::api::reason::{Failure, Reason};
-use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode, conditions};
+use crate::access::Access;
+use crate::api::reason::{Failure, Reason, Retry};
+use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode, RefusedField, conditions};
 use crate::auth0::{self, Effect};
 use crate::ownership::Uid;
 use crate::plan::intents::{Entries, Unsent};
@@ -9,7 +10,7 @@ use crate::plan::{Desired, Memory, Step};
 use crate::queue::dispatch::Permit;
 use crate::reconcile::object::schedule;
 use crate::reconcile::object::why::Why;
-use crate::reconcile::pass::execute::{Auth0, End, Pass, Status as _, Unwritten, execute, preview};
+use crate::reconcile::pass::execute::{Auth0, End, Pass, Status as _, Unwritten, execute, granted, preview};
 use crate::reconcile::pass::status_writer::StatusWriter;
 use crate::reconcile::pass::{ANEW, Updates, password};
 use crate::reconcile::resource::State;
@@ -18,7 +19,7 @@ use crate::reconcile::resource::references::References;
 use crate::reconcile::resource::why;
 use crate::reconcile::status::conclude::problem;
 use crate::reconcile::status::outcome::{Extent, Outcome};
-use crate::reconcile::tenant::directory::Tenant;
+use crate::reconcile::tenant::directory::{self, Tenant};
 use crate::telemetry::metrics::Metrics;
 use crate::user::{Attribute, Body, Group, User};
 use k8s_openapi::jiff::Timestamp;
@@ -26,6 +27,9 @@ use kube::ResourceExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// Only grants for any connection are for this one.
+const UNKNOWN_CONNECTION: &str = "";
 
 /// What a look begins with.
 struct Prepared {
@@ -46,6 +50,7 @@ impl Prepared {
         Outcome {
             generation: object.metadata.generation.unwrap_or_default(),
             output: object.spec.output,
+            most_shown: Some(references.access.outputs(None)),
             request: object.unhandled_request().cloned(),
             mode: object.mode(),
             forget_refusals,
@@ -204,16 +209,16 @@ impl Updates {
         permit.begin();
         let user = match auth0.user(user_id).await {
             Ok(user) => user,
-            Err(error)
-                if may_block_unread(object, &desired, &error)
-                    && !self.conflicts.contest(uid, &tenant.host).contested =>
-            {
+            Err(error) if self.may_block_unread(object, &desired, references, &tenant.host, &error) => {
                 block_unread(&host, writer, error, outcome).await?
             }
             Err(error) => return Err(End::Failed(error)),
         };
         undo_unsent(&user, state, writer).await.map_err(|unwritten| End::by(unwritten, outcome.requests))?;
-        let siblings = self.conflicts.siblings(uid, &tenant.host);
+        let namespace = object.namespace().unwrap_or_default();
+        let title = directory::title(&object.spec.tenant_ref.resolve(&namespace), &namespace);
+        let desired = granted(desired, &references.access, &user, (&title, &namespace), outcome);
+        let siblings = self.conflicts.siblings(uid, &tenant.host, user_id);
         let memory = Memory { siblings, ..recall(writer, object, outcome, state) };
         let password =
             password::observe(object, &desired, &references.secret, &memory, &user, &self.secrets, &self.key)
@@ -221,7 +226,7 @@ impl Updates {
         let pass =
             Pass { desired: &desired, password: &password, key: &self.key, host: &tenant.host, user_id };
         // Taken with the judgement: what comes and goes before it must not be noted as judged.
-        outcome.contest = Some(self.conflicts.contest(uid, &tenant.host).fingerprint);
+        outcome.contest = Some(self.conflicts.contest(uid, &tenant.host, user_id).fingerprint);
         if let Err(failure) = self.judge(object, &pass, &user, &memory, state) {
             outcome.user = Some(user);
             return Err(failure.into());
@@ -230,8 +235,27 @@ impl Updates {
             Mode::Observe => preview(&pass, user, memory, outcome),
             Mode::Apply => carry_out(&pass, &host, writer, user, memory, outcome, state).await,
         }
-        outcome.failure = outcome.failure.take().map(|failure| with_choices(failure, tenant));
+        let failure = outcome.failure.take();
+        outcome.failure = failure.map(|failure| with_choices(failure, tenant, &references.access));
         Ok(())
+    }
+
+    /// Whether a user that cannot be read for now is blocked all the same: the spec asks for it, whatever the user's
+    /// connection it may, no other resource wants otherwise, and it was not done yet.
+    fn may_block_unread(
+        &self,
+        object: &Auth0UserUpdate,
+        desired: &Desired,
+        references: &References,
+        host: &str,
+        error: &auth0::Error,
+    ) -> bool {
+        error.failure.reason == Reason::Auth0Unavailable
+            && references.access.allows_block(Some(UNKNOWN_CONNECTION))
+            && desired.flags.get(&Attribute::Blocked) == Some(&true)
+            && object.mode() == Mode::Apply
+            && !object.is_applied()
+            && !self.conflicts.contest(Uid::of(object), host, &object.spec.user_id).contested
     }
 
     /// Judges a resource beside the others of its user. A target that the user does not have is the plan's to refuse.
@@ -296,14 +320,6 @@ impl Auth0 for Permitted<'_> {
     }
 }
 
-/// Whether a user that cannot be read for now is blocked all the same: the spec asks for it, and it was not done yet.
-fn may_block_unread(object: &Auth0UserUpdate, desired: &Desired, error: &auth0::Error) -> bool {
-    error.failure.reason == Reason::Auth0Unavailable
-        && desired.flags.get(&Attribute::Blocked) == Some(&true)
-        && object.mode() == Mode::Apply
-        && !object.is_applied()
-}
-
 /// Blocks a user that could not be read because of this error. Auth0's answer is the user as it would have been read.
 async fn block_unread(
     host: &Permitted<'_>,
@@ -358,11 +374,12 @@ fn fills_profile(desired: &Desired) -> bool {
 }
 
 /// An unknown connection is easier to mend where the known ones are named.
-fn with_choices(failure: Failure, tenant: &Tenant) -> Failure {
-    if failure.reason != Reason::UnknownConnection || tenant.choices().is_empty() {
+fn with_choices(failure: Failure, tenant: &Tenant, access: &Access) -> Failure {
+    let names = tenant.choices().iter().map(|choice| choice.name.as_str());
+    let names: Vec<&str> = names.filter(|name| access.reaches(name)).take(10).collect();
+    if failure.reason != Reason::UnknownConnection || names.is_empty() {
         return failure;
     }
-    let names: Vec<&str> = tenant.choices().iter().take(10).map(|choice| choice.name.as_str()).collect();
     Failure::new(failure.reason, format!("{}; the tenant has: {}", failure.message, names.join(", ")))
 }
 
@@ -379,7 +396,10 @@ fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, st
         refused: if outcome.forget_refusals || outcome.mode == Mode::Observe {
             Vec::new()
         } else {
-            status.refused_fields
+            // What the tenant does not grant is judged at every check.
+            let is_auth0s =
+                |refused: &RefusedField| Reason::from_word(&refused.reason).retry() != Retry::Change;
+            status.refused_fields.into_iter().filter(is_auth0s).collect()
         },
         retry: state
             .unfinished()

@@ -205,11 +205,13 @@ impl Updates {
     }
 
     fn references(&self, key: &Key, record: &Record, secret: SecretState) -> References {
-        let tenant = directory::resolve(&self.conflicts.tenants, key.namespace(), &record.tenant);
-        let host = tenant.as_ref().map(|tenant| tenant.host.as_str());
-        let contest =
-            host.map_or_else(|_| Contest::default(), |host| self.conflicts.contest(record.uid, host));
-        References { tenant, secret, contest }
+        let (tenants, user_id) = (&self.conflicts.tenants, &record.user_id);
+        let (access, tenant) = directory::resolve(tenants, key.namespace(), &record.tenant, user_id);
+        let contest = tenant.as_ref().map_or_else(
+            |_| Contest::default(),
+            |tenant| self.conflicts.contest(record.uid, &tenant.host, user_id),
+        );
+        References { tenant, access, secret, contest }
     }
 
     /// Tells a resource that cannot be read so.
@@ -384,6 +386,8 @@ mod tests {
     use crate::cluster::fixtures::Requests;
     use crate::reconcile::pass::fixtures::{cluster, said};
     use crate::reconcile::resource::fixtures::{object, ready};
+    use crate::reconcile::tenant;
+    use crate::reconcile::tenant::fixtures::tenant_with;
     use kube::ResourceExt as _;
     use serde_json::json;
 
@@ -416,6 +420,37 @@ mod tests {
         let (ready, goes_on, requests) = first(&object(&json!({"name": "A"}), &json!({}))).await;
         assert_eq!((ready, goes_on), (Some(words("False", "TenantNotFound")), false));
         assert_eq!(requests.take_events(), ["TenantNotFound"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_user_outside_every_grant_is_refused_before_any_call_and_is_shown_no_longer() {
+        let mut object = object(
+            &json!({"name": "A", "tenantRef": {"name": "t", "namespace": "n"}}),
+            &json!({"user": {"name": "A"}, "rawOutput": {"name": "A"}}),
+        );
+        object.metadata.namespace = Some("m".to_owned());
+        let mut answers = Vec::new();
+        for fields in [
+            None,
+            Some(json!({})),
+            Some(json!({"access": [{"namespaces": ["m"], "fields": ["*"], "userIds": ["auth0|b"]}]})),
+        ] {
+            let tenant = fields.map(|fields| tenant_with("t", &tenant::fixtures::ready(1, "1"), &fields));
+            let (updates, requests) = cluster(tenant, &object);
+            updates.consider(&updates.see(&object));
+            assert!(pass(&updates).await.is_some());
+            let written = &requests.take_statuses()[0];
+            assert_eq!(said(written, "Ready"), Some(("False", "TenantNotAllowed")));
+            assert_eq!(
+                (&written["status"]["user"], &written["status"]["rawOutput"]),
+                (&json!(null), &json!(null))
+            );
+            assert!(requests.take_paths("/secrets/").is_empty(), "no credentials were read");
+            let conditions = written["status"]["conditions"].as_array().unwrap().iter();
+            answers.push(conditions.map(|condition| condition["message"].to_string()).collect::<Vec<_>>());
+        }
+        answers.dedup();
+        assert_eq!(answers.len(), 1, "{answers:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! Resources for unit tests.
 
+use crate::access::Access;
 use crate::api::reason::{Failure, Reason};
 use crate::api::{Auth0UserUpdate, SecretVersion};
 use crate::ownership::Contest;
@@ -39,6 +40,7 @@ pub fn version(resource_version: &str) -> SecretVersion {
 pub fn nothing_there() -> References {
     References {
         tenant: Err(Failure::new(Reason::TenantNotFound, "none")),
+        access: Access::Everything,
         secret: SecretState::Undeclared,
         contest: Contest::default(),
     }

@@ -234,7 +234,9 @@ impl State {
             };
             (field.clone(), due)
         };
-        self.unfinished_mut().refusals = status.refused_fields.iter().map(due).collect();
+        // What the tenant does not grant waits for the tenant.
+        let is_auth0s = |refused: &&RefusedField| Reason::from_word(&refused.reason).retry() != Retry::Change;
+        self.unfinished_mut().refusals = status.refused_fields.iter().filter(is_auth0s).map(due).collect();
     }
 }
 

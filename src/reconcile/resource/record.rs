@@ -44,6 +44,8 @@ pub struct Record {
     pub uid: Uid,
     /// Namespace and name of the tenant; shared by all that name it.
     pub tenant: Arc<Named>,
+    /// The user, of whom the tenant may say that the namespace has nothing to do with it.
+    pub user_id: Box<str>,
     /// The Secret that holds the password, of the same namespace.
     pub secret: Option<Box<str>>,
     /// How often to compare; `None` for never.
@@ -106,6 +108,7 @@ impl Record {
         Self {
             uid: Uid::of(object),
             tenant: Arc::new(spec.tenant_ref.resolve(metadata.namespace.as_deref().unwrap_or_default())),
+            user_id: spec.user_id.as_str().into(),
             secret: spec.password_secret_ref.value().map(|reference| reference.name.as_str().into()),
             resync: schedule::resync_or_default(spec),
             ready,
@@ -138,6 +141,10 @@ fn is_settled(status: &Auth0UserUpdateStatus, generation: i64) -> bool {
         return false;
     }
     let reason = Reason::from_word(&ready.reason);
+    // The grants may have changed while no operator ran.
+    if is_of_a_field(status, Reason::TenantNotAllowed) {
+        return false;
+    }
     match ready.status.as_str() {
         "True" => synced.is_some_and(|synced| synced.holds.is_some()),
         "False" => {

@@ -1,5 +1,6 @@
 //! What a resource refers to, as far as it can be known without a call to Auth0.
 
+use crate::access::Access;
 use crate::api::SecretVersion;
 use crate::api::reason::Failure;
 use crate::ownership::Contest;
@@ -25,6 +26,8 @@ pub enum SecretState {
 pub struct References {
     /// The tenant, or why it cannot be used.
     pub tenant: Result<Tenant, Failure>,
+    /// What the resource may do with its user.
+    pub access: Access,
     /// The password Secret.
     pub secret: SecretState,
     /// Other resources of the same user.

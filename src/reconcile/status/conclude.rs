@@ -55,12 +55,20 @@ pub fn conclude(
     next.profile_kilobytes = profile_kilobytes(previous, outcome);
     judge(&mut next, previous, outcome, now);
     next.observed_generation = Some(outcome.generation);
-    if let Some(user) = &outcome.user
-        && (outcome.requests > 0 || next != *previous)
-    {
-        outputs::show(&mut next, user, outcome.output.unwrap_or(Output::Full));
-    }
+    show(&mut next, previous, outcome);
     next
+}
+
+/// Takes the outputs anew where anything else is new, and never more of them than may be shown.
+fn show(next: &mut Auth0UserUpdateStatus, previous: &Auth0UserUpdateStatus, outcome: &Outcome) {
+    let most = outcome.most_shown.unwrap_or(Output::Full);
+    let wanted = outcome.output.unwrap_or(Output::Full).max(most);
+    if let Some(user) = &outcome.user
+        && (outcome.requests > 0 || *next != *previous || outputs::lacks(next, wanted))
+    {
+        outputs::show(next, user, wanted);
+    }
+    outputs::withdraw(next, most);
 }
 
 /// RFC 3339 in UTC, whole seconds.

@@ -3,6 +3,6 @@
 pub mod conclude;
 pub mod dropped;
 pub mod events;
-mod fit;
+pub mod fit;
 pub mod outcome;
 pub mod outputs;

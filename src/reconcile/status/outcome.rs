@@ -1,6 +1,6 @@
 //! What one pass came to.
 
-use crate::api::reason::Failure;
+use crate::api::reason::{Failure, Retry};
 use crate::api::{IgnoredField, Mode, NotPersisted, Output};
 use crate::plan::Hold;
 use crate::plan::intents::{Entries, Unsent};
@@ -9,13 +9,21 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Fields that Auth0 rejected for good.
+/// Fields that Auth0 rejected for good, or that the tenant does not grant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
     /// The fields at fault.
     pub fields: BTreeSet<String>,
-    /// What Auth0 said.
+    /// What Auth0 said, or which grant is missing.
     pub failure: Failure,
+}
+
+impl Refusal {
+    /// Whether Auth0 said so.
+    #[must_use]
+    pub fn is_auth0s(&self) -> bool {
+        self.failure.reason.retry() != Retry::Change
+    }
 }
 
 /// How far a pass came.
@@ -40,6 +48,8 @@ pub struct Outcome {
     pub generation: i64,
     /// What of the user may be shown.
     pub output: Option<Output>,
+    /// The most that the tenant lets be shown; `None` where nothing was judged.
+    pub most_shown: Option<Output>,
     /// The user as last observed, if Auth0 was looked at.
     pub user: Option<User>,
     /// Why the pass ended early.
@@ -56,7 +66,7 @@ pub struct Outcome {
     pub extent: Extent,
     /// Attributes held back.
     pub holds: Vec<Hold>,
-    /// What Auth0 rejected in this pass.
+    /// What Auth0 rejected in this pass, and what the tenant does not grant.
     pub refusals: Vec<Refusal>,
     /// Fields that Auth0 rejected in an earlier pass and that were left out.
     pub left_out: BTreeSet<String>,

@@ -52,6 +52,27 @@ pub fn show(status: &mut Auth0UserUpdateStatus, user: &User, output: Output) {
         (output != Output::None).then(|| serde_json::from_value(Value::Object(fields)).unwrap_or_default());
 }
 
+/// Takes away what may not be shown.
+pub fn withdraw(status: &mut Auth0UserUpdateStatus, most: Output) {
+    if most >= Output::Mapped {
+        status.raw_output = None;
+    }
+    if most == Output::None {
+        status.user = None;
+    }
+    if most != Output::Full {
+        status.output_omitted.retain(|name| most == Output::Mapped && name != RAW);
+    }
+}
+
+/// Whether an output that is wanted is neither there nor named as left out.
+#[must_use]
+pub fn lacks(status: &Auth0UserUpdateStatus, wanted: Output) -> bool {
+    let is_omitted = |name: &str| status.output_omitted.iter().any(|omitted| omitted == name);
+    (wanted != Output::None && status.user.is_none() && !is_omitted(USER))
+        || (wanted == Output::Full && status.raw_output.is_none() && !is_omitted(RAW))
+}
+
 /// Leaves out every output and names it. Answers whether there was any.
 pub fn omit(status: &mut Auth0UserUpdateStatus) -> bool {
     let omitted = [status.raw_output.take().map(|_| RAW), status.user.take().map(|_| USER)];

@@ -1,11 +1,12 @@
 //! Tenants as resources use them: found and judged.
 
+use crate::access::Access;
 use crate::api::conditions::{self, READY};
 use crate::api::reason::{Failure, Reason, Standing};
 use crate::api::{Auth0Tenant, ConnectionChoice};
 use crate::auth0::Rate;
 use crate::cluster::guarded::Guarded;
-use crate::ownership::Named;
+use crate::ownership::{Named, Rights};
 use crate::reconcile::object::fingerprint::{Fingerprint, fingerprint};
 use kube::ResourceExt as _;
 use kube_runtime::reflector::{ObjectRef, Store};
@@ -99,48 +100,67 @@ impl Directory {
         rates.chain(own).reduce(Rate::lowest).unwrap_or_default()
     }
 
-    /// Host of a tenant, with its port, for resources of the namespace `of`; `None` without its consent, and where
-    /// its credentials never worked: a tenant without them gives no claims.
+    /// The host of a tenant, with its port, and what resources of the namespace `of` may claim of a user; `None` where
+    /// that is nothing, and where its credentials never worked: a tenant without them gives no claims.
     #[must_use]
-    pub fn host(&self, (namespace, name): &Named, of: &str) -> Option<String> {
+    pub fn rights(&self, (namespace, name): &Named, of: &str, user_id: &str) -> Option<Rights> {
         let object = self.get(namespace, name)?;
-        let tenant = object.0.as_ref().ok().filter(|tenant| tenant.allows(of) && is_proven(tenant))?;
-        Some(tenant.spec.domain.clone())
+        let tenant = object.0.as_ref().ok().filter(|tenant| is_proven(tenant))?;
+        let access = Access::of(tenant, of, user_id);
+        (!access.is_nothing()).then(|| Rights { host: tenant.spec.domain.clone(), access })
     }
 }
 
-/// Finds the tenant that a resource of the namespace `own` refers to.
+/// Finds the tenant that a resource of the namespace `own` refers to, and what that may do with its user.
 ///
 /// # Errors
-/// `TenantNotAllowed`, `TenantNotFound`, `TenantNotReady`, or the tenant's own reason where it is stalled.
-pub fn resolve(tenants: &Directory, own: &str, (namespace, name): &Named) -> Result<Tenant, Failure> {
-    let is_own = namespace == own;
-    let title = if is_own { name.clone() } else { format!("{namespace}/{name}") };
+/// `TenantNotAllowed`, which says the same of a tenant of another namespace that is not there; `TenantNotFound`,
+/// `TenantNotReady`, or the tenant's own reason where it is stalled.
+pub fn resolve(
+    tenants: &Directory,
+    own: &str,
+    tenant: &Named,
+    user_id: &str,
+) -> (Access, Result<Tenant, Failure>) {
+    let (namespace, name) = tenant;
+    let (is_own, object) = (namespace == own, tenants.get(namespace, name));
+    let access = match object.as_ref().map(|object| &object.0) {
+        Some(Ok(tenant)) => Access::of(tenant, own, user_id),
+        Some(Err(_)) | None if is_own => Access::Everything,
+        Some(Err(_)) | None => Access::nothing(),
+    };
+    let title = title(tenant, own);
     let failure = |(reason, what)| Failure::new(reason, format!("the Auth0Tenant {title} {what}"));
-    let object = tenants.get(namespace, name).ok_or_else(|| {
-        let place = if is_own {
-            "this namespace".to_owned()
-        } else {
-            format!("the namespace {namespace}, as far as the operator watches it")
-        };
-        failure((Reason::TenantNotFound, format!("is not in {place}: create it")))
-    })?;
-    let tenant = usable(&object, own).map_err(failure)?;
-    let uid = tenant.uid().unwrap_or_default();
-    let fingerprint =
-        fingerprint(&(tenants.changes(&uid), uid, &tenant.spec.domain, &tenant.spec.custom_domain));
-    Ok(Tenant { host: tenant.spec.domain.clone(), fingerprint, object: Arc::clone(&object) })
+    let found = if access.is_nothing() {
+        let what = format!(
+            "is not there, or grants the namespace {own} nothing for the user {user_id}: its owner has to name {own} in its spec.allowedNamespaces, or in a grant of spec.access that covers this user"
+        );
+        Err(failure((Reason::TenantNotAllowed, what)))
+    } else if let Some(object) = object {
+        usable(&object).map_err(failure).map(|tenant| {
+            let uid = tenant.uid().unwrap_or_default();
+            let spec = &tenant.spec;
+            let fingerprint =
+                fingerprint(&(tenants.changes(&uid), uid, &spec.domain, &spec.custom_domain, &access));
+            Tenant { host: spec.domain.clone(), fingerprint, object: Arc::clone(&object) }
+        })
+    } else {
+        Err(failure((Reason::TenantNotFound, "is not in this namespace: create it".to_owned())))
+    };
+    (access, found)
 }
 
-/// The tenant, or why resources of the namespace `own` cannot use it.
-fn usable<'a>(object: &'a Guarded<Auth0Tenant>, own: &str) -> Result<&'a Auth0Tenant, (Reason, String)> {
+/// A tenant as resources of the namespace `own` know it.
+#[must_use]
+pub fn title((namespace, name): &Named, own: &str) -> String {
+    if namespace == own { name.clone() } else { format!("{namespace}/{name}") }
+}
+
+/// The tenant, or why it cannot be used.
+fn usable(object: &Guarded<Auth0Tenant>) -> Result<&Auth0Tenant, (Reason, String)> {
     let not_ready = |why: &str| (Reason::TenantNotReady, format!("is not ready: {why}"));
     let tenant =
         object.0.as_ref().map_err(|_| not_ready("it cannot be read by this version of the operator"))?;
-    if !tenant.allows(own) {
-        let message = format!("does not allow this namespace: add {own} to its spec.allowedNamespaces");
-        return Err((Reason::TenantNotAllowed, message));
-    }
     let status = tenant.status.as_ref().ok_or_else(|| not_ready("it was not visited yet"))?;
     let generation = tenant.metadata.generation.unwrap_or_default();
     if status.observed_generation != Some(generation) {
@@ -176,26 +196,21 @@ mod tests {
     use crate::reconcile::tenant::fixtures::{directory, failing, ready, tenant, tenant_with};
     use serde_json::{Value, json};
 
+    /// What a resource of a namespace for `auth0|a` finds under the name `n/t`.
+    fn found(tenants: &Directory, own: &str) -> (Access, Result<Tenant, Failure>) {
+        resolve(tenants, own, &("n".to_owned(), "t".to_owned()), "auth0|a")
+    }
+
     /// Why a resource of a namespace cannot use the first generation of `n/t`, which has this status.
     fn refused(own: &str, status: &Value) -> Failure {
-        let tenants = directory([tenant(1, status)]);
-        resolve(&tenants, own, &("n".to_owned(), "t".to_owned())).err().unwrap()
+        found(&directory([tenant(1, status)]), own).1.err().unwrap()
     }
 
     #[test]
     fn a_tenant_that_cannot_be_used_is_named_with_the_reason() {
-        let gone = ("n".to_owned(), "gone".to_owned());
-        let tenants = directory([]);
-        for (own, message) in [
-            ("n", "the Auth0Tenant gone is not in this namespace: create it"),
-            (
-                "m",
-                "the Auth0Tenant n/gone is not in the namespace n, as far as the operator watches it: create it",
-            ),
-        ] {
-            let failure = resolve(&tenants, own, &gone).err().unwrap();
-            assert_eq!((failure.reason, failure.message.as_str()), (Reason::TenantNotFound, message));
-        }
+        let failure = found(&directory([]), "n").1.err().unwrap();
+        assert_eq!(failure.reason, Reason::TenantNotFound);
+        assert_eq!(failure.message, "the Auth0Tenant t is not in this namespace: create it");
         let stalled = failing(1, "AuthenticationFailed", "no");
         for (own, status, reason, message) in [
             ("n", json!(null), Reason::TenantNotReady, "t is not ready: it was not visited yet"),
@@ -207,12 +222,6 @@ mod tests {
             ),
             ("n", failing(1, "RateLimited", "wait"), Reason::TenantNotReady, "t is not ready: wait"),
             ("n", stalled, Reason::AuthenticationFailed, "t is stalled: no"),
-            (
-                "m",
-                ready(1, "1"),
-                Reason::TenantNotAllowed,
-                "n/t does not allow this namespace: add m to its spec.allowedNamespaces",
-            ),
         ] {
             let failure = refused(own, &status);
             let expected = (reason, format!("the Auth0Tenant {message}"));
@@ -221,12 +230,66 @@ mod tests {
     }
 
     #[test]
+    fn a_tenant_that_is_not_there_and_one_that_grants_nothing_for_the_user_give_one_answer() {
+        let with = |status: &Value, fields: &Value| directory([tenant_with("t", status, fields)]);
+        let other_user = json!({"access": [{"namespaces": ["m"], "fields": ["*"], "userIds": ["auth0|b"]}]});
+        let mut answers = vec![found(&directory([]), "m").1.err().unwrap()];
+        for status in [ready(1, "1"), json!({}), failing(1, "AuthenticationFailed", "no")] {
+            for fields in [json!({}), json!({"allowedNamespaces": ["o"]}), other_user.clone()] {
+                answers.push(found(&with(&status, &fields), "m").1.err().unwrap());
+            }
+        }
+        answers.dedup();
+        assert_eq!(answers.len(), 1, "{answers:?}");
+        assert_eq!(answers[0].reason, Reason::TenantNotAllowed);
+        assert!(
+            answers[0]
+                .message
+                .contains("the Auth0Tenant n/t is not there, or grants the namespace m nothing")
+        );
+        let consents = json!({"allowedNamespaces": ["m"]});
+        assert_eq!(
+            found(&with(&ready(1, "1"), &consents), "m").1.map(|tenant| tenant.host).unwrap(),
+            "example.auth0.com"
+        );
+        let failure =
+            found(&with(&failing(1, "AuthenticationFailed", "no"), &consents), "m").1.err().unwrap();
+        assert_eq!(failure.reason, Reason::AuthenticationFailed);
+    }
+
+    #[test]
+    fn a_change_of_grants_concerns_the_namespaces_whose_grants_changed() {
+        let fingerprint = |own: &str, access: &Value, allowed: &[&str]| {
+            let fields = json!({"access": access, "allowedNamespaces": allowed});
+            found(&directory([tenant_with("t", &ready(1, "1"), &fields)]), own)
+                .1
+                .map(|tenant| tenant.fingerprint)
+                .unwrap()
+        };
+        let grant =
+            |namespaces: &[&str], fields: &[&str]| json!({"namespaces": namespaces, "fields": fields});
+        let (one, other) = (grant(&["m"], &["email"]), grant(&["o"], &["name"]));
+        let before = json!([one, other]);
+        for (access, allowed, concerns) in [
+            (json!([other, one]), &[][..], [false; 3]),
+            (json!([one, other, one]), &[], [false; 3]),
+            (json!([one, grant(&["o"], &["name", "email"])]), &[], [false, true, false]),
+            (json!([one, other, grant(&["*"], &["blocked"])]), &[], [true, true, false]),
+            (json!([one, other]), &["m", "p"], [true, false, false]),
+        ] {
+            let changed = ["m", "o", "n"]
+                .map(|own| fingerprint(own, &access, allowed) != fingerprint(own, &before, &[]));
+            assert_eq!(changed, concerns, "{access} {allowed:?}");
+        }
+    }
+
+    #[test]
     fn other_credentials_make_another_tenant_of_it_and_another_status_does_not() {
         let tenants = directory([tenant(1, &ready(1, "1"))]);
         let fingerprint = |tenants: &Directory| {
-            let found = resolve(tenants, "n", &("n".to_owned(), "t".to_owned())).unwrap();
-            assert_eq!(found.host, "example.auth0.com");
-            found.fingerprint
+            let found = found(tenants, "n").1.map(|tenant| (tenant.host, tenant.fingerprint)).unwrap();
+            assert_eq!(found.0, "example.auth0.com");
+            found.1
         };
         let first = fingerprint(&tenants);
         assert_eq!(fingerprint(&directory([tenant(1, &ready(1, "2"))])), first);
@@ -265,7 +328,8 @@ mod tests {
             (ready(1, "1"), "m", None),
             (json!({}), "n", None),
         ] {
-            assert_eq!(directory([tenant(1, &status)]).host(&own, of).as_deref(), host);
+            let rights = directory([tenant(1, &status)]).rights(&own, of, "auth0|a");
+            assert_eq!(rights.map(|rights| rights.host).as_deref(), host);
         }
     }
 

@@ -6,6 +6,7 @@ pub mod directory;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod gone;
+mod lent;
 mod scopes;
 pub mod shares;
 pub mod state;
@@ -17,11 +18,13 @@ use crate::auth0;
 use crate::cluster::guarded::Guarded;
 use crate::cluster::secrets::{Secrets, Use};
 use crate::cluster::{events, status};
+use crate::ownership::Named;
 use crate::reconcile::object::undecodable;
 use crate::reconcile::object::why::Why;
 use crate::reconcile::tenant::clients::{Clients, read_credentials};
 use crate::reconcile::tenant::conclude::{Failed, Findings, Listing, announce, conclude};
 use crate::reconcile::tenant::directory::Directory;
+use crate::reconcile::tenant::lent::{is_lent, lent};
 use crate::reconcile::tenant::shares::Shares;
 use crate::reconcile::tenant::state::{REFRESH, States};
 use crate::telemetry::health::Probes;
@@ -31,6 +34,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::Api;
 use kube::{Client, Resource as _, ResourceExt as _};
 use kube_runtime::controller::Action;
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -63,7 +67,12 @@ pub struct Tenants {
     pub states: Arc<States>,
     /// Passes under way.
     pub shares: Shares,
+    /// How many resources name a tenant, by namespace, once all lists came.
+    pub count: Count,
 }
+
+/// Counts the resources of a tenant by their namespace.
+pub type Count = Box<dyn Fn(&Named) -> Option<BTreeMap<String, u32>> + Send + Sync>;
 
 /// One pass. Never fails and never panics: the answer is when to come back.
 ///
@@ -106,17 +115,26 @@ impl Tenants {
         let namespace = tenant.namespace().unwrap_or_default();
         let name = &tenant.spec.credentials_secret_ref.name;
         let credentials = self.secrets.version(&namespace, name, Use::Credentials).await;
-        if let Some(check) = state.begin(tenant, credentials.ok().flatten(), Instant::now()) {
+        let before = tenant.status.clone().unwrap_or_default();
+        let mut after = before.clone();
+        let check = state.begin(tenant, credentials.ok().flatten(), Instant::now());
+        if let Some(check) = &check {
             let started = Instant::now();
             let found = self.check(tenant, check.is_mended).await;
             report(tenant, check.why, &found, started.elapsed(), &self.probes.metrics);
-            let before = tenant.status.clone().unwrap_or_default();
             if state.end(&before, &found, Instant::now()) {
                 self.directory.credentials_changed(&uid);
             }
             let generation = tenant.metadata.generation.unwrap_or_default();
-            let after = conclude(&before, generation, &found, Timestamp::now());
-            let is_written = self.publish(tenant, &before, after).await;
+            after = conclude(&before, generation, &found, Timestamp::now());
+        }
+        if state.counts(is_lent(tenant), check.is_some(), Instant::now())
+            && let Some(count) = (self.count)(&(namespace, tenant.name_any()))
+        {
+            (after.access, after.access_total) = lent(tenant, &count);
+        }
+        let is_written = self.publish(tenant, &before, after).await;
+        if check.is_some() {
             state.published(is_written, Instant::now());
         }
         let rest = state.rest(Instant::now());
@@ -262,6 +280,7 @@ mod tests {
             directory,
             states: Arc::default(),
             shares: Shares::default(),
+            count: Box::new(|(namespace, _)| Some([(namespace.clone(), 3)].into())),
         };
         (Arc::new(tenants), requests)
     }

@@ -13,6 +13,9 @@ use tokio::time::Instant;
 /// How often the choices and the token's scopes are refreshed.
 pub const REFRESH: Duration = Duration::from_hours(1);
 
+/// How often the resources that use a tenant are counted, where it is lent to other namespaces.
+const RECOUNT: Duration = Duration::from_mins(5);
+
 /// One tenant between passes.
 #[derive(Clone, Debug, Default)]
 pub struct State {
@@ -26,6 +29,8 @@ pub struct State {
     generation: Option<i64>,
     /// The credentials that were last checked.
     credentials: Option<SecretVersion>,
+    /// When to count its resources again.
+    recount: Option<Instant>,
     /// Digest of their content, once it was read.
     content: Option<[u8; 32]>,
     /// What was told of an object that cannot be read.
@@ -63,7 +68,7 @@ impl State {
             Why::Edited
         } else if self.credentials != credentials {
             Why::SecretChanged
-        } else if self.rest(now).is_zero() {
+        } else if self.until_check(now).is_zero() {
             Why::Due
         } else {
             return None;
@@ -114,9 +119,28 @@ impl State {
         }
     }
 
+    /// Whether to count the resources of a tenant now: with each check, and every few minutes. `is_lent`: to other
+    /// namespaces.
+    pub fn counts(&mut self, is_lent: bool, checked: bool, now: Instant) -> bool {
+        if !is_lent {
+            self.recount = None;
+            return checked;
+        }
+        let counts = checked || self.recount.is_some_and(|recount| recount <= now);
+        if counts || self.recount.is_none() {
+            self.recount = Some(now + schedule::spread(RECOUNT, 0.2));
+        }
+        counts
+    }
+
     /// How long nothing is to be done, unless something changes.
     #[must_use]
     pub fn rest(&self, now: Instant) -> Duration {
+        let rest = self.until_check(now);
+        self.recount.map_or(rest, |recount| rest.min(recount.saturating_duration_since(now)))
+    }
+
+    fn until_check(&self, now: Instant) -> Duration {
         self.due.map_or(Duration::ZERO, |due| due.saturating_duration_since(now))
     }
 }
@@ -274,6 +298,20 @@ mod tests {
         state.end(&Auth0TenantStatus::default(), &Ok(found("1", 0, listed())), now);
         state.published(true, now);
         assert!(state.rest(now).as_secs_f64() > 3000.0);
+    }
+
+    #[test]
+    fn the_resources_of_a_tenant_that_is_lent_are_counted_with_each_check_and_every_few_minutes() {
+        let now = Instant::now();
+        let (mut state, _) = first_sight(&ready(1, "1"), now);
+        let minutes = |minutes: u64| now + Duration::from_mins(minutes);
+        assert!(!state.counts(true, false, now), "a restart counts nothing");
+        assert!(state.rest(now) <= RECOUNT.mul_f64(1.2));
+        assert!(!state.counts(true, false, minutes(3)));
+        assert!(state.counts(true, false, minutes(7)));
+        assert!(!state.counts(true, false, minutes(7)));
+        assert!(state.counts(true, true, minutes(7)));
+        assert!(!state.counts(false, false, minutes(60)), "it is lent no longer");
     }
 
     #[test]

@@ -103,6 +103,39 @@ fn ready(status: &Auth0UserUpdateStatus) -> (&str, &str) {
 }
 
 #[test]
+fn no_more_is_shown_than_the_tenant_allows_and_what_it_allows_no_longer_goes() {
+    let outcome = |output, most_shown, user: bool| {
+        let user = user.then(|| User::from(JsonMap::from_iter([("user_id".to_owned(), "auth0|1".into())])));
+        Outcome { generation: 1, output, most_shown, user, ..Outcome::default() }
+    };
+    let shown = |status: &Auth0UserUpdateStatus| (status.user.is_some(), status.raw_output.is_some());
+    let full = concluded(&Auth0UserUpdateStatus::default(), &outcome(None, Some(Output::Full), true));
+    assert_eq!(shown(&full), (true, true));
+    let mut omitted = full.clone();
+    omitted.output_omitted = vec!["rawOutput".to_owned(), "user.picture".to_owned()];
+    for (output, most, expected, names) in [
+        (None, None, (true, true), 2),
+        (None, Some(Output::Full), (true, true), 2),
+        (None, Some(Output::Mapped), (true, false), 1),
+        (None, Some(Output::None), (false, false), 0),
+        (Some(Output::Mapped), Some(Output::None), (false, false), 0),
+    ] {
+        // Be the user looked at or not.
+        assert_eq!(shown(&concluded(&full, &outcome(output, most, true))), expected, "{most:?}");
+        let without = concluded(&omitted, &outcome(output, most, false));
+        assert_eq!((shown(&without), without.output_omitted.len()), (expected, names), "{most:?}");
+    }
+    let none = concluded(&full, &outcome(None, Some(Output::None), true));
+    let again = concluded(&none, &outcome(None, Some(Output::None), true));
+    assert!(again == none, "nothing is left to write");
+    assert_eq!(
+        shown(&concluded(&none, &outcome(None, Some(Output::Mapped), true))),
+        (true, false),
+        "granted at once"
+    );
+}
+
+#[test]
 fn every_rejected_field_is_named_with_its_reason_and_its_sentence() {
     let both = looked(vec![
         refusal(&["username"], Reason::AlreadyExists, "taken"),
