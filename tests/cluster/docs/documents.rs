@@ -146,7 +146,7 @@ fn every_threat_names_a_test_that_is_there() {
     let mut count = 0;
     for named in page.split('`').skip(1).step_by(2) {
         let exists = match named.split_once(' ') {
-            Some(("cluster", path)) => is_test("cluster", path),
+            Some((binary @ ("cluster" | "plan"), path)) => is_test(binary, path),
             Some(("lib", path)) => {
                 let name = path.rsplit("::").next().unwrap();
                 sources.iter().any(|source| read(source).contains(&format!("fn {name}(")))
