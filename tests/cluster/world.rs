@@ -3,10 +3,11 @@
 mod objects;
 mod wait;
 
+pub use objects::Objects;
+
 use auth0_sandbox::{Client, Connection, Exchange, Options, Sandbox};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use lab::{AuditEvent, AuditEvents, ControlPlane, Kubectl, Operator, wait_until};
-use objects::Objects;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -58,12 +59,7 @@ impl World {
         sandbox.put_connection(Connection::database("People").with("requires_username", json!(true)));
         sandbox.put_user(ann()).unwrap();
         let operator = start_operator(plane, &namespace, &sandbox, &[]).await;
-        let access = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
-        let mut access =
-            kube::Config::from_custom_kubeconfig(access, &KubeConfigOptions::default()).await.unwrap();
-        // So that the audit log tells these requests, which stand for kubectl's, from the operator's.
-        access.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static("kubectl (played)")));
-        let objects = Objects::new(access.try_into().unwrap(), &namespace);
+        let objects = objects_of(plane, &namespace).await;
         Self { plane, namespace, kubectl, objects, sandbox, operator }
     }
 
@@ -187,6 +183,16 @@ pub fn person(slug: &str, connection: &str) -> Value {
         person[key] = value;
     }
     person
+}
+
+/// A namespace's objects, as the admin.
+pub async fn objects_of(plane: &ControlPlane, namespace: &str) -> Objects {
+    let access = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
+    let mut access =
+        kube::Config::from_custom_kubeconfig(access, &KubeConfigOptions::default()).await.unwrap();
+    // So that the audit log tells these requests, which stand for kubectl's, from the operator's.
+    access.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static("kubectl (played)")));
+    Objects::new(access.try_into().unwrap(), namespace)
 }
 
 /// Starts an operator that watches one namespace only, so that tests do not meet.
