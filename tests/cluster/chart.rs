@@ -53,9 +53,12 @@ async fn template_each(name: &str, sets: &[Value]) -> Output {
     let dependencies: Vec<Value> =
         aliases().map(|alias| json!({"name": NAME, "version": ">0.0.0-0", "alias": alias})).collect();
     let named = sets.iter().map(|set| {
-        // An alias is the chart's name, too.
         let mut set = set.clone();
-        set.as_object_mut().unwrap().entry("nameOverride").or_insert(json!(NAME));
+        let map = set.as_object_mut().unwrap();
+        // An alias is the chart's name, too.
+        map.entry("nameOverride").or_insert(json!(NAME));
+        // They are most of the text.
+        map.entry("crds").or_insert(json!({"enabled": false}));
         set
     });
     let values: Value = aliases().zip(named).collect::<serde_json::Map<_, _>>().into();
