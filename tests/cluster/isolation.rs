@@ -4,7 +4,7 @@
 //! side by side, each in its namespace with its operator.
 
 use crate::world::{
-    CLIENT_SECRET, DEADLINE, Objects, SCOPES, ann, condition, object, objects_of, person, start_operator,
+    CLIENT_SECRET, DEADLINE, Objects, SCOPES, ann, condition, namespace, object, person, start_operator,
     update,
 };
 use auth0_sandbox::{Client, Connection, Options, Sandbox};
@@ -39,8 +39,7 @@ async fn install(plane: &ControlPlane, age: impl FnOnce(&mut Value)) {
 impl<'a> Case<'a> {
     /// With a tenant, and no operator yet.
     async fn start(plane: &'a ControlPlane, name: &str) -> Self {
-        let namespace = plane.namespace(name).await.unwrap();
-        let objects = objects_of(plane, &namespace).await;
+        let (namespace, objects) = namespace(plane, name).await;
         let sandbox = Sandbox::start(Options::default()).await.unwrap();
         sandbox.put_client(Client::with_secret("operator", CLIENT_SECRET).scopes(&SCOPES));
         sandbox.put_connection(Connection::database("People"));
