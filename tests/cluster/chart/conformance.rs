@@ -158,7 +158,7 @@ async fn kube_score_finds_nothing_that_has_no_reason() {
     for (name, manifest) in manifests().await {
         let words = ["score", "--kubernetes-version=v1.37", "--output-format=ci", "--exit-one-on-warning"];
         let words = words.iter().chain(&EXCEPTIONS).chain(&["-"]);
-        let output = check("kube-score", words, &[], &manifest).await.unwrap();
+        let output = check("kube-score", words, &[], manifest).await.unwrap();
         let found =
             output.stdout.lines().filter(|line| !line.starts_with("[OK]") && !line.starts_with("[SKIPPED]"));
         assert!(output.status.success() && found.count() == 0, "{name}: {output}");

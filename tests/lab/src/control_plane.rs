@@ -115,6 +115,7 @@ impl ControlPlane {
     }
 
     /// A name that nothing else here has, which begins with `prefix`.
+    #[must_use]
     pub fn name(&self, prefix: &str) -> String {
         format!("{prefix}-{}", self.named.fetch_add(1, Ordering::Relaxed))
     }
