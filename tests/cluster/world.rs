@@ -3,10 +3,13 @@
 pub mod objects;
 mod wait;
 
+pub use objects::Objects;
+
 use auth0_sandbox::{Client, Connection, Exchange, Options, Sandbox};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, ObjectMeta, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use lab::{AuditEvent, AuditEvents, ControlPlane, Kubectl, Operator, secret, wait_until};
-use objects::Objects;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,14 +54,13 @@ impl World {
     pub async fn without_tenant(name: &str) -> Self {
         let plane = ControlPlane::shared().await.unwrap();
         install_crds(plane).await;
-        let namespace = plane.namespace(name).await.unwrap();
+        let (namespace, objects) = namespace(plane, name).await;
         let kubectl = plane.admin().in_namespace(&namespace);
         let sandbox = Sandbox::start(Options::default()).await.unwrap();
         sandbox.put_client(Client::with_secret("operator", CLIENT_SECRET).scopes(&SCOPES));
         sandbox.put_connection(Connection::database("People").with("requires_username", json!(true)));
         sandbox.put_user(ann()).unwrap();
         let operator = start_operator(plane, &namespace, &sandbox, &[]).await;
-        let objects = objects_of(plane, &namespace).await;
         Self { plane, namespace, kubectl, objects, sandbox, operator }
     }
 
@@ -184,12 +186,30 @@ pub fn person(slug: &str, connection: &str) -> Value {
 
 /// The objects of a namespace.
 pub async fn objects_of(plane: &ControlPlane, namespace: &str) -> Objects {
+    Objects::new(admin(plane).await, namespace)
+}
+
+/// The admin, without kubectl.
+async fn admin(plane: &ControlPlane) -> kube::Client {
     let access = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
     let mut access =
         kube::Config::from_custom_kubeconfig(access, &KubeConfigOptions::default()).await.unwrap();
     // So that the audit log tells these requests, which stand for kubectl's, from the operator's.
     access.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static("kubectl (played)")));
-    Objects::new(access.try_into().unwrap(), namespace)
+    access.try_into().unwrap()
+}
+
+/// A new namespace, whose name begins so, and its objects.
+pub async fn namespace(plane: &ControlPlane, prefix: &str) -> (String, Objects) {
+    let (name, client) = (plane.name(prefix), admin(plane).await);
+    let namespace = Namespace {
+        metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },
+        ..Namespace::default()
+    };
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    namespaces.create(&PostParams::default(), &namespace).await.unwrap();
+    let objects = Objects::new(client, &name);
+    (name, objects)
 }
 
 /// Starts an operator that watches one namespace only, so that tests do not meet.

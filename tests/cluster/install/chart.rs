@@ -9,7 +9,7 @@ mod switches;
 mod values;
 
 use lab::{ControlPlane, Output, check};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::ffi::OsStr;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -33,6 +33,48 @@ async fn template(chart: &str, release: &str, values: &Value) -> Output {
 /// The objects of a release named like its namespace.
 async fn rendered(values: &Value) -> Vec<Value> {
     objects(&template(CHART, NAME, values).await.ok().unwrap())
+}
+
+/// A chart `NAME` that depends on this one, as a package, which holds what the links lead to; answers its path.
+async fn parent(name: &str, dependencies: &[Value]) -> String {
+    let parent = format!("{}/chart-{name}", env!("CARGO_TARGET_TMPDIR"));
+    let _ = std::fs::remove_dir_all(&parent);
+    std::fs::create_dir_all(format!("{parent}/charts")).unwrap();
+    let about = json!({"apiVersion": "v2", "name": name, "version": "1.0.0", "dependencies": dependencies});
+    std::fs::write(format!("{parent}/Chart.yaml"), about.to_string()).unwrap();
+    let destination = format!("{parent}/charts");
+    helm(&["package", CHART, "--destination", &destination], &json!({})).await.ok().unwrap();
+    parent
+}
+
+/// What helm says to many values in one run: each set is for one alias, `c0` and so on, in a chart `NAME`.
+async fn template_each(name: &str, sets: &[Value]) -> Output {
+    let aliases = || (0..sets.len()).map(|index| format!("c{index}"));
+    let dependencies: Vec<Value> =
+        aliases().map(|alias| json!({"name": NAME, "version": ">0.0.0-0", "alias": alias})).collect();
+    let named = sets.iter().map(|set| {
+        let mut set = set.clone();
+        let map = set.as_object_mut().unwrap();
+        // An alias is the chart's name, too.
+        map.entry("nameOverride").or_insert(json!(NAME));
+        // They are most of the text.
+        map.entry("crds").or_insert(json!({"enabled": false}));
+        set
+    });
+    let values: Value = aliases().zip(named).collect::<serde_json::Map<_, _>>().into();
+    template(&parent(name, &dependencies).await, NAME, &values).await
+}
+
+/// The objects that each set of values renders to.
+async fn rendered_each(name: &str, sets: &[Value]) -> Vec<Vec<Value>> {
+    let text = template_each(name, sets).await.ok().unwrap();
+    let mut each = vec![Vec::new(); sets.len()];
+    let source = format!("# Source: {name}/charts/c");
+    for document in text.split("\n---\n").flat_map(|text| text.split(source.as_str()).skip(1)) {
+        let alias: String = document.chars().take_while(char::is_ascii_digit).collect();
+        each[alias.parse::<usize>().unwrap()].extend(objects(document.split_once('\n').unwrap().1));
+    }
+    each
 }
 
 /// The objects of a folder of `deploy/kustomize`, as kubectl builds it.
@@ -82,8 +124,5 @@ fn leaves(values: &Value, path: &str) -> Vec<String> {
 
 /// Values that say one thing only.
 fn at(pointer: &str, value: Value) -> Value {
-    pointer
-        .rsplit('/')
-        .filter(|key| !key.is_empty())
-        .fold(value, |value, key| serde_json::json!({key: value}))
+    pointer.rsplit('/').filter(|key| !key.is_empty()).fold(value, |value, key| json!({key: value}))
 }

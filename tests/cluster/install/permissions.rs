@@ -1,5 +1,6 @@
 //! The shipped permissions suffice, and Secrets of other namespaces are opted in one by one.
 
+use crate::proxy::Proxy;
 use crate::world::{DEADLINE, World, ann, condition, update};
 use lab::{ControlPlane, Kubectl, Mode, Operator};
 use serde_json::json;
@@ -77,13 +78,15 @@ async fn shipped_account(plane: &ControlPlane) -> PathBuf {
     plane.kubeconfig_of("auth0-user-operator", "auth0-user-operator").await.unwrap()
 }
 
-/// Starts the world's operator anew, with the shipped permissions and those of its namespace.
-async fn with_shipped_permissions(world: &mut World) {
-    world.operator.terminate().await.unwrap();
+/// Starts the world's operator anew, with the shipped permissions and those of its namespace, by way of a proxy.
+async fn with_shipped_permissions(world: &mut World) -> Proxy {
     let kubeconfig = shipped_account(world.plane).await;
     world.run(GRANT).await;
+    let path = world.plane.dir().join(format!("{}-proxied.kubeconfig", world.namespace));
+    let proxy = Proxy::start(&kubeconfig, world.plane.server(), path).await;
+    world.operator.terminate().await.unwrap();
     let ca = world.plane.dir().join(format!("{}-auth0-ca.pem", world.namespace));
-    world.operator = Operator::builder(env!("CARGO_BIN_EXE_auth0-user-operator"), &kubeconfig)
+    world.operator = Operator::builder(env!("CARGO_BIN_EXE_auth0-user-operator"), proxy.kubeconfig())
         .args(["--watch-namespace", &world.namespace, "--operator-namespace", "auth0-user-operator"])
         .args(["--allowed-domain", &world.sandbox.domain()])
         .env("SSL_CERT_FILE", ca.to_str().unwrap())
@@ -91,6 +94,7 @@ async fn with_shipped_permissions(world: &mut World) {
         .start()
         .await
         .unwrap();
+    proxy
 }
 
 /// What the operator does, as kubectl's words and what it is given. Writes are dry runs.
@@ -181,7 +185,7 @@ async fn the_shipped_permissions_are_what_is_needed_and_no_more() {
 #[tokio::test]
 async fn a_namespace_may_take_its_consent_back_and_give_it_again() {
     let mut world = World::start("permissions-revoked").await;
-    with_shipped_permissions(&mut world).await;
+    let _proxy = with_shipped_permissions(&mut world).await;
     world.apply_secret("first", &json!({"password": "Orchid-Garden-7"})).await;
     world.apply(json!({"passwordSecretRef": {"name": "first", "key": "password"}})).await;
     world.until_ready("auth0userupdate/ann").await;
@@ -201,7 +205,7 @@ async fn a_namespace_may_take_its_consent_back_and_give_it_again() {
 #[tokio::test]
 async fn where_secrets_may_be_got_and_no_longer_watched_a_change_is_noticed_at_the_next_look() {
     let mut world = World::start("permissions-get").await;
-    with_shipped_permissions(&mut world).await;
+    let proxy = with_shipped_permissions(&mut world).await;
     world.apply_secret("first", &json!({"password": "Orchid-Garden-7"})).await;
     world.apply(json!({"passwordSecretRef": {"name": "first", "key": "password"}})).await;
     world.until_ready("auth0userupdate/ann").await;
@@ -211,6 +215,7 @@ async fn where_secrets_may_be_got_and_no_longer_watched_a_change_is_noticed_at_t
     world.run(bind).await;
     world.run(["delete", "rolebinding", GRANT[2]]).await;
     // The watch that is open goes on until it ends; the next one is refused, and then the list.
+    proxy.cut();
     world.operator.wait_for_log("initlist error", 2 * DEADLINE).await.unwrap();
     world.apply_secret("first", &json!({"password": "Orchid-Garden-8"})).await;
     world.run(["annotate", "auth0userupdate/ann", "auth0-user-operator.dev/requested-at=now"]).await;

@@ -114,7 +114,9 @@ impl ControlPlane {
         Ok(name)
     }
 
-    fn name(&self, prefix: &str) -> String {
+    /// A name that nothing else here has, which begins with `prefix`.
+    #[must_use]
+    pub fn name(&self, prefix: &str) -> String {
         format!("{prefix}-{}", self.named.fetch_add(1, Ordering::Relaxed))
     }
 

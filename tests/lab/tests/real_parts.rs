@@ -6,7 +6,9 @@
     reason = "helpers of tests, outside of #[test] functions"
 )]
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -17,8 +19,13 @@ use serde_json::json;
 const SECONDS_30: Duration = Duration::from_secs(30);
 
 #[tokio::test]
-async fn a_write_is_stored_and_audited() {
+async fn a_control_plane_does_what_it_is_asked() {
     let plane = ControlPlane::start().await.unwrap();
+    tokio::join!(a_write_is_stored_and_audited(&plane), a_service_account_may_do_what_its_roles_say(&plane));
+    plane.stop().await.unwrap();
+}
+
+async fn a_write_is_stored_and_audited(plane: &ControlPlane) {
     let namespace = plane.namespace("lab").await.unwrap();
     let kubectl = plane.admin().in_namespace(&namespace);
 
@@ -50,12 +57,9 @@ async fn a_write_is_stored_and_audited() {
     })
     .await
     .unwrap();
-    plane.stop().await.unwrap();
 }
 
-#[tokio::test]
-async fn a_service_account_may_do_what_its_roles_say() {
-    let plane = ControlPlane::start().await.unwrap();
+async fn a_service_account_may_do_what_its_roles_say(plane: &ControlPlane) {
     let namespace = plane.namespace("rbac").await.unwrap();
     let admin = plane.admin().in_namespace(&namespace);
     admin.run(["create", "serviceaccount", "reader"], "").await.unwrap().ok().unwrap();
@@ -104,60 +108,88 @@ async fn a_program_that_cannot_start_says_why() {
     assert!(error.to_string().contains("no-such-program"), "{error}");
 }
 
+/// Where an API server would be that never answers; without it, a process starts a control plane.
+const SILENT: &str = "LAB_TEST_SILENT_SERVER";
+
 /// Not a test: the body of the processes that the tests below start and end.
 #[tokio::test]
 #[ignore = "started by other tests as a process of its own"]
 async fn process_with_children() {
-    let plane = ControlPlane::shared().await.unwrap();
-    let program = Operator::builder("sleep", plane.kubeconfig()).args(["1000"]).start().await.unwrap();
+    let silent = std::env::var(SILENT).ok();
+    let (mut pids, dir, kubectl) = match &silent {
+        None => {
+            let plane = ControlPlane::shared().await.unwrap();
+            (plane.pids().clone(), plane.dir().to_owned(), plane.admin().clone())
+        }
+        Some(server) => {
+            let dir = std::env::temp_dir().join(format!("lab-process-{}", std::process::id()));
+            std::fs::create_dir(&dir).unwrap();
+            let cluster = json!([{"name": "silent", "cluster": {"server": server}}]);
+            let context = json!([{"name": "silent", "context": {"cluster": "silent", "user": ""}}]);
+            let access = json!({
+                "apiVersion": "v1", "kind": "Config", "clusters": cluster, "contexts": context, "current-context": "silent",
+            });
+            std::fs::write(dir.join("kubeconfig"), access.to_string()).unwrap();
+            let kubectl = Kubectl::new(&dir.join("kubeconfig")).unwrap();
+            (BTreeMap::new(), dir, kubectl)
+        }
+    };
+    let program = Operator::builder("sleep", &dir.join("kubeconfig")).args(["1000"]).start().await.unwrap();
     // Like the control plane, kept in a place that is never dropped.
     let program = Box::leak(Box::new(program));
-    let dir = plane.dir().display().to_string();
+    let dir = dir.display().to_string();
     let cache = format!("--cache-dir={dir}/cache");
     let forever = ["wait", "--for=delete", "namespace/default", "--timeout=1h", &cache].map(str::to_owned);
-    tokio::spawn(async { plane.admin().with_deadline(10 * SECONDS_30).run(forever, "").await });
+    tokio::spawn(async move { kubectl.with_deadline(10 * SECONDS_30).run(forever, "").await });
     // By their arguments: kubectl, and the launchers of kubectl and of the program.
     let three = wait_until("the start of kubectl", SECONDS_30, async || {
         let found = mentioning(&dir);
         if found.len() == 3 { Ok(found) } else { Err(format!("{found:?}")) }
     });
     let three = three.await.unwrap();
-    let pids: Vec<_> = plane.pids().values().copied().chain([program.pid()]).chain(three).collect();
-    println!("\nready {} {pids:?} {dir}", plane.pids()["launcher"]);
+    let launcher = pids.get("launcher").copied().unwrap_or_default();
+    pids.insert("program".to_owned(), program.pid());
+    let pids: Vec<_> = pids.into_values().chain(three).collect();
+    println!("\nready {launcher} {pids:?} {dir}");
     assert!(std::env::var_os("LAB_TEST_PANIC").is_none(), "a test that fails");
     std::future::pending::<()>().await;
 }
 
+/// However the process ends, its launchers notice that their input closes.
 #[tokio::test]
 async fn nothing_is_left_after_a_panic() {
-    let mut process = Process::start(true);
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut process = Process::start(Some(&server), true);
     assert!(!process.child.wait().unwrap().success());
-    process.assert_nothing_left(true).await;
-}
-
-#[tokio::test]
-async fn nothing_is_left_after_a_kill() {
-    let mut process = Process::start(false);
-    process.child.kill().unwrap();
-    process.child.wait().unwrap();
-    process.assert_nothing_left(true).await;
+    process.assert_nothing_left(4, false).await;
+    std::fs::remove_dir_all(&process.dir).unwrap();
 }
 
 #[tokio::test]
 async fn nothing_is_left_after_ctrl_c() {
-    let mut process = Process::start(false);
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut process = Process::start(Some(&server), false);
     signal("INT", process.child.id());
     process.child.wait().unwrap();
-    process.assert_nothing_left(true).await;
+    process.assert_nothing_left(4, false).await;
+    std::fs::remove_dir_all(&process.dir).unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_left_after_a_kill() {
+    let mut process = Process::start(None, false);
+    process.child.kill().unwrap();
+    process.child.wait().unwrap();
+    process.assert_nothing_left(7, true).await;
 }
 
 #[tokio::test]
 async fn nothing_is_left_after_a_kill_of_the_launcher_and_its_caller() {
-    let mut process = Process::start(false);
+    let mut process = Process::start(None, false);
     signal("KILL", process.launcher);
     process.child.kill().unwrap();
     process.child.wait().unwrap();
-    process.assert_nothing_left(false).await;
+    process.assert_nothing_left(7, false).await;
     std::fs::remove_dir_all(&process.dir).unwrap();
 }
 
@@ -170,11 +202,14 @@ struct Process {
 }
 
 impl Process {
-    fn start(panics: bool) -> Self {
+    fn start(silent: Option<&TcpListener>, panics: bool) -> Self {
         // Where the suite runs in the background of a shell, Ctrl-C is ignored, which programs inherit.
         let mut command = Command::new("env");
         command.arg("--default-signal=INT").arg(std::env::current_exe().unwrap());
         command.args(["--ignored", "--exact", "process_with_children", "--nocapture"]);
+        if let Some(server) = silent {
+            command.env(SILENT, format!("https://{}", server.local_addr().unwrap()));
+        }
         if panics {
             command.env("LAB_TEST_PANIC", "1");
         }
@@ -187,8 +222,8 @@ impl Process {
         Self { child, launcher: launcher.parse().unwrap(), pids, dir: dir.to_owned() }
     }
 
-    async fn assert_nothing_left(&self, dir_too: bool) {
-        assert_eq!(self.pids.len(), 7);
+    async fn assert_nothing_left(&self, count: usize, dir_too: bool) {
+        assert_eq!(self.pids.len(), count);
         wait_until("the end of every process", SECONDS_30, async || {
             let left: Vec<_> = self.pids.iter().filter(|pid| runs(**pid)).collect();
             let dir = dir_too && Path::new(&self.dir).exists();

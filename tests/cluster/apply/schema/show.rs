@@ -3,7 +3,8 @@
 use super::table::namespace;
 use crate::world::{DEADLINE, object, update};
 use lab::{Kubectl, Mode, Patch, wait_until};
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 async fn printed<const N: usize>(kubectl: &Kubectl, arguments: [&str; N]) -> String {
     kubectl.run(arguments, "").await.unwrap().ok().unwrap()
@@ -44,6 +45,14 @@ async fn every_field_of_the_spec_is_explained() {
         });
         explained.await.unwrap();
     }
+    // What kubectl explains with.
+    let path = "/openapi/v3/apis/auth0-user-operator.dev/v1alpha1";
+    let docs: Value = serde_json::from_str(&printed(&kubectl, ["get", "--raw", path]).await).unwrap();
+    let schemas = docs["components"]["schemas"].as_object().unwrap();
+    let served: BTreeMap<String, &Value> = schemas
+        .iter()
+        .map(|(name, schema)| (name.rsplit('.').next().unwrap().to_lowercase(), schema))
+        .collect();
     for (field, words) in [
         ("auth0userupdate", &["Update User card", "deleting this resource changes nothing"][..]),
         ("auth0userupdate.spec.passEmptyValues", &["Whether blank inputs clear", "Yes", "No"]),
@@ -68,9 +77,12 @@ async fn every_field_of_the_spec_is_explained() {
         ("auth0tenant.spec.customDomain", &["links in mails"]),
         ("auth0tenant.spec.rateLimit", &["Default 60"]),
     ] {
-        // kubectl wraps for the terminal.
-        let text =
-            printed(&kubectl, ["explain", field]).await.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (kind, path) = field.split_once('.').unwrap_or((field, ""));
+        let mut schema: &Value = served[kind];
+        for name in path.split('.').filter(|name| !name.is_empty()) {
+            schema = &schema["properties"][name];
+        }
+        let text = schema["description"].as_str().unwrap_or_default();
         for word in words {
             assert!(text.contains(word), "{field} lacks {word:?}: {text}");
         }

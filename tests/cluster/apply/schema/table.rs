@@ -1,6 +1,6 @@
 //! Many specs at once, through `kubectl create` and through server-side apply.
 
-use crate::world::{install_crds, object};
+use crate::world::{self, install_crds, object};
 use lab::{ControlPlane, Kubectl, Mode, Output};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -60,7 +60,7 @@ fn merge(spec: &mut Value, fields: Value) {
 pub async fn namespace(name: &str) -> Kubectl {
     let plane = ControlPlane::shared().await.unwrap();
     install_crds(plane).await;
-    let namespace = plane.namespace(name).await.unwrap();
+    let (namespace, _) = world::namespace(plane, name).await;
     plane.admin().in_namespace(&namespace)
 }
 

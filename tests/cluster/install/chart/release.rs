@@ -56,15 +56,22 @@ fn older_chart(folder: &Path) -> String {
     chart.display().to_string()
 }
 
+/// One after the other on one control plane: the first leaves it without the CRDs, as the second needs it.
 #[tokio::test]
-async fn it_installs_upgrades_and_uninstalls() {
+async fn releases_come_and_go() {
     let plane = ControlPlane::start().await.unwrap();
+    plane.admin().run(["create", "namespace", "people"], "").await.unwrap().ok().unwrap();
+    it_installs_upgrades_and_uninstalls(&plane).await;
+    the_kustomize_base_works_and_a_release_takes_its_place(&plane).await;
+    plane.stop().await.unwrap();
+}
+
+async fn it_installs_upgrades_and_uninstalls(plane: &ControlPlane) {
     let kubectl = plane.admin();
-    kubectl.run(["create", "namespace", "people"], "").await.unwrap().ok().unwrap();
     let monitoring = format!("{ROOT}/target/checkers/prometheus-operator");
     kubectl.run(["apply", "--server-side", "--filename", &monitoring], "").await.unwrap().ok().unwrap();
     kubectl.until_established().await.unwrap();
-    let (sandbox, ca) = running::auth0(&plane).await;
+    let (sandbox, ca) = running::auth0(plane).await;
     let mut values = json!({
         "allowedDomains": [sandbox.domain()], "secretNamespaces": ["people"], "replicaCount": 2,
         "extraEnv": [{"name": "SSL_CERT_FILE", "value": ca}],
@@ -72,7 +79,7 @@ async fn it_installs_upgrades_and_uninstalls() {
     });
 
     let older = older_chart(plane.dir());
-    on(&plane, &["install", NAME, &older, "--create-namespace", "--values", "-"], &values).await;
+    on(plane, &["install", NAME, &older, "--create-namespace", "--values", "-"], &values).await;
     let card = update("ann", json!({"output": "Mapped"}));
     let people = kubectl.in_namespace("people");
     let refused = people.submit(Mode::ServerSideApply, &card).await.unwrap();
@@ -82,7 +89,7 @@ async fn it_installs_upgrades_and_uninstalls() {
     let destination = plane.dir().display().to_string();
     let package = format!("{destination}/{NAME}-{}.tgz", env!("CARGO_PKG_VERSION"));
     helm(&["package", CHART, "--destination", &destination], &json!({})).await.ok().unwrap();
-    let notes = on(&plane, &["upgrade", NAME, &package, "--reset-then-reuse-values"], &values).await;
+    let notes = on(plane, &["upgrade", NAME, &package, "--reset-then-reuse-values"], &values).await;
     assert!(notes.contains("watches all namespaces"), "{notes}");
     people.submit(Mode::ServerSideApply, &card).await.unwrap().ok().unwrap();
     let whole = installed(kubectl).await;
@@ -90,19 +97,19 @@ async fn it_installs_upgrades_and_uninstalls() {
         let is_one = |name: &String| name.split(['.', '/']).next() == Some(kind);
         assert!(whole.iter().any(is_one), "{kind}: {whole:?}");
     }
-    let mut operator = running::start(&plane, NAME, &[]).await;
-    running::update_a_user(&plane, &operator, &sandbox, "everywhere").await;
+    let mut operator = running::start(plane, NAME, &[]).await;
+    running::update_a_user(plane, &operator, &sandbox, "everywhere").await;
     assert!(kubectl.get(&format!("lease/{NAME}")).await.is_err(), "it lies in the release's namespace");
     assert!(kubectl.in_namespace(NAME).get(&format!("lease/{NAME}")).await.is_ok());
     operator.terminate().await.unwrap();
 
     // Other scopes mean other kinds of roles, and a lease of their own.
     values["scopedNamespaces"] = json!(["people"]);
-    on(&plane, &["upgrade", NAME, CHART, "--values", "-"], &values).await;
+    on(plane, &["upgrade", NAME, CHART, "--values", "-"], &values).await;
     let cluster_wide = installed(kubectl).await.into_iter().filter(|name| name.starts_with("clusterrole"));
     assert_eq!(cluster_wide.count(), 0);
-    let mut operator = running::start(&plane, NAME, &[]).await;
-    running::update_a_user(&plane, &operator, &sandbox, "scoped").await;
+    let mut operator = running::start(plane, NAME, &[]).await;
+    running::update_a_user(plane, &operator, &sandbox, "scoped").await;
     let account = format!("--as=system:serviceaccount:{NAME}:{NAME}");
     for (namespace, answer) in [("people", "yes"), ("default", "no")] {
         let words = ["auth", "can-i", "list", "auth0userupdates", &account, "--namespace", namespace];
@@ -110,7 +117,7 @@ async fn it_installs_upgrades_and_uninstalls() {
     }
     operator.terminate().await.unwrap();
     values["scopedNamespaces"] = json!([]);
-    on(&plane, &["upgrade", NAME, CHART, "--values", "-"], &values).await;
+    on(plane, &["upgrade", NAME, CHART, "--values", "-"], &values).await;
 
     // Another release beside it leaves the CRDs to this one.
     let kubeconfig = plane.kubeconfig().display().to_string();
@@ -122,11 +129,11 @@ async fn it_installs_upgrades_and_uninstalls() {
 
     // CRDs that the release gives up, or leaves behind, stay with what people wrote.
     values["crds"] = json!({"enabled": false});
-    on(&plane, &["upgrade", NAME, CHART, "--values", "-"], &values).await;
+    on(plane, &["upgrade", NAME, CHART, "--values", "-"], &values).await;
     assert!(has(kubectl, CRDS[0]).await && has(kubectl, CRDS[1]).await);
     values["crds"] = json!({"enabled": true});
-    on(&plane, &["upgrade", NAME, CHART, "--values", "-"], &values).await;
-    on(&plane, &["uninstall", NAME], &json!({})).await;
+    on(plane, &["upgrade", NAME, CHART, "--values", "-"], &values).await;
+    on(plane, &["uninstall", NAME], &json!({})).await;
     assert!(has(kubectl, CRDS[0]).await && has(kubectl, CRDS[1]).await);
     assert_eq!(people.get("auth0userupdate/ann").await.unwrap()["spec"]["nickname"], "scoped");
     assert_eq!(installed(kubectl).await, [""; 0]);
@@ -134,41 +141,36 @@ async fn it_installs_upgrades_and_uninstalls() {
 
     // The same release finds its CRDs again; without crds.keep they go with it.
     values["crds"] = json!({"keep": false});
-    on(&plane, &["install", NAME, CHART, "--values", "-"], &values).await;
-    on(&plane, &["uninstall", NAME], &json!({})).await;
+    on(plane, &["install", NAME, CHART, "--values", "-"], &values).await;
+    on(plane, &["uninstall", NAME], &json!({})).await;
     for crd in CRDS {
         let gone = ["wait", "--for=delete", "--timeout=30s", "crd", crd];
         kubectl.with_deadline(crate::world::DEADLINE).run(gone, "").await.unwrap().ok().unwrap();
     }
-    plane.stop().await.unwrap();
 }
 
-#[tokio::test]
-async fn the_kustomize_base_works_and_a_release_takes_its_place() {
-    let plane = ControlPlane::start().await.unwrap();
+async fn the_kustomize_base_works_and_a_release_takes_its_place(plane: &ControlPlane) {
     let kubectl = plane.admin();
-    kubectl.run(["create", "namespace", "people"], "").await.unwrap().ok().unwrap();
     let base = format!("{KUSTOMIZE}/base");
     kubectl.run(["apply", "--server-side", "--kustomize", &base], "").await.unwrap().ok().unwrap();
     let reader = format!("{NAME}-secret-reader");
     let account = format!("{NAME}:{NAME}");
     let grant = ["create", "rolebinding", &reader, "--clusterrole", &reader, "--serviceaccount", &account];
     kubectl.in_namespace("people").run(grant, "").await.unwrap().ok().unwrap();
-    let (sandbox, ca) = running::auth0(&plane).await;
+    let (sandbox, ca) = running::auth0(plane).await;
     let domain = sandbox.domain();
     let surroundings =
         [("AUTH0_USER_OPERATOR_ALLOWED_DOMAIN", domain.as_str()), ("SSL_CERT_FILE", ca.to_str().unwrap())];
-    let mut operator = running::start(&plane, NAME, &surroundings).await;
-    running::update_a_user(&plane, &operator, &sandbox, "kustomize").await;
+    let mut operator = running::start(plane, NAME, &surroundings).await;
+    running::update_a_user(plane, &operator, &sandbox, "kustomize").await;
     operator.terminate().await.unwrap();
 
     // A Deployment's selector cannot be changed: that one goes first.
     kubectl.in_namespace(NAME).delete(&format!("deployment/{NAME}")).await.unwrap();
     let values = json!({"allowedDomains": [domain], "extraEnv": [{"name": "SSL_CERT_FILE", "value": ca}]});
     let take = ["--take-ownership", "--force-conflicts"];
-    on(&plane, &[&["install", NAME, CHART, "--values", "-"][..], &take].concat(), &values).await;
-    let mut operator = running::start(&plane, NAME, &[]).await;
-    running::update_a_user(&plane, &operator, &sandbox, "helm").await;
+    on(plane, &[&["install", NAME, CHART, "--values", "-"][..], &take].concat(), &values).await;
+    let mut operator = running::start(plane, NAME, &[]).await;
+    running::update_a_user(plane, &operator, &sandbox, "helm").await;
     operator.terminate().await.unwrap();
-    plane.stop().await.unwrap();
 }

@@ -1,6 +1,6 @@
 //! The chart's default is what `deploy/kustomize` grants and runs; scopes and names.
 
-use super::{CHART, NAME, ROOT, helm, kustomized, objects, of, one, pod, rendered, template};
+use super::{CHART, NAME, ROOT, helm, kustomized, objects, of, one, parent, pod, rendered, template};
 use auth0_user_operator::cli::Cli;
 use clap::Parser as _;
 use serde_json::{Value, json};
@@ -210,22 +210,13 @@ async fn the_longest_release_names_give_valid_names_that_differ() {
 
 #[tokio::test]
 async fn a_chart_that_depends_on_it_may_switch_it_and_share_values() {
-    let parent = concat!(env!("CARGO_TARGET_TMPDIR"), "/chart-parent");
-    let _ = std::fs::remove_dir_all(parent);
-    std::fs::create_dir_all(format!("{parent}/charts")).unwrap();
-    let about = json!({
-        "apiVersion": "v2", "name": "parent", "version": "1.0.0",
-        "dependencies": [{"name": NAME, "version": ">0.0.0-0", "condition": format!("{NAME}.enabled")}],
-    });
-    std::fs::write(format!("{parent}/Chart.yaml"), about.to_string()).unwrap();
-    // As a package, which holds what the links lead to.
-    let destination = format!("{parent}/charts");
-    helm(&["package", CHART, "--destination", &destination], &json!({})).await.ok().unwrap();
+    let dependency = json!({"name": NAME, "version": ">0.0.0-0", "condition": format!("{NAME}.enabled")});
+    let parent = parent("parent", &[dependency]).await;
     let values = |enabled: bool| json!({"global": {"team": "identity"}, NAME: {"enabled": enabled}});
-    let on = objects(&template(parent, "identity", &values(true)).await.ok().unwrap());
+    let on = objects(&template(&parent, "identity", &values(true)).await.ok().unwrap());
     assert_eq!(of(&on, "CustomResourceDefinition").len(), 2);
     assert_eq!(one(&on, "Deployment")["metadata"]["name"], format!("identity-{NAME}"));
-    assert!(objects(&template(parent, "identity", &values(false)).await.ok().unwrap()).is_empty());
+    assert!(objects(&template(&parent, "identity", &values(false)).await.ok().unwrap()).is_empty());
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! A value that is misspelt, or of another kind, is refused.
 
-use super::{CHART, NAME, at, leaves, shipped, template};
+use super::{CHART, NAME, at, leaves, shipped, template, template_each};
 use serde_json::{Value, json};
 
 /// What is further down is for Kubernetes, or the Prometheus operator, to judge.
@@ -16,6 +16,22 @@ fn maps(values: &Value, path: &str) -> Vec<String> {
     inner.chain([path.to_owned()]).collect()
 }
 
+/// helm refuses each of these, and says of which value it speaks.
+async fn assert_each_is_refused(chart: &str, names: &[String], sets: &[Value]) {
+    let output = template_each(chart, sets).await;
+    assert!(!output.status.success() && output.stderr.contains(REFUSED), "{output}");
+    for (index, (name, set)) in names.iter().zip(sets).enumerate() {
+        let said = output.stderr.split_once(&format!("\nc{index}:\n")).map(|(_, said)| said);
+        let said = said.unwrap_or_else(|| panic!("{name} is taken: {output}"));
+        let first = set.as_object().unwrap().keys().next().unwrap();
+        let about = said.lines().next().unwrap();
+        assert!(
+            about.contains(&format!("'/{first}")) || about.contains(&format!("'{first}'")),
+            "{name}: {about}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_typo_or_a_value_of_another_kind_is_refused_everywhere() {
     let shipped = shipped();
@@ -27,18 +43,16 @@ async fn a_typo_or_a_value_of_another_kind_is_refused_everywhere() {
         (leaf, value)
     });
     let closed = typos.chain(kinds).filter(|(path, _)| !OPEN.iter().any(|open| path.starts_with(open)));
-    let mut count = 0;
-    for (path, value) in closed {
-        let output = template(CHART, NAME, &at(&path, value)).await;
-        assert!(!output.status.success() && output.stderr.contains(REFUSED), "{path}: {output}");
-        count += 1;
-    }
+    let (paths, sets): (Vec<String>, Vec<Value>) =
+        closed.map(|(path, value)| (path.clone(), at(&path, value))).unzip();
+    assert_each_is_refused("typos", &paths, &sets).await;
+    let count = sets.len();
     assert!(count > 70, "{count}");
 }
 
 #[tokio::test]
 async fn what_cannot_work_is_refused() {
-    for values in [
+    let sets = [
         json!({"image": {"digest": "sha256:abc"}}),
         json!({"image": {"repository": ""}}),
         json!({"image": {"pullPolicy": "Sometimes"}}),
@@ -56,10 +70,9 @@ async fn what_cannot_work_is_refused() {
         json!({"podDisruptionBudget": {"maxUnavailable": "some"}}),
         json!({"securityContext": {"readOnlyRootFileSystem": true}}),
         json!({"serviceMonitor": {"interval": "often"}}),
-    ] {
-        let output = template(CHART, NAME, &values).await;
-        assert!(!output.status.success() && output.stderr.contains(REFUSED), "{values}: {output}");
-    }
+    ];
+    let names = sets.each_ref().map(Value::to_string);
+    assert_each_is_refused("refused", &names, &sets).await;
     let values = json!({"serviceMonitor": {"enabled": true}, "metrics": {"enabled": false}});
     let output = template(CHART, NAME, &values).await;
     assert!(output.stderr.contains("serviceMonitor.enabled needs metrics.enabled"), "{output}");
