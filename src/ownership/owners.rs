@@ -92,9 +92,16 @@ impl<'a> Owners<'a> {
         let blocked = Field::of(Attribute::Blocked);
         if let Some(at) = pending.iter().position(|wish| wish.field == blocked) {
             let Wish { wanted, .. } = pending.remove(at);
+            let mut known = HashSet::new();
+            // What a resource is now goes before what it was.
+            let is_now = |other: &&Claimant| {
+                let asks = other.declared(blocked).is_some() && competition.has(&other.place);
+                asks && known.insert(other.uid)
+            };
             let blocks =
                 |other: &&Claimant| other.blocks() && competition.may(other, blocked, Wanted::blocked());
-            let by = before.iter().chain(after).copied().find(blocks).filter(|_| !own.blocks());
+            let others = before.iter().chain(after).copied().filter(|_| !own.blocks());
+            let by = others.filter(is_now).find(blocks);
             firsts.extend(by.map(|by| First::new(blocked, wanted, Wanted::blocked(), own, by, competition)));
         }
         let mut found = HashSet::new();

@@ -5,6 +5,7 @@ use crate::ownership::tests::*;
 use crate::plan::same_json;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 const FIELDS: [&str; 7] =
     ["email", "name", "blocked", "userMetadata.a", "userMetadata.b", "passwordSecretRef", "verifyEmail"];
@@ -60,9 +61,11 @@ fn card() -> impl Strategy<Value = Card> {
 
 /// `t` and `twin` are tenants of one host.
 fn rights_of_twins((_, tenant): &Named, of: &str) -> Option<Rights> {
-    let mut rights = rights_of_m(&OF_M, &[])(&(String::new(), String::new()), of)?;
-    rights.host = if tenant == "other" { "other" } else { "one" }.to_owned();
-    Some(rights)
+    static ACCESS_OF_M: LazyLock<Access> =
+        LazyLock::new(|| rights_of_m(&OF_M, &[])(&Named::default(), "m").unwrap().access);
+    let host = if tenant == "other" { "other" } else { "one" }.to_owned();
+    let access = if of == "m" { ACCESS_OF_M.clone() } else { Access::Everything };
+    Some(Rights { host, access })
 }
 
 fn made(name: &str, uid: &str, created: u32, card: &Card) -> Auth0UserUpdate {
@@ -230,13 +233,21 @@ impl Model {
                 (first, other.left.is_some(), usize::MAX - index)
             };
             let all = self.known.iter().enumerate();
-            let claimants =
-                all.filter(|(_, other)| other.wants(field).is_some() && concerns(other) && meets(other));
-            let goes_before = |claimant: &(usize, &Known)| match *field {
-                "blocked" => claimant.1.uid() != own.uid() && claimant.1.wants(field) == Some(json!(true)),
-                _ => rank(claimant).0 < rank(&(0, own)).0,
-            };
-            let (_, owner) = claimants.filter(goes_before).min_by_key(rank)?;
+            let others =
+                all.filter(|(_, other)| other.asks(field).is_some() && concerns(other) && meets(other));
+            let mut others: Vec<_> = others.collect();
+            others.sort_by_key(rank);
+            let mut known = Vec::new();
+            let owner = others.into_iter().find(|claimant| {
+                let (_, other) = claimant;
+                if *field != "blocked" {
+                    return other.wants(field).is_some() && rank(claimant).0 < rank(&(0, own)).0;
+                }
+                let is_now = !known.contains(&other.uid());
+                known.push(other.uid());
+                is_now && other.uid() != own.uid() && other.wants(field) == Some(json!(true))
+            });
+            let (_, owner) = owner?;
             let name = if owner.namespace() == own.namespace() {
                 format!("{}/{}", owner.namespace(), owner.name())
             } else {
