@@ -63,9 +63,8 @@ fn card() -> impl Strategy<Value = Card> {
 fn rights_of_twins((_, tenant): &Named, of: &str) -> Option<Rights> {
     static ACCESS_OF_M: LazyLock<Access> =
         LazyLock::new(|| rights_of_m(&OF_M, &[])(&Named::default(), "m").unwrap().access);
-    let host = if tenant == "other" { "other" } else { "one" }.to_owned();
     let access = if of == "m" { ACCESS_OF_M.clone() } else { Access::Everything };
-    Some(Rights { host, access })
+    (tenant != "other").then(|| Rights { host: "one".to_owned(), access })
 }
 
 fn made(name: &str, uid: &str, created: u32, card: &Card) -> Auth0UserUpdate {
