@@ -3,6 +3,7 @@
 //! Nothing under `user` has a format, pattern, enum or length: the API server must never refuse a status
 //! after Auth0 has changed the user.
 
+use crate::api::reason::{Reason, Retry};
 use crate::api::{JsonMap, json, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
@@ -213,7 +214,7 @@ pub struct IgnoredField {
     pub reason: String,
 }
 
-/// A field that Auth0 refused.
+/// A field that Auth0 refused, or that the tenant does not grant.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct RefusedField {
@@ -221,11 +222,19 @@ pub struct RefusedField {
     pub field: String,
     /// Reason, as in the Ready condition.
     pub reason: String,
-    /// What Auth0 said, and what to do.
+    /// What Auth0 said or which grant is missing, and what to do.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
     /// When it was first refused, RFC 3339 in UTC.
     pub since: String,
+}
+
+impl RefusedField {
+    /// Whether Auth0 said so. Else the tenant does not grant the field, which is judged at every check.
+    #[must_use]
+    pub fn is_of_auth0(&self) -> bool {
+        Reason::from_word(&self.reason).retry() != Retry::Change
+    }
 }
 
 /// A value that Auth0 accepted and does not hold.

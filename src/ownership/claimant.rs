@@ -92,9 +92,15 @@ impl Claimant {
         })
     }
 
-    /// Who comes first: the oldest, then by namespace and name.
-    pub fn rank(&self) -> (i64, &str, &str) {
-        (self.created, &self.place.namespace, &self.name)
+    /// Who comes first: those of the tenant's own namespace, then the oldest, then by namespace and name.
+    pub fn rank(&self) -> (bool, i64, &str, &str) {
+        let is_foreign = self.place.tenant.0 != self.place.namespace;
+        (is_foreign, self.created, &self.place.namespace, &self.name)
+    }
+
+    /// Whether it wants the user to be blocked, which goes before everything else that is wanted of that.
+    pub fn blocks(&self) -> bool {
+        self.declared(Field::of(Attribute::Blocked)) == Some(Wanted::blocked())
     }
 
     pub fn named(&self) -> Named {
@@ -150,10 +156,7 @@ impl Claimant {
                     let mut held = self.keys(field).iter().filter(is_held);
                     held.all(|wish| younger.declared(wish.field) == Some(Wanted::HELD))
                 }
-                // Who may block may not always unblock, and then claims nothing by it.
-                Some(wanted) if field == Field::of(Attribute::Blocked) => {
-                    wanted == Wanted::blocked() || younger.declared(field) == Some(wanted)
-                }
+                Some(_) if field == Field::of(Attribute::Blocked) => self.blocks(),
                 Some(_) => true,
             }
     }

@@ -4,9 +4,12 @@ use crate::api::{Auth0UserUpdate, Trigger};
 use crate::ownership::Named;
 use crate::ownership::claimant::{self, Claimant, Place};
 use crate::ownership::fingerprint::{Field, Uid};
-use crate::ownership::leavers::{Departed, Ghost, INHERITANCE, Leavers, TAKEOVER, acts_on, counts};
+use crate::ownership::leavers::{
+    Departed, Ghost, INHERITANCE, Leavers, TAKEOVER, acts_on, counts, is_shared,
+};
 use crate::ownership::owners::Owners;
 use crate::ownership::rights::Competition;
+use crate::user::Attribute;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
@@ -89,22 +92,22 @@ impl Index {
         let ghosts: Vec<_> =
             ghosts.filter(|ghost| ghost.concerns(own)).map(|ghost| &ghost.claimant).collect();
         let has_ghosts = !ghosts.is_empty();
-        let living = self.claimants(own.user);
-        let living = living.iter().take(living.partition_point(|other| other.rank() < own.rank()));
-        let ghosts = ghosts.into_iter().filter(|other| other.rank() < own.rank());
-        let mut older: Vec<_> = living.chain(ghosts).collect();
+        let living = self.claimants(own.user).iter().filter(|other| other.uid != own.uid);
+        let mut all: Vec<_> = living.chain(ghosts).collect();
         if has_ghosts {
             // Stable: what a resource is now goes before what it was.
-            older.sort_by_key(|other| other.rank());
+            all.sort_by_key(|other| other.rank());
         }
-        Owners::new(own, &older, competition)
+        let (before, after) = all.split_at(all.partition_point(|other| other.rank() < own.rank()));
+        Owners::new(own, before, after, competition)
     }
 
     /// What other resources of the user remember of one-time actions that this one wants too, be they there no more.
     pub fn siblings(&self, own: &Claimant, competition: &Competition<'_>) -> Vec<Trigger> {
         let others = self.claimants(own.user).iter().filter(|other| other.uid != own.uid);
         let living = others.filter(|other| competition.has(&other.place)).flat_map(|other| {
-            other.memory.iter().filter(move |entry| acts_on(own, entry) && counts(other, entry))
+            let known = other.memory.iter().filter(|entry| is_shared(own, &other.place, entry));
+            known.filter(move |entry| acts_on(own, entry) && counts(other, entry))
         });
         let departed = self.leavers.get(&own.user).into_iter().flat_map(|leavers| &leavers.departed);
         let left = departed.filter(|one| competition.has(one.place())).flat_map(|one| one.inherited_by(own));
@@ -235,8 +238,8 @@ impl Index {
         self.users.get(&user).map(AsRef::as_ref).unwrap_or_default()
     }
 
-    /// Younger claimants of those fields of which this one comes first in its place, be it for some keys of a map only,
-    /// so that whatever it does there concerns them.
+    /// Claimants that come after this one and want those fields of which it comes first in its place, be it for some keys
+    /// of a map only, so that whatever it does there concerns them; of a block, those that come before it too.
     fn led_by(&self, claimant: &Claimant, mut fields: Vec<Field>) -> Affected {
         let claimants = self.claimants(claimant.user);
         let (older, younger) =
@@ -247,9 +250,11 @@ impl Index {
                 return Affected::new();
             }
         }
-        let others = younger.iter().filter(|other| other.uid != claimant.uid);
-        let followers = others.filter(|other| fields.iter().any(|field| other.follows(*field)));
-        followers.map(Claimant::named).collect()
+        let followers = younger.iter().filter(|other| fields.iter().any(|field| other.follows(*field)));
+        let blocked = Field::of(Attribute::Blocked);
+        let led = older.iter().filter(|other| fields.contains(&blocked) && other.follows(blocked));
+        let others = followers.chain(led).filter(|other| other.uid != claimant.uid);
+        others.map(Claimant::named).collect()
     }
 
     /// Forgets what was sent once its time is over and no claimant waits that came in time.

@@ -54,7 +54,7 @@ impl Departed {
         let is_heir = !own.is_namesake_of(&self.place, &self.name)
             && self.heirs.is_none_or(|arrivals| own.arrival < arrivals);
         let notes = move |entry: &Trigger| own.memory.iter().any(|known| known.name == entry.name);
-        let entries = self.memory.iter().filter(move |_| is_heir);
+        let entries = self.memory.iter().filter(move |entry| is_heir && is_shared(own, &self.place, entry));
         entries.filter(move |entry| acts_on(own, entry) && (self.heirs.is_none() || !notes(entry)))
     }
 
@@ -79,6 +79,12 @@ pub(super) struct Leavers {
 pub(super) fn acts_on(own: &Claimant, entry: &Trigger) -> bool {
     let attribute = Attribute::of_field(&entry.name);
     attribute.is_some_and(|attribute| own.wanted(Field::of(attribute)).is_some())
+}
+
+/// Whether an entry of a resource of this place may be known to a claimant. What equal digests tell of a password, a map
+/// or a value does not leave the namespace; a mail says nothing.
+pub(super) fn is_shared(own: &Claimant, place: &Place, entry: &Trigger) -> bool {
+    place.namespace == own.place.namespace || entry.name == Attribute::VerifyEmail.spec_name()
 }
 
 /// Whether an entry of this claimant says anything to others. One that is in conflict goes on with nothing, and of

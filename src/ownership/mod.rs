@@ -1,7 +1,8 @@
 //! Ownership: which resource manages which field of which user, so that two never fight over one.
 //!
-//! The oldest claimant of a field owns it, then the first by namespace and name (the rule of the Gateway API). Nothing
-//! here does I/O: the index is fed from the watch and from finished passes.
+//! A claimant of the tenant's own namespace goes before those of others, then the oldest owns a field, then the first by
+//! namespace and name (the rule of the Gateway API). Who wants the user blocked goes before all. Nothing here does I/O:
+//! the index is fed from the watch and from finished passes.
 
 mod claimant;
 mod fingerprint;

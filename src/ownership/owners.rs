@@ -1,7 +1,8 @@
 //! Who owns a field. Pure.
 //!
-//! Of a field that every identity has, the oldest claimant among those that compete is the owner. Of a field of one
-//! identity it is the oldest of that identity, and which connections name it is known only once the user was observed.
+//! A claimant that wants the user blocked goes before all that do not. Of any other field that every identity has, the first
+//! claimant among those that compete is the owner. Of a field of one
+//! identity it is the first of that identity, and which connections name it is known only once the user was observed.
 //! So the first claimant of each connection is found; that answers all three questions: who stands in the way of a
 //! resource, whether any seems to, and whether that may have changed.
 
@@ -19,8 +20,8 @@ const ANY_PASSWORD: Option<u64> = Some(0);
 pub struct Conflict {
     /// A field of the resource, or a key of a map that it claims whole.
     pub field: Field,
-    /// The owner as `namespace/name`.
-    pub owner: String,
+    /// The owner as `namespace/name`; `None` for one of another namespace, of which no more is told.
+    pub owner: Option<String>,
 }
 
 /// What other resources mean for one, as far as it can be told without a call to Auth0.
@@ -40,11 +41,29 @@ struct First<'a> {
     by: &'a Claimant,
     /// Of what those of its place may do.
     rights: u64,
+    /// It is of another namespace, to which nothing may be told of a password or a whole map: not even that it is the same.
+    is_elsewhere: bool,
 }
 
-impl First<'_> {
+impl<'a> First<'a> {
+    fn new(
+        field: Field,
+        wanted: Wanted,
+        theirs: Wanted,
+        own: &Claimant,
+        by: &'a Claimant,
+        competition: &Competition<'_>,
+    ) -> Self {
+        let rights = competition.fingerprint(&by.place);
+        let is_elsewhere = by.place.namespace != own.place.namespace;
+        Self { field, own: wanted, theirs, by, rights, is_elsewhere }
+    }
+
     /// Whether both want the same. `password`: digest of one's own, where it is known.
     fn agrees(&self, password: Option<u64>) -> bool {
+        if self.is_elsewhere && (self.is_password() || self.own == Wanted::WHOLE) {
+            return false;
+        }
         self.own == self.theirs
             || (self.is_password() && (password.is_none() || password == self.by.password()))
     }
@@ -61,12 +80,32 @@ pub(super) struct Owners<'a> {
 }
 
 impl<'a> Owners<'a> {
-    /// `older`: every older claimant of the user, by age.
-    pub fn new(own: &Claimant, older: &[&'a Claimant], competition: &Competition<'_>) -> Self {
-        let mut pending = claimed(own, older, competition);
+    /// `before`: every claimant of the user that comes before this one, in order. `after`: the others.
+    pub fn new(
+        own: &Claimant,
+        before: &[&'a Claimant],
+        after: &[&'a Claimant],
+        competition: &Competition<'_>,
+    ) -> Self {
+        let mut pending = claimed(own, before, competition);
         let mut firsts = Vec::new();
+        let blocked = Field::of(Attribute::Blocked);
+        if let Some(at) = pending.iter().position(|wish| wish.field == blocked) {
+            let Wish { wanted, .. } = pending.remove(at);
+            let mut known = HashSet::new();
+            // What a resource is now goes before what it was.
+            let is_now = |other: &&Claimant| {
+                let asks = other.declared(blocked).is_some() && competition.has(&other.place);
+                asks && known.insert(other.uid)
+            };
+            let blocks =
+                |other: &&Claimant| other.blocks() && competition.may(other, blocked, Wanted::blocked());
+            let others = before.iter().chain(after).copied().filter(|_| !own.blocks());
+            let by = others.filter(is_now).find(blocks);
+            firsts.extend(by.map(|by| First::new(blocked, wanted, Wanted::blocked(), own, by, competition)));
+        }
         let mut found = HashSet::new();
-        for by in older {
+        for by in before {
             if pending.is_empty() {
                 break;
             }
@@ -78,8 +117,7 @@ impl<'a> Owners<'a> {
                 };
                 let is_scoped = field.is_identity_scoped();
                 if !is_scoped || found.insert((*field, by.place.connection.as_deref())) {
-                    let rights = competition.fingerprint(&by.place);
-                    firsts.push(First { field: *field, own: *wanted, theirs, by, rights });
+                    firsts.push(First::new(*field, *wanted, theirs, own, by, competition));
                 }
                 is_scoped
             });
@@ -102,7 +140,8 @@ impl<'a> Owners<'a> {
             })
         });
         let conflicts = owners.filter(|owner| !owner.agrees(password));
-        conflicts.map(|owner| Conflict { field: owner.field, owner: title(owner.by) }).collect()
+        let title = |owner: &First<'_>| (!owner.is_elsewhere).then(|| title(owner.by));
+        conflicts.map(|owner| Conflict { field: owner.field, owner: title(owner) }).collect()
     }
 
     /// What does not depend on the user as observed.

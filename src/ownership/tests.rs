@@ -49,8 +49,10 @@ fn named(conflicts: Vec<Conflict>) -> Vec<(String, String)> {
     let keys = ["a", "b", "plan"];
     let maps = [Attribute::UserMetadata, Attribute::AppMetadata];
     let keys = maps.into_iter().flat_map(|map| keys.map(|key| (Field::key(map, key), key))).collect();
-    let mut named: Vec<_> =
-        conflicts.into_iter().map(|conflict| (conflict.field.name(&keys), conflict.owner)).collect();
+    let elsewhere = || "elsewhere".to_owned();
+    let named = conflicts.into_iter();
+    let named = named.map(|conflict| (conflict.field.name(&keys), conflict.owner.unwrap_or_else(elsewhere)));
+    let mut named: Vec<_> = named.collect();
     named.sort();
     named
 }
@@ -176,10 +178,19 @@ fn without_the_tenants_consent_there_is_no_claim() {
     assert_eq!(conflicts(&ownership_of([&friend, &own]), &own), [pair("name", "old")]);
 }
 
-/// What `m` is granted of the tenant `n/t`, whose own namespace may do everything.
+/// The same of another namespace than the tenant's.
+fn of_namespace(namespace: &str, mut object: Auth0UserUpdate) -> Auth0UserUpdate {
+    object.metadata.namespace = Some(namespace.to_owned());
+    object.spec.tenant_ref.namespace = Some("n".to_owned());
+    object
+}
+
+/// What `m` is granted of the tenant `n/t`; `o` may do everything.
 fn rights_of_m(fields: &[&str], connections: &[&str]) -> impl Fn(&Named, &str) -> Option<Rights> {
     let grant = json!({"namespaces": ["m"], "fields": fields, "connections": connections});
-    let spec = json!({"domain": "t.example.com", "credentialsSecretRef": {"name": "c"}, "access": [grant]});
+    let all = json!({"namespaces": ["o"], "fields": ["*"]});
+    let spec =
+        json!({"domain": "t.example.com", "credentialsSecretRef": {"name": "c"}, "access": [grant, all]});
     let tenant = json!({"apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0Tenant",
                         "metadata": {"name": "t", "namespace": "n"}, "spec": spec});
     let tenant: crate::api::Auth0Tenant = serde_json::from_value(tenant).unwrap();
@@ -191,12 +202,6 @@ fn rights_of_m(fields: &[&str], connections: &[&str]) -> impl Fn(&Named, &str) -
 
 #[test]
 fn a_field_that_is_not_granted_is_not_claimed() {
-    let stranger = |card: &Value| {
-        let mut object = resource("old", 1, card);
-        object.metadata.namespace = Some("m".to_owned());
-        object.spec.tenant_ref.namespace = Some("n".to_owned());
-        object
-    };
     let whole = json!({"clear": ["userMetadata"]});
     for (theirs, mine, fields, connections, owned) in [
         (json!({"name": "A"}), json!({"name": "B"}), &["profile"][..], &[][..], true),
@@ -223,10 +228,15 @@ fn a_field_that_is_not_granted_is_not_claimed() {
         (whole.clone(), json!({"userMetadata": {"a": 2}}), &["userMetadata.a"], &[], false),
         (json!({"userMetadata": {"a": 1}}), whole, &["name"], &[], false),
     ] {
-        let (theirs, mine) = (stranger(&theirs), resource("young", 2, &mine));
+        let blocks = theirs["blocked"] == true;
+        let theirs = of_namespace("m", resource("old", 1, &theirs));
+        let mine = of_namespace("o", resource("young", 2, &mine));
         let (ownership, rights) = (ownership_of([&theirs, &mine]), rights_of_m(fields, connections));
         let found = ownership.conflicts(&mine, HOST, &rights, None, &|_| true, "People");
         assert_eq!(!found.is_empty(), owned, "{:?} {fields:?} {connections:?}", theirs.spec);
+        if blocks {
+            continue;
+        }
         // What it may not change is no conflict of its own either.
         let (mut older, mut younger) = (mine.clone(), theirs.clone());
         std::mem::swap(&mut older.metadata.creation_timestamp, &mut younger.metadata.creation_timestamp);
@@ -238,11 +248,9 @@ fn a_field_that_is_not_granted_is_not_claimed() {
 
 #[test]
 fn a_change_of_what_the_owner_may_do_has_those_judged_again_that_it_stands_in_the_way_of() {
-    let mut old = resource("old", 1, &json!({"name": "A"}));
-    old.metadata.namespace = Some("m".to_owned());
-    old.spec.tenant_ref.namespace = Some("n".to_owned());
-    let (young, other) =
-        (resource("young", 2, &json!({"name": "B"})), resource("other", 2, &json!({"nickname": "b"})));
+    let old = of_namespace("m", resource("old", 1, &json!({"name": "A"})));
+    let young = of_namespace("o", resource("young", 2, &json!({"name": "B"})));
+    let other = of_namespace("o", resource("other", 2, &json!({"nickname": "b"})));
     let ownership = ownership_of([&old, &young, &other]);
     let contest = |object, fields: &[&str], connections: &[&str]| {
         ownership.contest(Uid::of(object), HOST, &rights_of_m(fields, connections)).fingerprint
@@ -250,6 +258,91 @@ fn a_change_of_what_the_owner_may_do_has_those_judged_again_that_it_stands_in_th
     for (fields, connections) in [(&["email"][..], &[][..]), (&["name"], &["Staff"])] {
         assert_ne!(contest(&young, fields, connections), contest(&young, &["name"], &[]));
         assert_eq!(contest(&other, fields, connections), contest(&other, &["name"], &[]));
+    }
+}
+
+#[test]
+fn a_block_goes_before_its_absence_whoever_is_older() {
+    let old = resource("old", 1, &json!({"blocked": false, "name": "A"}));
+    let young = |blocked: bool| resource("young", 2, &json!({"blocked": blocked}));
+    let foreign = of_namespace("m", resource("foreign", 3, &json!({"blocked": true})));
+    let ownership = ownership_of([&old, &young(false)]);
+    assert_eq!((conflicts(&ownership, &old), conflicts(&ownership, &young(false))), (vec![], vec![]));
+    let (before, mut woken) = (contest(&ownership, &old), ownership.subscribe());
+    let second = |blocked: bool, version: &str| {
+        let mut object = young(blocked);
+        object.metadata.resource_version = Some(version.to_owned());
+        object
+    };
+    ownership.update(&second(true, "2"));
+    assert_eq!(names(&mut woken), ["old"]);
+    assert_eq!(conflicts(&ownership, &old), [pair("blocked", "young")]);
+    assert_eq!(conflicts(&ownership, &second(true, "2")), []);
+    assert!(contest(&ownership, &old).contested && contest(&ownership, &old) != before);
+    // Of several that block the first counts.
+    let before = contest(&ownership, &old);
+    ownership.update(&foreign);
+    assert_eq!(conflicts(&ownership, &old), [pair("blocked", "young")]);
+    assert_eq!(contest(&ownership, &old), before);
+    names(&mut woken);
+    ownership.update(&second(false, "3"));
+    assert_eq!(names(&mut woken), ["foreign", "old"]);
+    assert_eq!(conflicts(&ownership, &old), [("blocked".to_owned(), "elsewhere".to_owned())]);
+    ownership.remove(Uid::new("foreign"));
+    assert_eq!(names(&mut woken), [""; 0], "it is waited for");
+    take_over(&ownership);
+    assert_eq!(
+        (conflicts(&ownership, &old), names(&mut woken)),
+        (vec![], vec!["old".to_owned(), "young".to_owned()])
+    );
+}
+
+#[test]
+fn the_tenants_own_namespace_goes_before_others_whoever_is_older() {
+    let foreign = of_namespace("m", resource("foreign", 1, &json!({"name": "A", "email": "a@example.com"})));
+    let other = of_namespace("o", resource("other", 2, &json!({"email": "b@example.com"})));
+    let own = resource("own", 3, &json!({"name": "B"}));
+    let ownership = ownership_of([&foreign, &other, &own]);
+    let elsewhere = |field: &str| vec![(field.to_owned(), "elsewhere".to_owned())];
+    assert_eq!(conflicts(&ownership, &own), []);
+    assert_eq!(conflicts(&ownership, &foreign), elsewhere("name"));
+    assert_eq!(conflicts(&ownership, &other), elsewhere("email"));
+    let near = of_namespace("m", resource("near", 4, &json!({"name": "B"})));
+    let named = conflicts(&ownership_of([&foreign, &near]), &near);
+    assert_eq!(
+        named,
+        [("name".to_owned(), "m/foreign".to_owned())],
+        "those of one namespace may know of each other"
+    );
+}
+
+#[test]
+fn of_passwords_and_whole_maps_nothing_is_told_to_another_namespace() {
+    let whole = json!({"clear": ["userMetadata"], "verifyEmail": true});
+    for (card, order, field) in [
+        (
+            json!({"passwordSecretRef": {"name": "s", "key": "k"}, "verifyEmail": true}),
+            "passwordSecretRef",
+            "passwordSecretRef",
+        ),
+        (whole, "userMetadata", "userMetadata"),
+    ] {
+        let memory = |object| with_memory(object, [(order, "Sent", "same"), ("verifyEmail", "Sent", "mail")]);
+        let old = of_namespace("m", memory(resource("old", 1, &card)));
+        let young = of_namespace("o", resource("young", 2, &card));
+        let near = of_namespace("m", resource("near", 3, &card));
+        let ownership = ownership_of([&old, &young]);
+        for known in [None, Some("same"), Some("other")] {
+            let found = ownership.conflicts(&young, HOST, &rights_of, known, &|_| true, "People");
+            assert_eq!(named(found), [(field.to_owned(), "elsewhere".to_owned())], "{known:?}");
+        }
+        let told = |ownership: &Ownership, own| -> Vec<String> {
+            siblings(ownership, own).into_iter().map(|entry| entry.digest).collect()
+        };
+        assert_eq!(told(&ownership, &young), ["mail"]);
+        ownership.remove(Uid::new("old"));
+        assert_eq!(told(&ownership, &young), ["mail"], "nor once it is gone");
+        assert_eq!(told(&ownership_of([&old, &near]), &near), ["same", "mail"]);
     }
 }
 

@@ -242,7 +242,7 @@ impl Operator {
         let status = if is_anew { previous } else { conclude(&previous, &outcome, Timestamp::UNIX_EPOCH) };
         self.conditions = status.conditions;
         let (not_granted, by_auth0) =
-            status.refused_fields.into_iter().partition(|refused| refused.reason == "TenantNotAllowed");
+            status.refused_fields.into_iter().partition(|refused: &RefusedField| !refused.is_of_auth0());
         self.not_granted = not_granted;
         self.memory = Memory {
             triggers: status.triggers,

@@ -5,9 +5,13 @@ use crate::ownership::tests::*;
 use crate::plan::same_json;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-const FIELDS: [&str; 6] =
-    ["email", "name", "userMetadata.a", "userMetadata.b", "passwordSecretRef", "verifyEmail"];
+const FIELDS: [&str; 7] =
+    ["email", "name", "blocked", "userMetadata.a", "userMetadata.b", "passwordSecretRef", "verifyEmail"];
+
+/// What resources of the namespace `m` are granted: neither `blocked: false`, nor the key `b`, nor the whole map.
+const OF_M: [&str; 6] = ["email", "name", "block", "userMetadata.a", "passwordSecretRef", "verifyEmail"];
 
 /// What a resource is made of: few fields and fewer values, so that resources often meet.
 #[derive(Clone, Debug)]
@@ -33,14 +37,15 @@ fn card() -> impl Strategy<Value = Card> {
     let text = || proptest::option::of("[xyX]");
     let tenant = prop_oneof![4 => Just("t"), 2 => Just("twin"), 1 => Just("other")];
     let mode = prop_oneof![9 => Just(None), 1 => Just(Some("Observe"))];
-    let texts = (text(), text(), text(), proptest::option::of(text()));
+    let texts = (text(), text(), text(), proptest::option::of(text()), proptest::option::of(any::<bool>()));
     (texts, connection, keys, any::<[bool; 2]>(), tenant, mode, proptest::option::of(any::<bool>())).prop_map(
-        |((name, email, secret, digest), connection, keys, [whole, drops], tenant, mode, verify)| {
+        |((name, email, secret, digest, blocked), connection, keys, [whole, drops], tenant, mode, verify)| {
             let given = [
                 ("name", name.map(Value::from)),
                 ("email", email.map(|name| json!(format!("{name}@example.com")))),
                 ("passwordSecretRef", secret.map(|name| json!({"name": name, "key": "password"}))),
                 ("verifyEmail", verify.map(Value::from)),
+                ("blocked", blocked.map(Value::from)),
                 ("connection", connection.map(Value::from)),
                 ("userMetadata", keys.map(|keys| json!(keys))),
                 ("clear", whole.then(|| json!(["userMetadata"]))),
@@ -55,12 +60,16 @@ fn card() -> impl Strategy<Value = Card> {
 }
 
 /// `t` and `twin` are tenants of one host.
-fn rights_of_twins((_, tenant): &Named, _: &str) -> Option<Rights> {
-    (tenant != "other").then(|| Rights { host: "one".to_owned(), access: Access::Everything })
+fn rights_of_twins((_, tenant): &Named, of: &str) -> Option<Rights> {
+    static ACCESS_OF_M: LazyLock<Access> =
+        LazyLock::new(|| rights_of_m(&OF_M, &[])(&Named::default(), "m").unwrap().access);
+    let access = if of == "m" { ACCESS_OF_M.clone() } else { Access::Everything };
+    (tenant != "other").then(|| Rights { host: "one".to_owned(), access })
 }
 
 fn made(name: &str, uid: &str, created: u32, card: &Card) -> Auth0UserUpdate {
     let object = resource(name, created, &card.spec);
+    let object = if ["r4", "r5"].contains(&name) { of_namespace("m", object) } else { object };
     let map = object.spec.user_metadata.as_ref();
     let object = if card.drops && map.is_some_and(|map| !map.contains_key("b")) {
         with_dropped_null(object, "b")
@@ -95,9 +104,13 @@ impl Known {
         self.object.metadata.uid.as_deref().unwrap()
     }
 
+    fn namespace(&self) -> &str {
+        self.object.metadata.namespace.as_deref().unwrap()
+    }
+
     fn host(&self) -> Option<String> {
         let tenant = ("n".to_owned(), self.object.spec.tenant_ref.name.clone());
-        rights_of_twins(&tenant, "n").map(|rights| rights.host)
+        rights_of_twins(&tenant, self.namespace()).map(|rights| rights.host)
     }
 
     fn digest(&self) -> Option<&str> {
@@ -105,8 +118,24 @@ impl Known {
         Some(entry.digest.as_str())
     }
 
-    /// What it wants of a field: `None` where it does not care.
+    /// What it wants of a field: `None` where it does not care, or where it has no say.
     fn wants(&self, field: &str) -> Option<Value> {
+        let wanted = self.asks(field)?;
+        let has_all = self.namespace() == "n";
+        match field {
+            "blocked" => (has_all || wanted == true).then_some(wanted),
+            "userMetadata.b" => has_all.then_some(wanted),
+            "userMetadata.a" if !has_all => {
+                // Through the key alone, and beside an order for the whole map through its value alone.
+                let spec = &self.object.spec;
+                let key = spec.user_metadata.as_ref().and_then(|map| map.get("a"));
+                key.filter(|value| spec.clear.is_empty() || !value.is_null()).map(|_| wanted)
+            }
+            _ => Some(wanted),
+        }
+    }
+
+    fn asks(&self, field: &str) -> Option<Value> {
         let spec = &self.object.spec;
         if spec.mode == Some(crate::api::Mode::Observe) {
             return None;
@@ -114,6 +143,7 @@ impl Known {
         let key = match field {
             "name" => return spec.name.value().map(|name| json!(name)),
             "email" => return spec.email.value().map(|email| json!(email.to_lowercase())),
+            "blocked" => return spec.blocked.value().map(|flag| json!(flag)),
             "verifyEmail" => return spec.verify_email.value().map(|flag| json!(flag)),
             "passwordSecretRef" => {
                 return spec.password_secret_ref.value().map(|secret| json!(secret.name));
@@ -132,8 +162,11 @@ impl Known {
 
     fn agrees(&self, other: &Self, field: &str) -> bool {
         let (own, theirs) = (self.wants(field).unwrap(), other.wants(field).unwrap());
-        let is_same =
-            field == "passwordSecretRef" && (self.digest().is_none() || self.digest() == other.digest());
+        let is_password = field == "passwordSecretRef";
+        if is_password && self.namespace() != other.namespace() {
+            return false;
+        }
+        let is_same = is_password && (self.digest().is_none() || self.digest() == other.digest());
         is_same || same_json(&own, &theirs)
     }
 }
@@ -188,24 +221,38 @@ impl Model {
         let conflict = |field: &&str| {
             own.wants(field)?;
             let meets = |other: &&Known| {
-                let is_scoped = !field.starts_with("userMetadata") && *field != "name";
+                let is_scoped = !field.starts_with("userMetadata") && !["name", "blocked"].contains(field);
                 other.host().as_deref() == Some("one")
                     && (!is_scoped || identity(other.connection()) == identity(own.connection()))
             };
             // Of one resource, what it is now goes before what it was, and that before what it was earlier.
             let rank = |(index, other): &(usize, &Known)| {
                 let created = other.object.metadata.creation_timestamp.clone().unwrap().0;
-                (created, other.name().to_owned(), other.left.is_some(), usize::MAX - index)
+                let first = (other.namespace() != "n", created, other.name().to_owned());
+                (first, other.left.is_some(), usize::MAX - index)
             };
             let all = self.known.iter().enumerate();
-            let claimants =
-                all.filter(|(_, other)| other.wants(field).is_some() && concerns(other) && meets(other));
-            let older = claimants.filter(|claimant| {
-                let ((created, name, ..), (own_created, own_name, ..)) = (rank(claimant), rank(&(0, own)));
-                (created, name) < (own_created, own_name)
+            let others =
+                all.filter(|(_, other)| other.asks(field).is_some() && concerns(other) && meets(other));
+            let mut others: Vec<_> = others.collect();
+            others.sort_by_key(rank);
+            let mut known = Vec::new();
+            let owner = others.into_iter().find(|claimant| {
+                let (_, other) = claimant;
+                if *field != "blocked" {
+                    return other.wants(field).is_some() && rank(claimant).0 < rank(&(0, own)).0;
+                }
+                let is_now = !known.contains(&other.uid());
+                known.push(other.uid());
+                is_now && other.uid() != own.uid() && other.wants(field) == Some(json!(true))
             });
-            let (_, owner) = older.min_by_key(rank)?;
-            (!own.agrees(owner, field)).then(|| pair(field, owner.name()))
+            let (_, owner) = owner?;
+            let name = if owner.namespace() == own.namespace() {
+                format!("{}/{}", owner.namespace(), owner.name())
+            } else {
+                "elsewhere".to_owned()
+            };
+            (!own.agrees(owner, field)).then(|| ((*field).to_owned(), name))
         };
         let mut judged: Vec<_> = FIELDS.iter().filter_map(conflict).collect();
         judged.sort();

@@ -57,8 +57,11 @@ impl Conflicts {
             return Ok(());
         }
         let keys = known_keys(object, user);
-        let conflicts: BTreeSet<(String, String)> =
-            conflicts.into_iter().map(|conflict| (conflict.field.name(&keys), conflict.owner)).collect();
+        let elsewhere = || "a resource of another namespace".to_owned();
+        let named = conflicts
+            .into_iter()
+            .map(|conflict| (conflict.field.name(&keys), conflict.owner.unwrap_or_else(elsewhere)));
+        let conflicts: BTreeSet<(String, String)> = named.collect();
         let Some((_, first)) = conflicts.first() else { return Ok(()) };
         let (theirs, others): (Vec<_>, Vec<_>) = conflicts.iter().partition(|(_, owner)| owner == first);
         let fields: Vec<&str> = theirs.iter().take(MOST_FIELDS).map(|(field, _)| field.as_str()).collect();
@@ -66,7 +69,7 @@ impl Conflicts {
         Err(Failure::new(
             Reason::ManagementConflict,
             format!(
-                "{first} is older and manages {}{more} of this user, so nothing of this resource is sent: remove the fields from one of the two",
+                "{first} goes first and manages {}{more} of this user, so nothing of this resource is sent: remove the fields from one of the two",
                 fields.join(", ")
             ),
         ))
@@ -138,7 +141,7 @@ mod tests {
             card
         };
         let Err(failure) = judged(&yes(older), &yes(younger)) else { return Vec::new() };
-        let fields = failure.message.strip_prefix("n/older is older and manages ").unwrap();
+        let fields = failure.message.strip_prefix("n/older goes first and manages ").unwrap();
         fields.split(" of this user").next().unwrap().split(", ").map(str::to_owned).collect()
     }
 
@@ -216,7 +219,7 @@ mod tests {
         assert_eq!(failure.reason, Reason::ManagementConflict);
         assert_eq!(
             failure.message,
-            "n/older is older and manages name, nickname of this user, so nothing of this resource is sent: remove the fields from one of the two"
+            "n/older goes first and manages name, nickname of this user, so nothing of this resource is sent: remove the fields from one of the two"
         );
     }
 

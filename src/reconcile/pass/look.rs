@@ -1,7 +1,7 @@
 //! One look at Auth0: observe → plan and execute, then conclude and publish.
 
 use crate::access::Access;
-use crate::api::reason::{Failure, Reason, Retry};
+use crate::api::reason::{Failure, Reason};
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode, RefusedField, conditions};
 use crate::auth0::{self, Effect};
 use crate::ownership::Uid;
@@ -396,10 +396,7 @@ fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, st
         refused: if outcome.forget_refusals || outcome.mode == Mode::Observe {
             Vec::new()
         } else {
-            // What the tenant does not grant is judged at every check.
-            let is_auth0s =
-                |refused: &RefusedField| Reason::from_word(&refused.reason).retry() != Retry::Change;
-            status.refused_fields.into_iter().filter(is_auth0s).collect()
+            status.refused_fields.into_iter().filter(RefusedField::is_of_auth0).collect()
         },
         retry: state
             .unfinished()

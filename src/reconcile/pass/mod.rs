@@ -31,6 +31,7 @@ use crate::reconcile::tenant::clients::Clients;
 use crate::reconcile::tenant::directory::{self, Directory};
 use crate::telemetry::health::Probes;
 use crate::telemetry::metrics::PANICKED;
+use crate::user::Attribute;
 use conflicts::Conflicts;
 use execute::Unwritten;
 use futures::FutureExt as _;
@@ -270,7 +271,9 @@ impl Updates {
     ) -> Decision {
         why::begin(record, references, state, Instant::now());
         let decision = why::decide(&why::why(record, references, state, Instant::now()));
-        let announces = record.seems_done && why::password_changed(record, &references.secret, state);
+        let may_be_sent = references.access.allows(Attribute::Password.spec_name(), None);
+        let announces =
+            record.seems_done && may_be_sent && why::password_changed(record, &references.secret, state);
         if !announces && decision != Decision::ComparePassword {
             return decision;
         }

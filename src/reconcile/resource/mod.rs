@@ -235,8 +235,8 @@ impl State {
             (field.clone(), due)
         };
         // What the tenant does not grant waits for the tenant.
-        let is_auth0s = |refused: &&RefusedField| Reason::from_word(&refused.reason).retry() != Retry::Change;
-        self.unfinished_mut().refusals = status.refused_fields.iter().filter(is_auth0s).map(due).collect();
+        let of_auth0 = status.refused_fields.iter().filter(|refused| refused.is_of_auth0());
+        self.unfinished_mut().refusals = of_auth0.map(due).collect();
     }
 }
 

@@ -185,7 +185,8 @@ mod tests {
     fn what_a_restart_would_change_is_not_settled() {
         let begun =
             json!({"triggers": [{"name": "verifyEmail", "state": "Sending", "digest": "d", "keyId": "k"}]});
-        let refused = json!({"refusedFields": [{"field": "name", "reason": "InternalError", "since": "2024-01-01T00:00:00Z"}]});
+        let of = |reason: &str| json!({"refusedFields": [{"field": "name", "reason": reason, "since": "2024-01-01T00:00:00Z"}]});
+        let refused = of("InternalError");
         for (status, more, is_settled) in [
             (ready(2, "True", "Applied"), json!({}), true),
             (ready(1, "True", "Applied"), json!({}), false),
@@ -194,6 +195,9 @@ mod tests {
             (ready(2, "False", "ManagementConflict"), json!({}), true),
             (ready(2, "False", "Auth0Unavailable"), json!({}), false),
             (ready(2, "False", "InternalError"), refused, true),
+            // What was granted meanwhile goes out.
+            (ready(2, "False", "TenantNotAllowed"), of("TenantNotAllowed"), false),
+            (ready(2, "False", "AlreadyExists"), of("TenantNotAllowed"), false),
             (ready(2, "Unknown", "Paused"), json!({}), false),
         ] {
             assert_eq!(with(status.clone(), &more).is_settled, is_settled, "{status} {more}");

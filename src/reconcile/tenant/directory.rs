@@ -177,9 +177,13 @@ fn usable(object: &Guarded<Auth0Tenant>) -> Result<&Auth0Tenant, (Reason, String
     })
 }
 
-/// Whether Auth0 has accepted the tenant's credentials once.
+/// Whether Auth0 has accepted the tenant's credentials once, and did not reject them since.
 fn is_proven(tenant: &Auth0Tenant) -> bool {
-    tenant.status.as_ref().is_some_and(|status| status.credentials.is_some())
+    tenant.status.as_ref().is_some_and(|status| {
+        let is_rejected =
+            conditions::failing_reason(&status.conditions) == Some(Reason::AuthenticationFailed);
+        status.credentials.is_some() && !is_rejected
+    })
 }
 
 fn rate(tenant: &Auth0Tenant) -> Rate {
@@ -318,6 +322,21 @@ mod tests {
         assert_eq!(tenants.rate(host).per_minute, 50);
         assert_eq!(tenants.rate_with(&with("unproven", &json!({}), host, 1)).per_minute, 1);
         assert_eq!(tenants.rate("elsewhere.auth0.com"), Rate::default());
+    }
+
+    #[test]
+    fn a_tenant_whose_credentials_are_rejected_has_no_say_any_more() {
+        let (own, host) = (("n".to_owned(), "t".to_owned()), "example.auth0.com");
+        for (reason, counts) in
+            [("AuthenticationFailed", false), ("SecretNotFound", true), ("InsufficientScope", true)]
+        {
+            let mut status = failing(1, reason, "no");
+            status["credentials"] = ready(1, "1")["credentials"].clone();
+            let tenants =
+                directory([tenant_with("t", &status, &json!({"rateLimit": {"requestsPerMinute": 1}}))]);
+            assert_eq!(tenants.rights(&own, "n", "auth0|a").is_some(), counts, "{reason}");
+            assert_eq!(tenants.rate(host).per_minute == 1, counts, "{reason}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A tenant of another namespace: used with its consent, and only as long as it lasts.
 
-use crate::once::claims::{APPLIED, CONFLICT, about, until_is, until_younger_than, words};
+use crate::once::claims::{APPLIED, CONFLICT, about, until_is, until_younger_than};
 use crate::run::conditions::row;
 use crate::world::{DEADLINE, World, start_operator, update};
 use lab::{Kubectl, Mode, wait_until};
@@ -80,21 +80,24 @@ async fn consent_is_asked_given_withdrawn_and_given_to_all() {
 }
 
 #[tokio::test]
-async fn who_has_no_consent_owns_nothing_until_it_is_given() {
+async fn who_has_no_consent_owns_nothing_and_with_it_what_the_own_namespace_does_not() {
     let neighbours = Neighbours::start("consent-claims").await;
     let world = &neighbours.world;
     world.add_person("ada");
-    neighbours.apply_there("stranger", json!({"name": "Stranger"})).await;
+    neighbours.apply_there("stranger", json!({"name": "Stranger", "nickname": "stranger"})).await;
     neighbours.until_there("stranger", REFUSED).await;
     // Only within one second their names would decide.
-    world.apply_as("early", about("ada", json!({"nickname": "n"}))).await;
+    world.apply_as("early", about("ada", json!({"picture": "https://example.com/p.png"}))).await;
     until_younger_than(world, "early").await;
     world.apply_as("own", about("ada", json!({"name": "Own"}))).await;
     until_is(world, "own", APPLIED).await;
     neighbours.allow(&[&neighbours.there]).await;
+    let stranger = neighbours.until_there("stranger", CONFLICT).await;
+    let message = stranger["status"]["conditions"][0]["message"].as_str().unwrap();
+    assert!(message.starts_with("a resource of another namespace goes first and manages name"), "{message}");
+    neighbours.apply_there("stranger", json!({"nickname": "stranger"})).await;
     neighbours.until_there("stranger", APPLIED).await;
-    let own = until_is(world, "own", CONFLICT).await;
-    let owner = format!("{}/stranger", neighbours.there);
-    assert!(words(&own).contains(&owner.as_str()), "{:?}", words(&own));
-    assert_eq!(world.sandbox.user("auth0|ada").unwrap()["name"], "Stranger");
+    let user = world.sandbox.user("auth0|ada").unwrap();
+    assert_eq!((&user["name"], &user["nickname"]), (&json!("Own"), &json!("stranger")));
+    until_is(world, "own", APPLIED).await;
 }
