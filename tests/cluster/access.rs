@@ -4,7 +4,7 @@
 use crate::claims::{APPLIED, about};
 use crate::conditions::row;
 use crate::world::{DEADLINE, World, object, start_operator, update};
-use lab::{Kubectl, Mode, wait_until};
+use lab::{AuditEvents as _, Kubectl, Mode, wait_until};
 use serde_json::{Value, json};
 
 const REFUSED: &str = "False/TenantNotAllowed Unknown/TenantNotAllowed Stalled";
@@ -199,4 +199,31 @@ async fn grants_that_could_mean_anything_else_are_refused() {
         "appMetadata.roles",
     ];
     apply(json!([grant("fields", json!(own)), grant("namespaces", json!(["*"]))])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_password_that_is_not_granted_is_neither_announced_nor_sent_and_goes_out_once_it_is() {
+    let lent = Lent::start("access-password").await;
+    let world = &lent.world;
+    world.add_person("ada");
+    lent.grant(json!([{"namespaces": ["A"], "fields": ["name"]}])).await;
+    world.until_ready("auth0tenant/example").await;
+    let secret = async |password: &str| {
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "p"}, "stringData": {"k": password}});
+        lent.teams[0].1.apply(&secret.to_string()).await.unwrap();
+    };
+    secret("First-Password-1").await;
+    lent.apply(0, "ada", json!({"name": "Ada", "passwordSecretRef": {"name": "p", "key": "k"}})).await;
+    let object = lent.until_row(0, "ada", PARTLY).await;
+    assert_eq!(refused_fields(&object), ["passwordSecretRef"]);
+    secret("Second-Password-2").await;
+    world.until_all_is_quiet().await;
+    assert_eq!(row(&lent.until_row(0, "ada", PARTLY).await), PARTLY);
+    assert_eq!(world.bodies_of("auth0|ada"), [json!({"name": "Ada"})]);
+    lent.grant(json!([{"namespaces": ["A"], "fields": ["name", "passwordSecretRef"]}])).await;
+    lent.until_row(0, "ada", APPLIED).await;
+    assert_eq!(world.bodies_of("auth0|ada")[1..], [json!({"password": "Second-Password-2"})]);
+    let all = world.plane.audit().unwrap();
+    let writes = all.writes().within(&lent.teams[0].0).of("auth0userupdates", "status");
+    assert!(writes.len() < 10, "{}", writes.len());
 }

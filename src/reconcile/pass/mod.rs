@@ -31,7 +31,6 @@ use crate::reconcile::tenant::clients::Clients;
 use crate::reconcile::tenant::directory::{self, Directory};
 use crate::telemetry::health::Probes;
 use crate::telemetry::metrics::PANICKED;
-use crate::user::Attribute;
 use conflicts::Conflicts;
 use execute::Unwritten;
 use futures::FutureExt as _;
@@ -247,9 +246,7 @@ impl Updates {
         let references = self.found_references(key, &record).await;
         why::begin(&record, &references, state, Instant::now());
         let mut decision = why::decide(&why::why(&record, &references, state, Instant::now()));
-        let may_be_sent = references.access.allows(Attribute::Password.spec_name(), None);
-        let announces =
-            record.seems_done && may_be_sent && why::password_changed(&record, &references.secret, state);
+        let announces = why::announces_password(&record, &references, state);
         if announces || decision == Decision::ComparePassword {
             let rewritten = self.compare_password(&object, &references, state).await;
             if announces && rewritten == Rewritten::Another {
