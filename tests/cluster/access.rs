@@ -1,6 +1,8 @@
 //! A tenant that is lent to other namespaces: which of their fields, users and outputs get through, and what is said of
 //! the rest. The whole table of fields is in `tests/plan/access.rs`; here is what only a real API server can show.
 
+mod matrix;
+
 use crate::claims::{APPLIED, about};
 use crate::conditions::row;
 use crate::world::{DEADLINE, World, object, start_operator, update};
@@ -10,24 +12,28 @@ use serde_json::{Value, json};
 const REFUSED: &str = "False/TenantNotAllowed Unknown/TenantNotAllowed Stalled";
 const PARTLY: &str = "False/TenantNotAllowed False/Refused Stalled";
 
-/// Three namespaces with one operator; the tenant `example` is in the first.
+/// Several namespaces with one operator; the tenant `example` is in the first.
 struct Lent {
     world: World,
-    teams: [(String, Kubectl); 2],
+    teams: Vec<(String, Kubectl)>,
 }
 
 impl Lent {
     async fn start(name: &str) -> Self {
+        Self::start_with(name, &["a", "b"]).await
+    }
+
+    async fn start_with(name: &str, names: &[&str]) -> Self {
         let mut world = World::start(name).await;
         let mut teams = Vec::new();
-        for team in ["a", "b"] {
+        for team in names {
             let namespace = world.plane.namespace(&format!("{name}-{team}")).await.unwrap();
             let kubectl = world.plane.admin().in_namespace(&namespace);
             teams.push((namespace, kubectl));
         }
-        let teams: [_; 2] = teams.try_into().ok().unwrap();
         world.operator.kill().await.unwrap();
-        let more = ["--watch-namespace", &teams[0].0, "--watch-namespace", &teams[1].0];
+        let more: Vec<&str> =
+            teams.iter().flat_map(|(namespace, _)| ["--watch-namespace", namespace]).collect();
         world.operator = start_operator(world.plane, &world.namespace, &world.sandbox, &more).await;
         Self { world, teams }
     }
