@@ -31,7 +31,6 @@ use crate::reconcile::tenant::clients::Clients;
 use crate::reconcile::tenant::directory::{self, Directory};
 use crate::telemetry::health::Probes;
 use crate::telemetry::metrics::PANICKED;
-use crate::user::Attribute;
 use conflicts::Conflicts;
 use execute::Unwritten;
 use futures::FutureExt as _;
@@ -271,9 +270,7 @@ impl Updates {
     ) -> Decision {
         why::begin(record, references, state, Instant::now());
         let decision = why::decide(&why::why(record, references, state, Instant::now()));
-        let may_be_sent = references.access.allows(Attribute::Password.spec_name(), None);
-        let announces =
-            record.seems_done && may_be_sent && why::password_changed(record, &references.secret, state);
+        let announces = why::announces_password(record, references, state);
         if !announces && decision != Decision::ComparePassword {
             return decision;
         }

@@ -64,8 +64,7 @@ pub fn next(
 /// Whether something is to be told before the resource waits for its turn: nulls that the spec may lose meanwhile, and
 /// a new password, until which the resource must not be taken for done.
 fn tells_first(record: &Record, references: &References, known: &Resource) -> bool {
-    let announces = record.seems_done
-        && why::password_changed(record, &references.secret, &known.state)
+    let announces = why::announces_password(record, references, &known.state)
         && known.state.unfinished().compared_secret != version(&references.secret);
     announces || !record.observes && known.lacks_nulls
 }

@@ -2,7 +2,7 @@
 
 use crate::api::conditions::{self, READY, SYNCED};
 use crate::api::reason::{Reason, Retry, Standing};
-use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode};
+use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode, Output};
 use crate::ownership::{Named, Uid};
 use crate::plan::intents::is_begun;
 use crate::reconcile::object::fingerprint::{Fingerprint, of_version};
@@ -68,6 +68,8 @@ pub struct Record {
     pub seems_done: bool,
     /// It compares only.
     pub observes: bool,
+    /// What status shows of the user.
+    pub shows: Output,
     /// It asks to block the user.
     pub blocks: bool,
     /// The requested-at annotation was not acted on yet.
@@ -120,6 +122,7 @@ impl Record {
             is_applied: object.is_applied(),
             seems_done: object.seems_done(),
             observes: object.mode() == Mode::Observe,
+            shows: shows(status),
             blocks: spec.blocked.value() == Some(&true),
             is_requested: object.unhandled_request().is_some(),
             assume_sent: object.assume_sent(),
@@ -131,6 +134,14 @@ impl Record {
             in_conflict: ready.is_some_and(|ready| ready.reason == Reason::ManagementConflict),
             held_up_by: held_up_by(status, ready),
         }
+    }
+}
+
+fn shows(status: &Auth0UserUpdateStatus) -> Output {
+    match (&status.raw_output, &status.user) {
+        (Some(_), _) => Output::Full,
+        (None, Some(_)) => Output::Mapped,
+        (None, None) => Output::None,
     }
 }
 

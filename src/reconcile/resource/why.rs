@@ -10,6 +10,7 @@ use crate::queue::Priority;
 use crate::reconcile::object::fingerprint::of_version;
 use crate::reconcile::object::schedule;
 use crate::reconcile::object::why::Why;
+use crate::user::Attribute;
 use tokio::time::Instant;
 
 /// A block that failed so often in a row waits with the others that fail.
@@ -61,6 +62,8 @@ fn is_settled(record: &Record, contested: bool) -> bool {
 pub fn why(record: &Record, references: &References, state: &State, now: Instant) -> Vec<Why> {
     // A tenant that is away for a moment is no reason to touch what is applied.
     let passing = matches!(&references.tenant, Err(failure) if failure.reason == Reason::TenantNotReady);
+    // Whenever that was withdrawn.
+    let shows_too_much = record.shows < references.access.outputs(None);
     let tenant_changed = state.tenant.is_some_and(|known| known != references.tenant_fingerprint())
         && !(record.is_applied && passing);
     let owners_changed = references.tenant.is_ok()
@@ -71,7 +74,7 @@ pub fn why(record: &Record, references: &References, state: &State, now: Instant
         (Why::Requested, record.is_requested || state.assume_sent != record.assume_sent),
         (Why::Unpaused, record.was_paused),
         (Why::SecretBack, secret_back),
-        (Why::TenantChanged, tenant_changed),
+        (Why::TenantChanged, tenant_changed || shows_too_much),
         (Why::SecretChanged, password_changed(record, &references.secret, state)),
         (Why::AnnotationChanged, record.has_metadata && !record.tells_nulls),
         (Why::OwnersChanged, owners_changed),
@@ -127,9 +130,19 @@ pub fn password_changed(record: &Record, secret: &SecretState, state: &State) ->
     record.password != version && state.judged_secret != version
 }
 
+/// Whether a new password is to be told of before its turn: one that may be sent at all, of a resource that could be
+/// taken for done.
+#[must_use]
+pub fn announces_password(record: &Record, references: &References, state: &State) -> bool {
+    record.seems_done
+        && references.access.allows(Attribute::Password.spec_name(), None)
+        && password_changed(record, &references.secret, state)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::Access;
     use crate::api::reason::Failure;
     use crate::reconcile::resource::fixtures::{nothing_there, object, ready, version};
     use serde_json::{Value, json};
@@ -264,6 +277,32 @@ mod tests {
             let why = why(&record, &references, &state, now);
             assert_eq!((why.as_slice(), decide(&why)), (&[reason][..], decision));
         }
+    }
+
+    #[test]
+    fn a_password_is_announced_where_it_may_be_sent() {
+        let record =
+            record_of(&json!({"passwordSecretRef": {"name": "s", "key": "k"}}), &ready(2, "True", "Applied"));
+        let (mut references, state) = (nothing_there(), State::default());
+        assert!(!announces_password(&record, &references, &state));
+        references.secret = SecretState::At(version("2"));
+        assert!(announces_password(&record, &references, &state));
+        references.access = Access::nothing();
+        assert!(!announces_password(&record, &references, &state));
+    }
+
+    #[test]
+    fn outputs_that_are_no_longer_granted_are_taken_away_at_once_after_a_restart_too() {
+        let mut status = ready(2, "True", "Applied");
+        status["user"] = json!({"name": "A"});
+        let (record, mut references) = (record_of(&json!({}), &status), nothing_there());
+        let (mut state, now) = (State::default(), Instant::now());
+        begin(&record, &references, &mut state, now);
+        assert_eq!(why(&record, &references, &state, now), []);
+        references.access = Access::nothing();
+        assert_eq!(why(&record, &references, &state, now), [Why::TenantChanged]);
+        let hidden = record_of(&json!({}), &ready(2, "True", "Applied"));
+        assert_eq!(why(&hidden, &references, &state, now), []);
     }
 
     #[test]

@@ -1,33 +1,39 @@
 //! A tenant that is lent to other namespaces: which of their fields, users and outputs get through, and what is said of
 //! the rest. The whole table of fields is in `tests/plan/access.rs`; here is what only a real API server can show.
 
+mod matrix;
+
 use crate::once::claims::{APPLIED, about};
 use crate::run::conditions::row;
 use crate::world::{DEADLINE, World, object, start_operator, update};
-use lab::{Kubectl, Mode, wait_until};
+use lab::{AuditEvents as _, Kubectl, Mode, wait_until};
 use serde_json::{Value, json};
 
 const REFUSED: &str = "False/TenantNotAllowed Unknown/TenantNotAllowed Stalled";
 const PARTLY: &str = "False/TenantNotAllowed False/Refused Stalled";
 
-/// Three namespaces with one operator; the tenant `example` is in the first.
+/// Several namespaces with one operator; the tenant `example` is in the first.
 struct Lent {
     world: World,
-    teams: [(String, Kubectl); 2],
+    teams: Vec<(String, Kubectl)>,
 }
 
 impl Lent {
     async fn start(name: &str) -> Self {
+        Self::start_with(name, &["a", "b"]).await
+    }
+
+    async fn start_with(name: &str, names: &[&str]) -> Self {
         let mut world = World::start(name).await;
         let mut teams = Vec::new();
-        for team in ["a", "b"] {
+        for team in names {
             let namespace = world.plane.namespace(&format!("{name}-{team}")).await.unwrap();
             let kubectl = world.plane.admin().in_namespace(&namespace);
             teams.push((namespace, kubectl));
         }
-        let teams: [_; 2] = teams.try_into().ok().unwrap();
         world.operator.kill().await.unwrap();
-        let more = ["--watch-namespace", &teams[0].0, "--watch-namespace", &teams[1].0];
+        let more: Vec<&str> =
+            teams.iter().flat_map(|(namespace, _)| ["--watch-namespace", namespace]).collect();
         world.operator = start_operator(world.plane, &world.namespace, &world.sandbox, &more).await;
         Self { world, teams }
     }
@@ -199,4 +205,31 @@ async fn grants_that_could_mean_anything_else_are_refused() {
         "appMetadata.roles",
     ];
     apply(json!([grant("fields", json!(own)), grant("namespaces", json!(["*"]))])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_password_that_is_not_granted_is_neither_announced_nor_sent_and_goes_out_once_it_is() {
+    let lent = Lent::start("access-password").await;
+    let world = &lent.world;
+    world.add_person("ada");
+    lent.grant(json!([{"namespaces": ["A"], "fields": ["name"]}])).await;
+    world.until_ready("auth0tenant/example").await;
+    let secret = async |password: &str| {
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "p"}, "stringData": {"k": password}});
+        lent.teams[0].1.apply(&secret.to_string()).await.unwrap();
+    };
+    secret("First-Password-1").await;
+    lent.apply(0, "ada", json!({"name": "Ada", "passwordSecretRef": {"name": "p", "key": "k"}})).await;
+    let object = lent.until_row(0, "ada", PARTLY).await;
+    assert_eq!(refused_fields(&object), ["passwordSecretRef"]);
+    secret("Second-Password-2").await;
+    world.until_all_is_quiet().await;
+    assert_eq!(row(&lent.until_row(0, "ada", PARTLY).await), PARTLY);
+    assert_eq!(world.bodies_of("auth0|ada"), [json!({"name": "Ada"})]);
+    lent.grant(json!([{"namespaces": ["A"], "fields": ["name", "passwordSecretRef"]}])).await;
+    lent.until_row(0, "ada", APPLIED).await;
+    assert_eq!(world.bodies_of("auth0|ada")[1..], [json!({"password": "Second-Password-2"})]);
+    let all = world.plane.audit().unwrap();
+    let writes = all.writes().within(&lent.teams[0].0).of("auth0userupdates", "status");
+    assert!(writes.len() < 10, "{}", writes.len());
 }

@@ -75,6 +75,8 @@ async fn an_order_whose_announcement_was_not_confirmed_is_one_that_was_not_sent(
     wait_until("Sending", DEADLINE, async || if states().is_empty() { Err("none") } else { Ok(()) })
         .await
         .unwrap();
+    // The answer to that has got lost.
+    world.operator.wait_for_log("InternalError", DEADLINE).await.unwrap();
     proxy.lose_answers(false);
     world.until_applied("pat").await;
     // Nobody wrote that it may have been sent before.
