@@ -237,7 +237,7 @@ async fn a_change_of_the_annotation_alone_changes_what_is_said_and_nothing_else(
         (json!({"nickname": "ada"}), &[], 0),
     ];
     for (card, fields, events) in steps {
-        let before = world.cost("ada");
+        let before = world.cost("ada").await;
         apply(&world, "ada", card).await;
         let object = until_told(&world, "ada", fields).await;
         assert_eq!(object["metadata"]["generation"], 1);
@@ -246,13 +246,13 @@ async fn a_change_of_the_annotation_alone_changes_what_is_said_and_nothing_else(
         let moved = |object: &Value| object["status"]["conditions"][0]["lastTransitionTime"].clone();
         assert_eq!(moved(&object), moved(&plain));
     }
-    let before = world.cost("ada");
+    let before = world.cost("ada").await;
     apply(&world, "ada", json!({"nickname": "ada", "name": null})).await;
     until_told(&world, "ada", &["name"]).await;
     world.until_cost("ada", before, Cost { requests: 0, writes: 1, events: 1 }).await;
 
     // It stays said, once, over looks and restarts; a change of it while nobody looked is noticed.
-    let before = world.cost("ada");
+    let before = world.cost("ada").await;
     world.look_for_tenant("ada").await;
     restart(&mut world).await;
     world.until_all_is_quiet().await;

@@ -191,7 +191,7 @@ async fn a_tenant_is_looked_for_in_the_namespace_that_is_named() {
     let world = World::start("input").await;
     let elsewhere = json!({"name": "example", "namespace": "default"});
     world.apply_as("foreign", json!({"tenantRef": elsewhere, "name": "X"})).await;
-    let object = world.until_reason("a0uu/foreign", "TenantNotFound").await;
+    let object = world.until_reason("a0uu/foreign", "TenantNotAllowed").await;
     assert!(object["status"]["conditions"].to_string().contains("default/example"), "{object}");
     assert_eq!(calls(&world), Vec::<String>::new());
 

@@ -100,7 +100,7 @@ async fn drift_is_seen_to_come_and_go() {
     assert_eq!(names(&object["status"]["plan"]), ["name", "userMetadata.plan"]);
 
     // Nothing moves: no write. A restart costs nothing at all.
-    let before = world.cost("ada");
+    let before = world.cost("ada").await;
     assert!(world.sandbox.login("auth0|ada"));
     world.look_for_tenant("ada").await;
     world.until_all_is_quiet().await;

@@ -3,6 +3,10 @@
 use crate::world::{DEADLINE, World, condition};
 use lab::{AuditEvent, AuditEvents as _, wait_until};
 use serde_json::json;
+use std::time::Duration;
+
+/// For so long nothing comes of a pass that has ended.
+const SETTLED: Duration = Duration::from_millis(400);
 
 const fn cost(requests: usize, writes: usize, events: usize) -> Cost {
     Cost { requests, writes, events }
@@ -31,20 +35,20 @@ async fn a_resource_costs_what_the_design_says_at_every_step_of_its_life() {
 
     // A restarted operator has no token: it comes with the first need.
     restart(&mut world).await;
-    let (tokens, before) = (world.token_requests(), world.cost("ada"));
+    let (tokens, before) = (world.token_requests(), world.cost("ada").await);
     world.apply_for("ada", json!({"name": "Ada"})).await;
     world.until_applied("ada").await;
     world.until_cost("ada", before, cost(2, 1, 1)).await;
     assert_eq!(world.token_requests() - tokens, 1);
     table.push(("first apply (and a token)", cost(2, 1, 1)));
 
-    let before = world.cost("ada");
+    let before = world.cost("ada").await;
     world.apply_for("ada", json!({"name": "Ada L."})).await;
     world.until_applied("ada").await;
     world.until_cost("ada", before, cost(2, 1, 0)).await;
     table.push(("edit of one field", cost(2, 1, 0)));
 
-    let before = world.cost("ada");
+    let before = world.cost("ada").await;
     let three = json!({
         "name": "Ada L.", "email": "ada@new.example.com", "username": "countess",
         "passwordSecretRef": {"name": "ada", "key": "password"},
@@ -54,19 +58,19 @@ async fn a_resource_costs_what_the_design_says_at_every_step_of_its_life() {
     world.until_cost("ada", before, cost(4, 3, 0)).await;
     table.push(("edit that needs three PATCHes with a password", cost(4, 3, 0)));
 
-    let before = world.cost("ada");
+    let before = world.cost("ada").await;
     world.look_for_tenant("ada").await;
     world.until_all_is_quiet().await;
     world.until_cost("ada", before, cost(2, 0, 0)).await;
     table.push(("two looks with nothing to do", cost(2, 0, 0)));
 
-    let before = world.cost("ada");
+    let before = world.cost("ada").await;
     restart(&mut world).await;
     world.until_all_is_quiet().await;
     world.until_cost("ada", before, cost(0, 0, 0)).await;
     table.push(("restart with nothing to do", cost(0, 0, 0)));
 
-    let before = world.cost("ada");
+    let before = world.cost("ada").await;
     world.apply_for("ada", three).await;
     world.objects.label("auth0userupdate/ada", "team=people").await.unwrap();
     world.annotate("auth0userupdate/ada", "example.com/note=hello").await;
@@ -122,7 +126,7 @@ async fn a_resync_with_nothing_to_do_is_one_get_and_no_write() {
         slugs.iter().map(|slug| world.calls_of(slug)).filter(|calls| !calls.is_empty()).collect();
     assert!(looked.iter().all(|calls| calls.len() == 1), "{looked:?}");
     assert!(looked.len() < 24, "all looked at once");
-    assert!(slugs.iter().all(|slug| world.cost(slug).writes == 1));
+    assert!(slugs.iter().all(|slug| world.cost_so_far(slug).writes == 1));
 }
 
 #[tokio::test]
@@ -131,7 +135,7 @@ async fn a_look_that_finds_only_a_login_writes_nothing() {
     world.add_person("eve");
     world.apply_for("eve", json!({"name": "Eve"})).await;
     world.until_applied("eve").await;
-    let before = world.cost("eve");
+    let before = world.cost("eve").await;
     assert!(world.sandbox.login("auth0|eve"));
     world.look_for_tenant("eve").await;
     world.until_all_is_quiet().await;
@@ -166,8 +170,20 @@ pub struct Cost {
 }
 
 impl World {
-    /// What one resource has cost so far.
-    pub fn cost(&self, slug: &str) -> Cost {
+    /// What one resource has cost, once nothing more comes of what a test has seen: its event follows a status.
+    pub async fn cost(&self, slug: &str) -> Cost {
+        let mut last = self.cost_so_far(slug);
+        loop {
+            tokio::time::sleep(SETTLED).await;
+            let now = self.cost_so_far(slug);
+            if now == last {
+                return now;
+            }
+            last = now;
+        }
+    }
+
+    fn cost_so_far(&self, slug: &str) -> Cost {
         let by_operator = |event: &AuditEvent| !event.user_agent.starts_with("kubectl");
         let about = |event: &AuditEvent| event.request_object["regarding"]["name"] == slug;
         let audit = self.plane.audit().unwrap().writes().within(&self.namespace);
@@ -187,8 +203,13 @@ impl World {
             events: before.events + more.events,
         };
         let looked = wait_until("the cost", DEADLINE, async || {
-            let cost = self.cost(slug);
-            if cost == expected { Ok(()) } else { Err(format!("{cost:?} instead of {expected:?}")) }
+            let cost = self.cost_so_far(slug);
+            if cost == expected {
+                return Ok(());
+            }
+            let writes = self.status_writes().into_iter().filter(|write| write.object_ref.name == slug);
+            let codes: Vec<u16> = writes.map(|write| write.response_status.code).collect();
+            Err(format!("{cost:?} instead of {expected:?}; writes of the status: {codes:?}"))
         });
         looked.await.unwrap();
     }

@@ -215,7 +215,7 @@ async fn a_password_that_is_not_granted_is_neither_announced_nor_sent_and_goes_o
     lent.grant(json!([{"namespaces": ["A"], "fields": ["name"]}])).await;
     world.until_ready("auth0tenant/example").await;
     let secret = async |password: &str| {
-        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "p"}, "stringData": {"k": password}});
+        let secret = lab::secret("p", &json!({"k": password}));
         lent.teams[0].1.apply(&secret.to_string()).await.unwrap();
     };
     secret("First-Password-1").await;

@@ -81,41 +81,41 @@ async fn a_request_a_pause_an_observation_a_conflict_and_a_dropped_null_cost_wha
         table.push((what, expected));
     };
 
-    let before = world.cost("ida");
+    let before = world.cost("ida").await;
     world.annotate("a0uu/ida", "auth0-user-operator.dev/requested-at=now").await;
     situation("requested-at, nothing to do", cost(1, 1, 0), before).await;
 
-    let before = world.cost("ida");
+    let before = world.cost("ida").await;
     world.annotate("a0uu/ida", "auth0-user-operator.dev/paused=true").await;
     situation("pause", cost(0, 1, 0), before).await;
-    let before = world.cost("ida");
+    let before = world.cost("ida").await;
     world.annotate("a0uu/ida", "auth0-user-operator.dev/paused-").await;
     situation("end of the pause", cost(1, 1, 0), before).await;
 
     let mut observing = card.clone();
     observing["mode"] = json!("Observe");
     observing["nickname"] = json!("other");
-    let before = world.cost("ida");
+    let before = world.cost("ida").await;
     apply(&observing).await;
     situation("mode Observe, drift found", cost(1, 1, 0), before).await;
-    let before = world.cost("ida");
+    let before = world.cost("ida").await;
     apply(&card).await;
     situation("mode Apply again, nothing to do", cost(1, 1, 0), before).await;
 
     let mut null = card.clone();
     null["familyName"] = json!(null);
-    let before = world.cost("ida");
+    let before = world.cost("ida").await;
     apply(&null).await;
     situation("a dropped null, only in the annotation", cost(0, 1, 1), before).await;
     assert!(world.sandbox.login("auth0|ida"));
-    let before = world.cost("ida");
+    let before = world.cost("ida").await;
     world.look_for_tenant("ida").await;
     situation("two looks after a login, while that is told", cost(2, 0, 0), before).await;
-    let before = world.cost("ida");
+    let before = world.cost("ida").await;
     apply(&card).await;
     situation("the null is gone", cost(0, 1, 0), before).await;
 
-    let before = world.cost("ida");
+    let before = world.cost("ida").await;
     let rival = json!({"name": "Not Ida", "userId": "auth0|ida", "resyncInterval": "24h"});
     world.apply_as("rival", rival).await;
     world.until_reason("a0uu/rival", "ManagementConflict").await;

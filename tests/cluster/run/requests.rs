@@ -62,7 +62,7 @@ async fn a_request_is_one_look_and_is_echoed_even_where_resyncs_are_off() {
     world.add_person("ada");
     apply_without_resync(&world, "ada", json!({"name": "Ada", "userMetadata": {"plan": "pro"}})).await;
     world.until_applied("ada").await;
-    let before = world.cost("ada");
+    let before = world.cost("ada").await;
     let object = world.request("ada", "2031-01-01T00:00:00Z").await;
     assert_eq!(condition(&object, "Ready"), ("True".into(), "Applied".into()));
     world.until_cost("ada", before, cost(1, 1, 0)).await;
@@ -73,7 +73,7 @@ async fn a_request_is_one_look_and_is_echoed_even_where_resyncs_are_off() {
         .sandbox
         .change_user("auth0|ada", |user| user["user_metadata"] = json!({"plan": "free", "theirs": 1}))
         .unwrap();
-    let before = world.cost("ada");
+    let before = world.cost("ada").await;
     world.request("ada", "again").await;
     world.until_cost("ada", before, cost(2, 1, 1)).await;
     let repair = json!({"name": "Ada", "user_metadata": {"plan": "pro"}});
@@ -82,7 +82,7 @@ async fn a_request_is_one_look_and_is_echoed_even_where_resyncs_are_off() {
     assert_eq!(theirs, json!({"plan": "pro", "theirs": 1}), "what is not declared is left alone");
 
     // The same text once more, and none at all, ask for nothing.
-    let before = world.cost("ada");
+    let before = world.cost("ada").await;
     world.ask("ada", "again").await;
     world.annotate("auth0userupdate/ada", &format!("{REQUESTED_AT}-")).await;
     world.until_all_is_quiet().await;
@@ -188,7 +188,7 @@ async fn a_request_repeats_no_order() {
     let theirs =
         |user: &mut Map<String, Value>| drop(user.insert("app_metadata".into(), json!({"theirs": 1})));
     world.sandbox.change_user("auth0|ada", theirs).unwrap();
-    let (patches, before) = (world.bodies().len(), world.cost("ada"));
+    let (patches, before) = (world.bodies().len(), world.cost("ada").await);
     let object = world.request("ada", "now").await;
     world.until_cost("ada", before, cost(1, 1, 0)).await;
     assert_eq!(world.bodies().len(), patches);
@@ -222,7 +222,7 @@ async fn a_request_waits_while_the_resource_is_paused() {
     let paused = |object: &Value| condition(object, "Synced").1 == "Paused";
     world.until("auth0userupdate/ada", "Paused", paused).await;
     rename(&world, "ada");
-    let before = world.cost("ada");
+    let before = world.cost("ada").await;
     world.ask("ada", "while-paused").await;
     world.until_all_is_quiet().await;
     world.until_cost("ada", before, Cost::default()).await;
@@ -242,7 +242,7 @@ async fn a_restart_repeats_no_handled_request_and_misses_none() {
         world.until_applied(slug).await;
         world.request(slug, "first").await;
     }
-    let (done, open) = (world.cost("done"), world.cost("open"));
+    let (done, open) = (world.cost("done").await, world.cost("open").await);
     world.operator.kill().await.unwrap();
     world.ask("open", "second").await;
     restart(&mut world).await;

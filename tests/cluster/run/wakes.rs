@@ -189,7 +189,7 @@ async fn what_a_resource_does_not_refer_to_costs_it_nothing() {
     world.apply_secret("ada", &json!({"password": "Correct-Horse-1"})).await;
     world.apply_for("ada", json!({"passwordSecretRef": password()})).await;
     world.until_applied("ada").await;
-    let before = world.cost("ada");
+    let before = world.cost("ada").await;
     world.apply_secret("other", &json!({"password": "Another-Horse-2"})).await;
     world.apply_secret("other", &json!({"password": "Another-Horse-3"})).await;
     world.objects.delete("secret/other").await.unwrap();
@@ -244,7 +244,7 @@ async fn a_key_that_leaves_the_yaml_is_managed_no_longer() {
         )
         .await;
     world.until_applied("ada").await;
-    let (first, before) = (world.bodies().len(), world.cost("ada"));
+    let (first, before) = (world.bodies().len(), world.cost("ada").await);
     world.apply_for("ada", json!({"nickname": "a", "userMetadata": {"seats": 3}})).await;
     world.until_applied("ada").await;
     world.until_cost("ada", before, Cost { requests: 1, writes: 1, events: 0 }).await;
@@ -270,7 +270,7 @@ async fn a_changed_password_secret_wakes_its_users_only() {
         world.apply_for(slug, json!({"passwordSecretRef": {"name": slug, "key": "password"}})).await;
         world.until_applied(slug).await;
     }
-    let (ada, bea) = (world.cost("ada"), world.cost("bea"));
+    let (ada, bea) = (world.cost("ada").await, world.cost("bea").await);
     world.apply_secret("ada", &json!({"password": "Battery-Staple-2"})).await;
     wait_until("the new password", DEADLINE, async || {
         let held = world.sandbox.password("auth0|ada", "People");

@@ -55,7 +55,7 @@ async fn a_rename_in_git_sends_nothing_and_is_never_seen_to_flicker() {
     world.sandbox.change_user("auth0|ada", theirs).unwrap();
     let held = world.sandbox.stored_user("auth0|ada").unwrap();
     world.sandbox.clear_log();
-    let old_writes = world.cost("old").writes;
+    let old_writes = world.cost("old").await.writes;
     until_younger_than(&world, "old").await;
     world.apply_as("new", orders("ada")).await;
     let new = until_is(&world, "new", APPLIED).await;
@@ -76,8 +76,8 @@ async fn a_rename_in_git_sends_nothing_and_is_never_seen_to_flicker() {
     assert_eq!(world.sandbox.stored_user("auth0|ada").unwrap(), held);
     let ready = readiness(&world, "new");
     assert!(!ready.is_empty() && ready.iter().all(|ready| ready.0 == "True"), "{ready:?}");
-    assert_eq!(world.cost("old").writes, old_writes, "the old one never noticed");
-    assert_eq!(world.cost("new").events, 0);
+    assert_eq!(world.cost("old").await.writes, old_writes, "the old one never noticed");
+    assert_eq!(world.cost("new").await.events, 0);
     check_every_status(&world);
 }
 

@@ -74,7 +74,7 @@ async fn a_password_is_sent_once_and_remembered_by_a_keyed_digest() {
     assert_ne!(entry["digest"], other["digest"], "the digest is of this user, not of the password alone");
 
     // The same content again, as a new version of the Secret.
-    let before = world.cost("pat");
+    let before = world.cost("pat").await;
     world.annotate("secret/pat", "example.com/renewed=yes").await;
     give_password(&world, "pat", FIRST).await;
     give_password(&world, "sam", SECOND).await;
@@ -159,11 +159,11 @@ async fn a_refused_password_is_not_repeated_and_a_corrected_one_is_sent() {
     assert_eq!(trigger(&object, FIELD)["state"], "Refused");
     assert_eq!(object["status"]["refusedFields"][0]["field"], FIELD);
     assert_eq!(bodies(&world, "pat"), [json!({"password": "weak"}), json!({"name": "Pat"})]);
-    let before = world.cost("pat");
+    let before = world.cost("pat").await;
     world.annotate("secret/pat", "example.com/renewed=yes").await;
     world.until_all_is_quiet().await;
     assert_eq!(bodies(&world, "pat").len(), 2, "the same password was tried again");
-    assert!(world.cost("pat").writes == before.writes);
+    assert!(world.cost("pat").await.writes == before.writes);
 
     give_password(&world, "pat", "Much-Better-22").await;
     let object = world.until_applied("pat").await;

@@ -67,7 +67,7 @@ async fn every_field_way_namespace_and_user_meets_its_grant() {
     world.sandbox.clear_log();
     let mut cells = BTreeMap::new();
     for ((namespace, kubectl), who) in teams.iter().zip(WHO) {
-        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"k": "Wanted-1"}});
+        let secret = lab::secret("s", &json!({"k": "Wanted-1"}));
         let mut manifests = vec![secret.to_string()];
         for (number, (card, body, field, in_part, _)) in rows().into_iter().enumerate() {
             for whom in WHOM {
