@@ -1,5 +1,8 @@
 //! Answers that do not come, names that lead elsewhere, and what the log tells of people.
 
+mod rows;
+mod table;
+
 use crate::run::operations::{address, get};
 use crate::world::{
     CLIENT_SECRET, DEADLINE, World, condition, object, person, replace_operator, start_operator, unhurried,
