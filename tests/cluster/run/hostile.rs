@@ -1,6 +1,7 @@
 //! Answers that do not come, names that lead elsewhere, and what the log tells of people.
 
 mod rows;
+mod stage;
 mod table;
 
 use crate::run::operations::{address, get};
