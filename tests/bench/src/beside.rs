@@ -2,11 +2,11 @@
 
 use crate::bare;
 use crate::ordinary::{Template, fields};
-use crate::stage::{NAMESPACE, NEIGHBOUR, Stage, name};
+use crate::stage::{NAMESPACE, NEIGHBOUR, Stage, name, tenant, user_id};
 use auth0_sandbox::Plan;
 use auth0_user_operator::api::Auth0UserUpdate;
 use kube::api::{Api, Patch, PatchParams};
-use lab::{Error, Result, Signal};
+use lab::{Error, Mode, Result, Signal};
 use serde_json::json;
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -22,6 +22,8 @@ const FIRST: usize = 10_000;
 const BLOCKS: usize = 2_400;
 /// Resources that the other namespace creates at once.
 const CREATED: usize = 10_000;
+/// Tenants of the other namespace.
+pub(crate) const TENANTS: usize = 140;
 /// Requests per minute: few enough that the budget is what edits wait for, and not the processor.
 const SLOW: u32 = 600;
 
@@ -60,7 +62,7 @@ impl Beside {
         stage.until_quiet().await?;
         blocks = blocks.edited(&json!({"nickname": "second"}));
         self.at_once(stage, &blocks, all.clone(), &format!("{BLOCKS} edits")).await?;
-        stage.until_named(all.clone(), "second").await?;
+        until_named(stage, all.clone(), "second").await?;
 
         stage.set_limits(SLOW, 2, Plan::Unlimited).await?;
         self.be_idle(stage, &format!("nothing, {SLOW} requests a minute")).await?;
@@ -68,7 +70,7 @@ impl Beside {
         let what = format!("{BLOCKS} edits, {SLOW} requests a minute");
         self.at_once(stage, &blocks, all.clone(), &what).await?;
         stage.unlimit().await?;
-        stage.until_named(all, "third").await?;
+        until_named(stage, all, "third").await?;
         self.be_idle(stage, "nothing, again").await
     }
 
@@ -80,8 +82,36 @@ impl Beside {
         all.clone().try_for_each(|index| stage.add_person(index))?;
         let created = template.within(NEIGHBOUR).created();
         self.at_once(stage, &created, all.clone(), &format!("{CREATED} resources, just created")).await?;
-        stage.until_named(all, "created").await?;
+        until_named(stage, all, "created").await?;
         stage.until_quiet().await
+    }
+
+    /// Tenants of the same host, each with credentials that Auth0 rejects: each of them asks for a token.
+    pub(crate) async fn tenants(&mut self, stage: &Stage) -> Result<()> {
+        stage.set_limits(SLOW, 2, Plan::Unlimited).await?;
+        self.be_idle(stage, &format!("nothing, {SLOW} requests a minute")).await?;
+        let neighbour = stage.kubectl.in_namespace(NEIGHBOUR);
+        let guessed = json!({"clientId": "operator", "clientSecret": "Bench-Guess"});
+        neighbour.apply(&lab::secret("guessed", &guessed).to_string()).await?;
+        let (host, fast) = (stage.auth0.domain(), json!({"requestsPerMinute": 300_000, "burst": 5_000}));
+        let tenants = (0..TENANTS).map(|index| {
+            tenant(&format!("guess-{index}"), &host, &fast).replace(r#""credentials""#, r#""guessed""#)
+        });
+        let tenants: Vec<String> = tenants.collect();
+        neighbour.submit(Mode::ServerSideApply, &tenants.join("\n---\n")).await?.ok()?;
+        self.row(stage, &format!("{TENANTS} tenants of the same host, {SLOW} requests a minute")).await?;
+        stage.unlimit().await?;
+        self.be_idle(stage, "nothing, again").await
+    }
+
+    /// Resources of the other namespace about the very user whose resource is edited: all are in conflict with it, now and
+    /// after each edit.
+    pub(crate) async fn rivals(&mut self, stage: &mut Stage) -> Result<()> {
+        let first = FIRST + 2 + BLOCKS + CREATED;
+        let all = first + 1..first + 1 + BLOCKS;
+        let theirs = json!({"nickname": "rival", "userId": user_id(0)});
+        let rivals = Template::settle(stage, first, &theirs).await?.within(NEIGHBOUR).created();
+        self.at_once(stage, &rivals, all, &format!("{BLOCKS} resources of the same user, in conflict")).await
     }
 
     /// Times edits from the moment on when the operator hears of all of these.
@@ -93,13 +123,9 @@ impl Beside {
         what: &str,
     ) -> Result<()> {
         stage.operator.signal(Signal::Pause)?;
-        others.copy(stage, all.clone()).await?;
+        others.copy(stage, all).await?;
         stage.operator.signal(Signal::Resume)?;
-        let wanted = others.nickname();
-        self.row(stage, what).await?;
-        let waiting = all.filter(|index| !stage.is_named(*index, wanted)).count();
-        println!("({what} of another namespace: {waiting} still waited at the end)");
-        Ok(())
+        self.row(stage, what).await
     }
 
     async fn be_idle(&mut self, stage: &Stage, what: &str) -> Result<()> {
@@ -160,6 +186,13 @@ impl Beside {
             );
         }
     }
+}
+
+/// Waits until all of the other namespace is done. Says how much of it was left, or the row before was about nothing.
+async fn until_named(stage: &Stage, all: Range<usize>, nickname: &str) -> Result<()> {
+    let (count, left) = (all.len(), all.clone().filter(|index| !stage.is_named(*index, nickname)).count());
+    println!("(at the end of these edits {left} of {count} of the other namespace still waited)");
+    stage.until_named(all, nickname).await.map(drop)
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

@@ -1,6 +1,6 @@
 //! What a namespace keeps beside another one that asks for much.
 
-use crate::beside::Beside;
+use crate::beside::{Beside, TENANTS};
 use crate::ordinary::{Template, fields_with};
 use crate::stage::{NAMESPACE, NEIGHBOUR, Stage, credentials, name, tenant};
 use auth0_sandbox::Plan;
@@ -17,8 +17,6 @@ const SLOW: u32 = 600;
 /// Requests that are made before anything is counted: what the operator sees first goes first.
 const BEGINNING: usize = 150;
 const WINDOW: Duration = Duration::from_mins(1);
-/// Tenants of the other namespace.
-const TENANTS: usize = 140;
 const PATIENCE: Duration = Duration::from_mins(5);
 
 pub(crate) async fn measure(stage: &mut Stage) -> Result<()> {
@@ -28,6 +26,8 @@ pub(crate) async fn measure(stage: &mut Stage) -> Result<()> {
     beside.edits(stage).await?;
     beside.resources(stage).await?;
     first_visit(stage, &mut beside).await?;
+    beside.tenants(stage).await?;
+    beside.rivals(stage).await?;
     beside.print();
     Ok(())
 }

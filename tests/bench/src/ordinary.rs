@@ -90,10 +90,6 @@ impl Template {
         self
     }
 
-    pub(crate) fn nickname(&self) -> &str {
-        self.object["spec"]["nickname"].as_str().unwrap_or_default()
-    }
-
     /// Bytes in the store.
     pub(crate) fn size(&self) -> usize {
         self.object.to_string().len()
