@@ -116,8 +116,8 @@ impl Stage {
 
     /// The shipped role `admin`, and Secrets as the cluster's own role has them.
     async fn let_the_team_in(&self) {
-        let roles = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/base/userroles.yaml");
-        self.world.plane.admin().run(["apply", "-f", roles], "").await.unwrap().ok().unwrap();
+        let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/base/userroles.yaml");
+        self.world.plane.admin().run(["apply", "-f", shipped], "").await.unwrap().ok().unwrap();
         let rules = json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["*"]}]);
         let role = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "secrets"}, "rules": rules,

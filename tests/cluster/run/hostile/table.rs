@@ -19,7 +19,7 @@ fn masked(value: &Value, names: &[String]) -> Value {
         Value::String(text) => json!(names.iter().fold(text.clone(), |text, name| text.replace(name, "X"))),
         Value::Array(items) => items.iter().map(|item| masked(item, names)).collect(),
         Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), masked(value, names))).collect(),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
     }
 }
 
@@ -35,34 +35,11 @@ async fn what_a_hostile_team_tries_is_refused_or_harmless() {
     let versions = stage.versions().await;
 
     let begun = Instant::now();
-    let mut wrong = Vec::new();
-    for row in &rows {
-        let (last, before) = row.objects.split_last().unwrap();
-        for manifest in before {
-            stage.team.create(manifest).await.unwrap();
-        }
-        match (stage.team.create(last).await, row.expected) {
-            (Ok(()), Expected::Told(..) | Expected::Noted(_)) => {}
-            (Err(error), Expected::Refused(words)) if error.contains(words) => {}
-            (outcome, _) => wrong.push(format!("{}: {outcome:?}", row.name)),
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    create(&stage, &rows).await;
     let applied = begun.elapsed();
     let beside = stage.edit("Beside").await;
     let told: Vec<&Row> = rows.iter().filter(|row| !matches!(row.expected, Expected::Refused(_))).collect();
-    let mut groups: BTreeMap<&str, Vec<(Value, (usize, usize))>> = BTreeMap::new();
-    for (row, object) in stage.until_told(&told).await {
-        if let Some(group) = row.alike {
-            let shown = (masked(&object["status"], &row.masked), stage.cost(&object));
-            groups.entry(group).or_default().push(shown);
-        }
-    }
-    for (group, mut shown) in groups {
-        assert!(shown.len() > 1, "{group} is one row alone");
-        shown.dedup();
-        assert_eq!(shown.len(), 1, "{group}: {shown:#?}");
-    }
+    what_is_alike_shows_the_same(&stage, stage.until_told(&told).await);
     let judged = begun.elapsed();
     what_is_not_the_teams_is_refused(&stage).await;
     let after = stage.edit("After").await;
@@ -76,6 +53,38 @@ async fn what_a_hostile_team_tries_is_refused_or_harmless() {
     assert_eq!(stage.versions().await, versions, "what was not edited was not written");
     nothing_else_was_asked(&stage, &rows);
     nothing_came_out(&stage).await;
+}
+
+/// Creates the objects of all rows, one after the other; what is to be refused is.
+async fn create(stage: &Stage, rows: &[Row]) {
+    let mut wrong = Vec::new();
+    for row in rows {
+        let (last, before) = row.objects.split_last().unwrap();
+        for manifest in before {
+            stage.team.create(manifest).await.unwrap();
+        }
+        match (stage.team.create(last).await, row.expected) {
+            (Ok(()), Expected::Told(..) | Expected::Noted(_)) => {}
+            (Err(error), Expected::Refused(words)) if error.contains(words) => {}
+            (outcome, _) => wrong.push(format!("{}: {outcome:?}", row.name)),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Rows of one group: their statuses, and how often these were written and Auth0 was asked.
+fn what_is_alike_shows_the_same(stage: &Stage, told: Vec<(&Row, Value)>) {
+    let mut groups: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (row, object) in told {
+        let Some(group) = row.alike else { continue };
+        let shown = format!("{} {:?}", masked(&object["status"], &row.masked), stage.cost(&object));
+        groups.entry(group).or_default().push(shown);
+    }
+    for (group, mut shown) in groups {
+        assert!(shown.len() > 1, "{group} is one row alone");
+        shown.dedup();
+        assert_eq!(shown.len(), 1, "{group}: {shown:#?}");
+    }
 }
 
 /// The users of rows that are meant to reach one, and those of the other team.
