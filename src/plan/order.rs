@@ -21,6 +21,8 @@ pub struct Memory {
     pub has_failed: bool,
     /// Values that Auth0 accepted and does not hold.
     pub not_persisted: Vec<NotPersisted>,
+    /// Fields that stay as something else has changed them, for a while.
+    pub paused: BTreeSet<String>,
     /// Whether this very generation was applied before, so that an order under a lost key is an old one.
     pub generation_applied: bool,
     /// The assume-sent annotation.

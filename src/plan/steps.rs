@@ -68,7 +68,7 @@ pub(super) fn steps(
     }
     let passwords: Vec<Part> = parts.extract_if(.., |part| part.attribute == Attribute::Password).collect();
     let block_goes_first = !passwords.is_empty() || is_in_doubt(situation);
-    if parts.extract_if(.., |part| block_goes_first && blocks(part)).count() > 0 {
+    if parts.extract_if(.., |part| block_goes_first && part.blocks()).count() > 0 {
         steps.push(Step::block());
     }
     let (half, rest) = halves(situation, &mut parts);
@@ -89,10 +89,6 @@ pub(super) fn steps(
         }
     }
     Ok(steps)
-}
-
-fn blocks(part: &Part) -> bool {
-    part.attribute == Attribute::Blocked && part.changes.iter().any(|change| change.value == true)
 }
 
 /// Whether a block would share a request with something that Auth0 may reject: it rides in no body that was

@@ -32,6 +32,7 @@ pub struct Metrics {
     budget_limit: Family<HostLabels, Gauge>,
     watch_errors: Family<KindLabels, Counter>,
     resources: Family<ResourceLabels, Gauge>,
+    synced: Family<SyncedLabels, Gauge>,
     leader: Gauge,
 }
 
@@ -73,8 +74,14 @@ struct HostLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResourceLabels {
     kind: &'static str,
-    ready: String,
-    reason: String,
+    ready: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SyncedLabels {
+    synced: &'static str,
+    reason: &'static str,
 }
 
 /// What waits in one priority.
@@ -86,6 +93,9 @@ pub struct Waiting {
     /// For how long the oldest has.
     pub oldest: Duration,
 }
+
+/// A condition's status and reason; `None` and `None` where it is not there.
+pub type Condition = (&'static str, &'static str);
 
 /// What Auth0 said of a host's budget.
 pub struct Told {
@@ -123,6 +133,7 @@ impl Default for Metrics {
             budget_limit: Family::default(),
             watch_errors: Family::default(),
             resources: Family::default(),
+            synced: Family::default(),
             leader: Gauge::default(),
         };
         metrics.begin_at_zero();
@@ -169,6 +180,8 @@ impl Metrics {
         registry.register("auth0_budget_limit", limit, self.budget_limit.clone());
         registry.register("watch_errors", "Watches and lists that broke", self.watch_errors.clone());
         registry.register("resources", "Resources by their Ready condition", self.resources.clone());
+        let synced = "Auth0UserUpdates by their Synced condition";
+        registry.register("resources_synced", synced, self.synced.clone());
         registry.register("leader", "Whether this process does the work", self.leader.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "What runs", build);
@@ -243,10 +256,18 @@ impl Metrics {
     }
 
     /// The resources there are: kind, status of Ready and its reason.
-    pub fn set_resources(&self, resources: impl IntoIterator<Item = (&'static str, String, String)>) {
+    pub fn set_resources(&self, resources: impl IntoIterator<Item = (&'static str, Condition)>) {
         self.resources.clear();
-        for (kind, ready, reason) in resources {
+        for (kind, (ready, reason)) in resources {
             self.resources.get_or_create(&ResourceLabels { kind, ready, reason }).inc();
+        }
+    }
+
+    /// What `Auth0UserUpdate`s say in Synced.
+    pub fn set_synced(&self, conditions: impl IntoIterator<Item = Condition>) {
+        self.synced.clear();
+        for (synced, reason) in conditions {
+            self.synced.get_or_create(&SyncedLabels { synced, reason }).inc();
         }
     }
 

@@ -6,6 +6,7 @@ pub mod budget;
 pub mod canaries;
 pub mod conditions;
 pub mod consent;
+pub mod contested;
 pub mod hostile;
 pub mod isolation;
 pub mod labels;

@@ -9,6 +9,7 @@ mod access_rows;
 mod answers;
 mod bodies;
 mod bounds;
+mod contested;
 mod convergence;
 mod crashes;
 mod driver;

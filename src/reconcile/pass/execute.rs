@@ -246,7 +246,7 @@ impl<'a> Execution<'a> {
             host: pass.host,
             user_id: pass.user_id,
         };
-        let Plan { steps, records, forgotten, holds, left_out, not_persisted } = plan(&situation)?;
+        let Plan { steps, records, forgotten, holds, left_out, contested, not_persisted } = plan(&situation)?;
         for record in records {
             self.remember(record);
         }
@@ -255,7 +255,7 @@ impl<'a> Execution<'a> {
             self.memory.triggers.retain(|entry| entry.name != name);
         }
         self.outcome.holds = holds;
-        self.outcome.left_out = left_out;
+        (self.outcome.left_out, self.outcome.contested) = (left_out, contested);
         if steps.is_empty() {
             self.outcome.not_persisted = Some(not_persisted);
         }

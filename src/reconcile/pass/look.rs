@@ -233,7 +233,13 @@ impl Updates {
         }
         match outcome.mode {
             Mode::Observe => preview(&pass, user, memory, outcome),
-            Mode::Apply => carry_out(&pass, &host, writer, user, memory, outcome, state).await,
+            Mode::Apply => {
+                let may_repair = Record::of(object).seems_done;
+                carry_out(&pass, &host, writer, user, memory, outcome, state).await;
+                if may_repair {
+                    count_repairs(object, outcome, state);
+                }
+            }
         }
         let failure = outcome.failure.take();
         outcome.failure = failure.map(|failure| with_choices(failure, tenant, &references.access));
@@ -361,6 +367,16 @@ async fn carry_out(
     outcome.profile_kilobytes = user.map(User::kilobytes);
 }
 
+/// Counts what was sent although nothing new was asked for: drift that was corrected.
+fn count_repairs(object: &Auth0UserUpdate, outcome: &mut Outcome, state: &mut State) {
+    // A password goes out again only with another content.
+    let fields = outcome.sent.iter().chain(&outcome.cleared);
+    let repaired = fields.filter(|field| *field != Attribute::Password.spec_name());
+    let now = Instant::now();
+    let contested = state.unfinished_mut().repairs.count(repaired, now, schedule::interval(&object.spec));
+    outcome.contested.extend(contested);
+}
+
 /// Takes back what status says of orders that were not sent.
 async fn undo_unsent(user: &User, state: &State, writer: &mut StatusWriter) -> Result<(), Unwritten> {
     let reset = user.text("last_password_reset");
@@ -407,6 +423,7 @@ fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, st
             .collect(),
         has_failed: state.failures > 0,
         not_persisted: if outcome.request.is_some() { Vec::new() } else { status.not_persisted },
+        paused: state.unfinished().repairs.paused(now, schedule::interval(&object.spec)),
         assume_sent: object.assume_sent(),
         siblings: Vec::new(),
     }

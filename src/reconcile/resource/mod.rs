@@ -1,5 +1,6 @@
 //! What this process remembers of each resource between passes.
 
+pub mod contested;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod kubectl_migration;
@@ -14,6 +15,7 @@ use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, RefusedField, Trigger, 
 use crate::plan::intents::{Entries, Unsent, is_begun};
 use crate::reconcile::object::fingerprint::{Fingerprint, of_version};
 use crate::reconcile::object::{schedule, undecodable};
+use crate::reconcile::resource::contested::Repairs;
 use crate::reconcile::resource::references::{References, SecretState};
 use crate::reconcile::status::dropped::Nulls;
 use crate::reconcile::status::outcome::Outcome;
@@ -89,6 +91,8 @@ pub struct Unfinished {
     pub refusals: BTreeMap<String, Instant>,
     /// Fields of a rejected request that the last pass had not narrowed to the one at fault.
     pub doubt: BTreeSet<String>,
+    /// How often drift of this generation was corrected.
+    pub repairs: Repairs,
 }
 
 static NOTHING_UNFINISHED: LazyLock<Unfinished> = LazyLock::new(Unfinished::default);
@@ -145,9 +149,10 @@ impl State {
         self.due = next.into_iter().chain(self.unfinished().late_until).min();
     }
 
-    /// Something has changed that makes earlier refusals and failures void.
+    /// Something has changed that makes earlier refusals, failures and repairs void.
     pub fn forget_refusals(&mut self) {
         self.failures = 0;
+        self.unfinished_mut().repairs = Repairs::default();
         self.unfinished_mut().refusals.clear();
         self.unfinished_mut().doubt.clear();
     }

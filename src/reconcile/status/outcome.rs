@@ -88,6 +88,8 @@ pub struct Outcome {
     pub profile_kilobytes: Option<i64>,
     /// Values that Auth0 does not hold; `None` where nothing was judged.
     pub not_persisted: Option<Vec<NotPersisted>>,
+    /// Fields that were changed each time after they had been put back.
+    pub contested: BTreeSet<String>,
     /// Blanks that cannot be cleared; `None` where nothing was judged.
     pub ignored: Option<Vec<IgnoredField>>,
     /// Something changed that makes earlier refusals void.
