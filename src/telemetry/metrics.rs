@@ -145,11 +145,8 @@ impl Metrics {
     /// Names and describes all of them.
     fn register(mut self) -> Self {
         let registry = &mut self.registry;
-        registry.register(
-            "reconcile",
-            "Passes, by what came of them and why they began",
-            self.passes.clone(),
-        );
+        let passes = "Passes, by what came of them and why they began";
+        registry.register("reconcile", passes, self.passes.clone());
         registry.register_with_unit(
             "reconcile_duration",
             "Time of a pass",

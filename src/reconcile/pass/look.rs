@@ -132,31 +132,30 @@ impl Updates {
         let record = Record::of(&object);
         let why = why::why(&record, references, state, Instant::now());
         let why = why.first().copied().ok_or(None)?;
-        if let Some(known) = state.unwritten_onto(&writer.status().triggers) {
-            match writer.write(&known).await {
-                Ok(()) => state.unfinished_mut().unwritten = Entries::default(),
-                Err(Unwritten::Failed(failure)) => {
-                    self.unpublished(&object, &failure, state).await;
-                    return Err(None);
-                }
-                Err(Unwritten::Conflict | Unwritten::Gone) => return Err(Some(ANEW)),
+        let refusal = match (write_again(&record, writer, state).await, remembered) {
+            (Err(Unwritten::Failed(failure)), _) | (Ok(()), Err(Unwritten::Failed(failure)))
+                if failure.reason == Reason::CrdOutdated =>
+            {
+                Some(failure)
             }
-        }
+            (Ok(()), _) => None,
+            (Err(Unwritten::Failed(failure)), _) => {
+                self.unpublished(&object, &failure, state).await;
+                return Err(None);
+            }
+            (Err(Unwritten::Conflict | Unwritten::Gone), _) => return Err(Some(ANEW)),
+        };
         let before = writer.status();
         if let Some(wait) = state.wait_for_others(&before.triggers, Instant::now()) {
             return Err(Some(wait));
         }
-        let refusal = match remembered {
-            Err(Unwritten::Failed(failure)) if failure.reason == Reason::CrdOutdated => Some(failure),
-            Ok(()) | Err(_) => None,
-        };
         Ok(Prepared { object, record, why, before, refusal })
     }
 
     /// Publishes what a look came to, and keeps what the next one has to know.
     async fn finish(
         &self,
-        Prepared { object, before, .. }: &Prepared,
+        Prepared { object, record, before, .. }: &Prepared,
         mut outcome: Outcome,
         started: Instant,
         references: &References,
@@ -173,7 +172,10 @@ impl Updates {
         if extent != Extent::Whole {
             state.due = Some(Instant::now() + ANEW);
         }
-        let published = self.publish(writer, Some(&outcome)).await;
+        if record.seems_done {
+            count_repairs(&mut outcome, schedule::interval(&object.spec), state);
+        }
+        let published = self.publish_outcome(writer, &outcome, state).await;
         state.keep_unwritten(&published, &outcome.entries);
         self.note(writer);
         if extent == Extent::Interrupted {
@@ -233,13 +235,7 @@ impl Updates {
         }
         match outcome.mode {
             Mode::Observe => preview(&pass, user, memory, outcome),
-            Mode::Apply => {
-                let may_repair = Record::of(object).seems_done;
-                carry_out(&pass, &host, writer, user, memory, outcome, state).await;
-                if may_repair {
-                    count_repairs(object, outcome, state);
-                }
-            }
+            Mode::Apply => carry_out(&pass, &host, writer, user, memory, outcome, state).await,
         }
         let failure = outcome.failure.take();
         outcome.failure = failure.map(|failure| with_choices(failure, tenant, &references.access));
@@ -297,6 +293,22 @@ impl Updates {
         let auth0 = self.clients.of(resource, &self.secrets).await?;
         Ok((desired, tenant, auth0))
     }
+}
+
+/// Writes what the status of an earlier pass did not take.
+async fn write_again(record: &Record, writer: &mut StatusWriter, state: &mut State) -> Result<(), Unwritten> {
+    if let Some(known) = state.unwritten_onto(&writer.status().triggers) {
+        writer.write(&known).await?;
+        state.unfinished_mut().unwritten = Entries::default();
+    }
+    let pruned = state.unfinished_mut().pruned.take();
+    // An edit goes out once, whatever is kept of its end.
+    let Some(pruned) = pruned.filter(|_| !record.is_edited) else { return Ok(()) };
+    let written = writer.retry(&pruned).await;
+    if written.is_err() {
+        state.unfinished_mut().pruned = Some(pruned);
+    }
+    written
 }
 
 /// A user of a tenant, with the right to call its host.
@@ -368,12 +380,11 @@ async fn carry_out(
 }
 
 /// Counts what was sent although nothing new was asked for: drift that was corrected.
-fn count_repairs(object: &Auth0UserUpdate, outcome: &mut Outcome, state: &mut State) {
+fn count_repairs(outcome: &mut Outcome, resync: Duration, state: &mut State) {
     // A password goes out again only with another content.
     let fields = outcome.sent.iter().chain(&outcome.cleared);
     let repaired = fields.filter(|field| *field != Attribute::Password.spec_name());
-    let now = Instant::now();
-    let contested = state.unfinished_mut().repairs.count(repaired, now, schedule::interval(&object.spec));
+    let contested = state.unfinished_mut().repairs.count(repaired, Instant::now(), resync);
     outcome.contested.extend(contested);
 }
 

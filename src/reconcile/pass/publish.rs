@@ -40,6 +40,26 @@ impl Updates {
         published.is_err().then_some(RECHECK)
     }
 
+    /// Publishes what a look came to.
+    ///
+    /// # Errors
+    /// Why it is not there as a whole: `CRDOutdated` is said in the status, too.
+    pub async fn publish_outcome(
+        &self,
+        writer: &mut StatusWriter,
+        outcome: &Outcome,
+        state: &mut State,
+    ) -> Result<(), Failure> {
+        self.publish(writer, Some(outcome)).await?;
+        let Some(pruned) = writer.pruned() else { return Ok(()) };
+        let failure = pruned.failure();
+        state.unfinished_mut().pruned = Some(pruned.clone());
+        let Outcome { generation, mode, .. } = *outcome;
+        let told = Outcome { generation, mode, failure: Some(failure.clone()), ..Outcome::default() };
+        self.publish(writer, Some(&told)).await?;
+        Err(failure)
+    }
+
     /// Writes the status that the outcome asks for, onto a changed object too. Without an outcome, only what
     /// is said and remembered of nulls is brought up to date.
     ///

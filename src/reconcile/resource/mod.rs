@@ -19,6 +19,7 @@ use crate::reconcile::resource::contested::Repairs;
 use crate::reconcile::resource::references::{References, SecretState};
 use crate::reconcile::status::dropped::Nulls;
 use crate::reconcile::status::outcome::Outcome;
+use crate::reconcile::status::pruned::Pruned;
 use k8s_openapi::jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -91,6 +92,8 @@ pub struct Unfinished {
     pub refusals: BTreeMap<String, Instant>,
     /// Fields of a rejected request that the last pass had not narrowed to the one at fault.
     pub doubt: BTreeSet<String>,
+    /// What status was to say and the API server did not keep.
+    pub pruned: Option<Pruned>,
     /// How often drift of this generation was corrected.
     pub repairs: Repairs,
 }
