@@ -241,7 +241,8 @@ impl Updates {
         if record.is_paused {
             state.scheduled = false;
             let failure = Failure::new(Reason::Paused, "paused by annotation; nothing is sent");
-            return self.publish_failure(&mut writer, failure, 0).await;
+            let most_shown = Some(self.known_references(key, &record).access.outputs(None));
+            return self.publish_failure(&mut writer, failure, 0, most_shown).await;
         }
         let references = self.found_references(key, &record).await;
         let forget_refusals = match self.decide(&mut writer, &record, &references, state).await {
@@ -294,7 +295,7 @@ impl Updates {
             if let SecretState::Unavailable(failure) = &references.secret { Some(failure) } else { None };
         state.secret_unavailable = missing.is_some();
         if let Some(failure) = missing.filter(|_| record.is_applied) {
-            self.publish_failure(writer, failure.clone(), 0).await;
+            self.publish_failure(writer, failure.clone(), 0, None).await;
         }
         if !record.tells_nulls || writer.explicit_nulls() != writer.object().remembered_nulls() {
             // Not written: the next wake-up finds it so again.
@@ -342,7 +343,7 @@ impl Updates {
             "the Secret of spec.passwordSecretRef holds a new password that is not set in Auth0 yet; the operator sends it as soon as the tenant's rate limit allows",
         );
         // Where it cannot be written, the password is sent all the same.
-        self.publish_failure(writer, failure, state.failures).await;
+        self.publish_failure(writer, failure, state.failures, None).await;
     }
 
     async fn panicked(&self, key: &Key, uid: Uid, state: &mut State, started: Instant) -> Option<Duration> {
@@ -360,7 +361,7 @@ impl Updates {
         self.probes.metrics.pass("Auth0UserUpdate", "failed", reason, PANICKED, started.elapsed());
         let nulls = Arc::clone(state.nulls.get_or_insert_default());
         if let Ok(mut writer) = self.read(key, uid, nulls).await {
-            self.publish_failure(&mut writer, failure, state.failures).await;
+            self.publish_failure(&mut writer, failure, state.failures, None).await;
         }
         Some(wait)
     }
@@ -459,6 +460,38 @@ mod tests {
         object.annotations_mut().insert(PAUSED_ANNOTATION.to_owned(), "true".to_owned());
         let (ready, goes_on, _) = first(&object).await;
         assert_eq!((ready, goes_on), (Some(words("Unknown", "Paused")), false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_resource_too_shows_no_more_than_the_tenant_lets_it() {
+        let condition = |type_: &str| {
+            json!({"type": type_, "status": "Unknown", "reason": "Paused", "message": "",
+            "observedGeneration": 2, "lastTransitionTime": "2024-01-01T00:00:00Z"})
+        };
+        let mut object = object(
+            &json!({"name": "A", "tenantRef": {"name": "t", "namespace": "n"}}),
+            &json!({"observedGeneration": 2, "conditions": [condition("Ready"), condition("Synced")],
+                "user": {"name": "A"}, "rawOutput": {"name": "A"}}),
+        );
+        object.metadata.namespace = Some("m".to_owned());
+        object.annotations_mut().insert(PAUSED_ANNOTATION.to_owned(), "true".to_owned());
+        for (outputs, shown, passes) in
+            [("Full", [true, true], 0), ("Mapped", [true, false], 1), ("None", [false, false], 1)]
+        {
+            let access = json!({"access": [{"namespaces": ["m"], "fields": ["*"], "outputs": outputs}]});
+            let tenant = tenant_with("t", &tenant::fixtures::ready(1, "1"), &access);
+            let (updates, requests) = cluster([tenant], &object);
+            let key = updates.see(&object);
+            updates.consider(&key);
+            while pass(&updates).await.is_some() {}
+            let written = requests.take_statuses();
+            assert_eq!(written.len(), passes, "{outputs}");
+            if let [written] = &written[..] {
+                let status = &written["status"];
+                assert_eq!([!status["user"].is_null(), !status["rawOutput"].is_null()], shown, "{outputs}");
+                assert_eq!(said(written, "Ready"), Some(("Unknown", "Paused")));
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -47,7 +47,7 @@ pub fn next(
     if record.is_paused {
         let is_told =
             !record.is_edited && record.synced.is_some_and(|synced| synced.reason == Reason::Paused);
-        return telling.filter(|_| !is_told);
+        return telling.filter(|_| !is_told || why::shows_too_much(record, references));
     }
     if why::decide(&why) != Decision::Sleep {
         return if tells_first(record, references, known) { telling } else { Some(in_time(now)) };
