@@ -37,11 +37,11 @@ impl Updates {
         let failure = Some(failure);
         let outcome = Outcome {
             generation,
+            most_shown,
             failure,
             failures,
             password_pending,
             mode,
-            most_shown,
             ..Outcome::default()
         };
         let published = self.publish(writer, Some(&outcome)).await;
