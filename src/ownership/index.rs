@@ -85,6 +85,14 @@ impl Index {
         self.claimants(*user).iter().find(|claimant| claimant.uid == uid)
     }
 
+    /// Whether a claimant is the only one of its user, and nothing that another one has left concerns it.
+    pub fn is_alone(&self, uid: Uid) -> bool {
+        self.get(uid).is_some_and(|own| {
+            let ghosts = self.leavers.get(&own.user).into_iter().flat_map(|leavers| &leavers.ghosts);
+            self.claimants(own.user).len() == 1 && !ghosts.into_iter().any(|ghost| ghost.concerns(own))
+        })
+    }
+
     /// Who owns the fields of a claimant.
     pub fn owners(&self, own: &Claimant, competition: &Competition<'_>) -> Owners<'_> {
         let leavers = self.leavers.get(&own.user);

@@ -86,6 +86,21 @@ pub struct Plan {
     pub not_persisted: Vec<NotPersisted>,
 }
 
+impl Plan {
+    /// The one request that does all there is to do, if it is so.
+    #[must_use]
+    pub fn only_step(self) -> Option<Step> {
+        let has_more = !self.records.is_empty()
+            || !self.forgotten.is_empty()
+            || !self.holds.is_empty()
+            || !self.left_out.is_empty()
+            || !self.contested.is_empty()
+            || !self.not_persisted.is_empty();
+        let [step] = <[Step; 1]>::try_from(self.steps).ok()?;
+        (!has_more).then_some(step)
+    }
+}
+
 /// Plans the rest of a pass.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use crate::plan::{Desired, Situation};
 use crate::user::{Attribute, Target};
 use crate::user::{Body, Change, MAX_BYTES};
 use secrecy::ExposeSecret as _;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One PATCH.
@@ -46,6 +47,18 @@ impl Step {
     #[must_use]
     pub fn keeps_block(&self) -> bool {
         self.changes.iter().any(|change| change.attribute == Attribute::Blocked && change.value == true)
+    }
+
+    /// Whether it may go out on the word of Auth0's last answer: the profile, metadata keys, or a block alone.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let unblocks =
+            |change: &Change| change.attribute == Attribute::Blocked && change.value != Value::Bool(true);
+        self.triggers.is_empty()
+            && !self.body.has_password()
+            && self.fields.values().all(|attribute| !attribute.group().is_identity_scoped())
+            && !self.changes.iter().any(unblocks)
+            && !self.blocks_beside_others()
     }
 
     /// Whether it blocks the user along with something that could get in the way.

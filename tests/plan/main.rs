@@ -13,6 +13,7 @@ mod contested;
 mod convergence;
 mod crashes;
 mod driver;
+mod edits;
 mod generate;
 mod key_lost;
 mod mails;

@@ -7,6 +7,7 @@ pub mod kubectl_migration;
 pub mod next;
 pub mod record;
 pub mod references;
+pub mod remembered;
 pub mod resources;
 pub mod why;
 
@@ -105,6 +106,21 @@ impl State {
     #[must_use]
     pub fn unfinished(&self) -> &Unfinished {
         self.unfinished.as_deref().unwrap_or(&NOTHING_UNFINISHED)
+    }
+
+    /// Whether anything is, of which the next pass has to know.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        let Unfinished { late_until, begun, unwritten, unsent, foreign, refusals, doubt, pruned, .. } =
+            self.unfinished();
+        late_until.is_some()
+            || !begun.is_empty()
+            || !unwritten.is_empty()
+            || !unsent.is_empty()
+            || foreign.is_some()
+            || !refusals.is_empty()
+            || !doubt.is_empty()
+            || pruned.is_some()
     }
 
     /// What is unfinished, to be changed.
