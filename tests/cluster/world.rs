@@ -186,22 +186,23 @@ pub fn person(slug: &str, connection: &str) -> Value {
 
 /// The objects of a namespace.
 pub async fn objects_of(plane: &ControlPlane, namespace: &str) -> Objects {
-    Objects::new(admin(plane).await, namespace)
+    Objects::new(client(plane, None).await, namespace)
 }
 
-/// The admin, without kubectl.
-async fn admin(plane: &ControlPlane) -> kube::Client {
+/// The admin, or a person without any rights but those that a test gives; without kubectl.
+pub async fn client(plane: &ControlPlane, person: Option<&str>) -> kube::Client {
     let access = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
     let mut access =
         kube::Config::from_custom_kubeconfig(access, &KubeConfigOptions::default()).await.unwrap();
     // So that the audit log tells these requests, which stand for kubectl's, from the operator's.
+    access.auth_info.impersonate = person.map(str::to_owned);
     access.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static("kubectl (played)")));
     access.try_into().unwrap()
 }
 
 /// A new namespace, whose name begins so, and its objects.
 pub async fn namespace(plane: &ControlPlane, prefix: &str) -> (String, Objects) {
-    let (name, client) = (plane.name(prefix), admin(plane).await);
+    let (name, client) = (plane.name(prefix), client(plane, None).await);
     let namespace = Namespace {
         metadata: ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() },
         ..Namespace::default()

@@ -13,7 +13,7 @@ use reqwest::header::{HeaderValue, USER_AGENT};
 use reqwest::{Certificate, Client, Method, RequestBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// The first argument of the process that is a reference.
@@ -91,6 +91,15 @@ pub(crate) fn client(ca: &str) -> Result<Client> {
     Client::builder().tls_certs_only(roots).user_agent(COMMAND).no_proxy().build().map_err(failed)
 }
 
+/// A client of the API server that is not the operator.
+pub(crate) async fn kubernetes(kubeconfig: &Path) -> Result<kube::Client> {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).map_err(failed)?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+    let mut config = config.map_err(failed)?;
+    config.headers.push((USER_AGENT, HeaderValue::from_static(COMMAND)));
+    kube::Client::try_from(config).map_err(failed)
+}
+
 /// In the reference's own process: prints what it took.
 pub(crate) async fn run() -> Result<()> {
     let order: Order = serde_json::from_str(&std::env::var("BENCH_ORDER").map_err(failed)?)?;
@@ -129,11 +138,7 @@ async fn write_status(client: &Client, order: &Order, index: usize, status: &Val
 }
 
 async fn list_all(order: &Order) -> Result<()> {
-    let kubeconfig = Kubeconfig::read_from(&order.kubeconfig).map_err(failed)?;
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-    let mut config = config.map_err(failed)?;
-    config.headers.push((USER_AGENT, HeaderValue::from_static(COMMAND)));
-    let api: Api<Auth0UserUpdate> = Api::all(kube::Client::try_from(config).map_err(failed)?);
+    let api: Api<Auth0UserUpdate> = Api::all(kubernetes(&order.kubeconfig).await?);
     let mut parameters = ListParams::default().limit(PAGE);
     loop {
         let page = api.list(&parameters).await.map_err(failed)?;

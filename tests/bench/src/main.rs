@@ -6,6 +6,7 @@
 
 mod backlog;
 mod bare;
+mod beside;
 mod edit;
 mod faults;
 mod limits;

@@ -1,5 +1,6 @@
 //! What a namespace keeps beside another one that asks for much.
 
+use crate::beside::{Beside, TENANTS};
 use crate::ordinary::{Template, fields_with};
 use crate::stage::{NAMESPACE, NEIGHBOUR, Stage, credentials, name, tenant};
 use auth0_sandbox::Plan;
@@ -16,14 +17,19 @@ const SLOW: u32 = 600;
 /// Requests that are made before anything is counted: what the operator sees first goes first.
 const BEGINNING: usize = 150;
 const WINDOW: Duration = Duration::from_mins(1);
-/// Tenants of the other namespace.
-const TENANTS: usize = 140;
 const PATIENCE: Duration = Duration::from_mins(5);
 
 pub(crate) async fn measure(stage: &mut Stage) -> Result<()> {
     share(stage).await?;
     stage.unlimit().await?;
-    first_visit(stage).await
+    let mut beside = Beside::nothing(stage).await?;
+    beside.edits(stage).await?;
+    beside.resources(stage).await?;
+    first_visit(stage, &mut beside).await?;
+    beside.tenants(stage).await?;
+    beside.rivals(stage).await?;
+    beside.print();
+    Ok(())
 }
 
 /// How many of the starts a namespace gets.
@@ -63,7 +69,7 @@ async fn share(stage: &mut Stage) -> Result<()> {
 }
 
 /// How long the first visit of a tenant takes.
-async fn first_visit(stage: &Stage) -> Result<()> {
+async fn first_visit(stage: &Stage, beside: &mut Beside) -> Result<()> {
     println!("\na new tenant, until it is Ready, from the start of kubectl");
     println!("| beside | takes | over idle |");
     println!("|---|---|---|");
@@ -89,7 +95,7 @@ async fn first_visit(stage: &Stage) -> Result<()> {
         }
         None => println!("| {what} | more than {PATIENCE:?} | |"),
     }
-    Ok(())
+    beside.row(stage, &format!("{TENANTS} tenants with rateLimit {slow}")).await
 }
 
 async fn visit(stage: &Stage, name: &str) -> Result<Option<Duration>> {

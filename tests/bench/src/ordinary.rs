@@ -84,6 +84,12 @@ impl Template {
         self
     }
 
+    /// The same as it is created, before the operator has seen it.
+    pub(crate) fn created(mut self) -> Self {
+        self.object["status"] = json!({"observedGeneration": -1});
+        self
+    }
+
     /// Bytes in the store.
     pub(crate) fn size(&self) -> usize {
         self.object.to_string().len()

@@ -1,5 +1,9 @@
 //! Answers that do not come, names that lead elsewhere, and what the log tells of people.
 
+mod rows;
+mod stage;
+mod table;
+
 use crate::run::operations::{address, get};
 use crate::world::{
     CLIENT_SECRET, DEADLINE, World, condition, object, person, replace_operator, start_operator, unhurried,
