@@ -89,6 +89,28 @@ pub enum TokenShape {
     Opaque,
 }
 
+/// How the search of users behaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SearchRules {
+    /// It shows each user as of this many milliseconds ago; a user that is younger is not found, one deleted since
+    /// still is (documented: eventually consistent). Counts for changes made while it is set. Default 0.
+    pub lag_millis: u64,
+    /// The largest `per_page`: a larger one is refused. Documented as 50 in the public cloud, as 100 by the API
+    /// description. Default 50.
+    pub page_limit: usize,
+    /// A query for more values than this takes too long: 503 (documented without a number). Default: none does.
+    pub values_limit: Option<usize>,
+    /// The largest path with query in bytes: a longer one is a 414 (documented without a number). Default 8192.
+    pub target_limit: usize,
+}
+
+impl Default for SearchRules {
+    fn default() -> Self {
+        Self { lag_millis: 0, page_limit: 50, values_limit: None, target_limit: 8192 }
+    }
+}
+
 /// The switches. Every default is the likeliest behaviour; a test that depends on an unknown rule
 /// runs under both positions.
 ///
@@ -177,6 +199,8 @@ pub struct Rules {
     pub custom_domains: Vec<String>,
     /// One of them is the default one. Default false.
     pub default_custom_domain: bool,
+    /// The search of users.
+    pub search: SearchRules,
 }
 
 impl Default for Rules {
@@ -216,6 +240,7 @@ impl Default for Rules {
             retry_after_on_429: false,
             custom_domains: Vec::new(),
             default_custom_domain: false,
+            search: SearchRules::default(),
         }
     }
 }

@@ -154,17 +154,12 @@ impl Sandbox {
 
     /// Changes a user behind everybody's back, as the dashboard would; `updated_at` moves. `None` if unknown.
     pub fn change_user<T>(&self, id: &str, change: impl FnOnce(&mut Map<String, Value>) -> T) -> Option<T> {
-        let mut state = self.shared.lock();
-        let stamp = state.clock.stamp();
-        let user = &mut state.accounts.get_mut(id)?.user;
-        let outcome = change(user);
-        user.insert("updated_at".into(), Value::String(stamp));
-        Some(outcome)
+        self.shared.lock().change(id, change)
     }
 
     /// Deletes a user; whether there was one.
     pub fn remove_user(&self, id: &str) -> bool {
-        self.shared.lock().accounts.remove(id).is_some()
+        self.shared.lock().replace(id, None)
     }
 
     /// The password in force of the user's first identity in a connection.

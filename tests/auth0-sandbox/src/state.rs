@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::faults::Fault;
+use crate::history::History;
 use crate::limits::Limiter;
 use crate::log::Exchange;
 use crate::model::{self, Account, Passwords, Refusal, Target, Tenant};
@@ -34,6 +35,7 @@ pub(crate) struct State {
     pub(crate) clients: BTreeMap<String, Client>,
     pub(crate) connections: Vec<Connection>,
     pub(crate) accounts: BTreeMap<String, Account>,
+    pub(crate) history: History,
     pub(crate) tokens: HashMap<String, Token>,
     /// Signs the tokens.
     pub(crate) key: [u8; 32],
@@ -84,6 +86,7 @@ impl State {
         for user in options.seed.users {
             state.put_user(user)?;
         }
+        state.history = History::default();
         Ok(state)
     }
 
@@ -102,6 +105,25 @@ impl State {
         }
     }
 
+    /// Every change of what a user shows comes through here; `None` deletes. Whether there was one.
+    pub(crate) fn replace(&mut self, id: &str, next: Option<Account>) -> bool {
+        let before = match next {
+            Some(account) => self.accounts.insert(id.to_owned(), account),
+            None => self.accounts.remove(id),
+        };
+        let user = before.as_ref().map(|account| &account.user);
+        self.history.note(id, user, self.clock.millis(), self.rules.search.lag_millis);
+        before.is_some()
+    }
+
+    /// The users as a search sees them, in the same order each time.
+    pub(crate) fn searched(&self) -> Vec<&Map<String, Value>> {
+        let moment = self.clock.millis().saturating_sub(self.rules.search.lag_millis);
+        let held = self.accounts.iter().map(|(id, account)| (id, Some(&account.user)));
+        let gone = self.history.ids().filter(|id| !self.accounts.contains_key(*id)).map(|id| (id, None));
+        held.chain(gone).filter_map(|(id, user)| self.history.at(id, moment, user)).collect()
+    }
+
     /// Adds or replaces a user; fills in what every user object has.
     pub(crate) fn put_user(&mut self, seed: SeedUser) -> Result<(), String> {
         let mut user = seed.profile;
@@ -118,7 +140,7 @@ impl State {
                 .ok_or_else(|| format!("`{id}` has no identity in `{connection}`"))?;
             account.passwords.insert(key, Passwords { current: password, earlier: Vec::new() });
         }
-        self.accounts.insert(id, account);
+        self.replace(&id, Some(account));
         Ok(())
     }
 
@@ -143,13 +165,18 @@ impl State {
             .collect();
         let tenant = Tenant { connections: &self.connections, rules: &self.rules, others: &others };
         let next = model::patched(account, body, &tenant, &now)?;
-        self.accounts.insert(id.to_owned(), next);
+        self.replace(id, Some(next));
         Ok(())
     }
 
     /// What a GET of a user answers.
     pub(crate) fn shown(&self, id: &str, with_tokens: bool) -> Option<Value> {
-        let mut user = self.accounts.get(id)?.user.clone();
+        let account = self.accounts.get(id)?;
+        Some(Value::Object(self.as_shown(account.user.clone(), with_tokens)))
+    }
+
+    /// What Auth0 shows of a user object.
+    pub(crate) fn as_shown(&self, mut user: Map<String, Value>, with_tokens: bool) -> Map<String, Value> {
         let identities = user.get_mut("identities").and_then(Value::as_array_mut);
         for identity in identities.into_iter().flatten().filter_map(Value::as_object_mut) {
             if !with_tokens {
@@ -161,7 +188,7 @@ impl State {
                 data.retain(|key, _| !self.rules.profile_data_hides.contains(key));
             }
         }
-        Some(Value::Object(user))
+        user
     }
 
     pub(crate) fn password(&self, id: &str, connection: &str) -> Option<String> {
@@ -182,10 +209,9 @@ impl State {
     /// provider says overwrites the root, unless the connection leaves it to the tenant.
     pub(crate) fn login(&mut self, id: &str, from_provider: &Map<String, Value>) -> bool {
         let stamp = self.clock.stamp();
-        let connections = &self.connections;
-        let Some(account) = self.accounts.get_mut(id) else { return false };
+        let Some(mut account) = self.accounts.get(id).cloned() else { return false };
         let user = &mut account.user;
-        let target = Target::of(user, &Map::new(), connections);
+        let target = Target::of(user, &Map::new(), &self.connections);
         if target.is_ok_and(|target| target.is_filled_by_provider()) {
             user.extend(from_provider.clone());
         }
@@ -194,7 +220,21 @@ impl State {
         user.insert("last_ip".into(), json!(format!("192.0.2.{}", count % 250 + 1)));
         user.insert("last_login".into(), json!(stamp));
         user.insert("updated_at".into(), json!(stamp));
-        true
+        self.replace(id, Some(account))
+    }
+
+    /// A change of the user object behind everybody's back; `updated_at` moves. `None` if unknown.
+    pub(crate) fn change<T>(
+        &mut self,
+        id: &str,
+        change: impl FnOnce(&mut Map<String, Value>) -> T,
+    ) -> Option<T> {
+        let stamp = self.clock.stamp();
+        let mut account = self.accounts.get(id)?.clone();
+        let outcome = change(&mut account.user);
+        account.user.insert("updated_at".into(), json!(stamp));
+        self.replace(id, Some(account));
+        Some(outcome)
     }
 
     pub(crate) fn audiences(&self) -> Vec<String> {

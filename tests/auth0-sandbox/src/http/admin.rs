@@ -43,7 +43,7 @@ fn users(state: &mut State, received: &Received, path: &[&str]) -> Done {
     match (received.method.as_str(), path) {
         ("PUT", []) => done(state.put_user(parsed::<SeedUser>(received)?)),
         ("GET", [id]) => state.shown(id, false).ok_or_else(no_user),
-        ("DELETE", [id]) => state.accounts.remove(*id).map(|_| Value::Null).ok_or_else(no_user),
+        ("DELETE", [id]) => found(state.replace(id, None)),
         ("GET", [id, "stored"]) => {
             state.accounts.get(*id).map(|account| json!(account.user)).ok_or_else(no_user)
         }

@@ -1,13 +1,14 @@
 //! Auth0's endpoints, and the limits in front of them.
 
 use super::message::{Answer, Received};
-use super::{connections, token, users};
+use super::{connections, search, token, users};
 use crate::limits::{Class, Standing};
 use crate::model::Refusal;
 use crate::state::State;
 
 enum Endpoint {
     Token,
+    SearchUsers,
     GetUser(String),
     PatchUser(String),
     Connections,
@@ -17,6 +18,9 @@ enum Endpoint {
 /// What Auth0 would answer.
 pub(super) fn answer(state: &mut State, received: &Received) -> Answer {
     let Some(endpoint) = endpoint(received) else { return Answer::no_such_endpoint() };
+    if matches!(endpoint, Endpoint::SearchUsers) && received.path.len() > state.rules.search.target_limit {
+        return search::too_long();
+    }
     let now = state.clock.seconds();
     let standing = state.limiter.draw(state.plan, class(&endpoint), now);
     if !standing.allowed {
@@ -24,6 +28,7 @@ pub(super) fn answer(state: &mut State, received: &Received) -> Answer {
     }
     let answer = match &endpoint {
         Endpoint::Token => return token::answer(state, received),
+        Endpoint::SearchUsers => search::answer(state, received),
         Endpoint::GetUser(id) => users::get(state, received, id),
         Endpoint::PatchUser(id) => users::patch(state, received, id),
         Endpoint::Connections => connections::list(state, received),
@@ -39,6 +44,7 @@ fn endpoint(received: &Received) -> Option<Endpoint> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match (received.method.as_str(), segments.as_slice()) {
         ("POST", ["oauth", "token"]) => Some(Endpoint::Token),
+        ("GET", ["api", "v2", "users"]) => Some(Endpoint::SearchUsers),
         ("GET", ["api", "v2", "users", id]) if !id.is_empty() => Some(Endpoint::GetUser((*id).to_owned())),
         ("PATCH", ["api", "v2", "users", id]) if !id.is_empty() => {
             Some(Endpoint::PatchUser((*id).to_owned()))
@@ -52,7 +58,7 @@ fn endpoint(received: &Received) -> Option<Endpoint> {
 fn class(endpoint: &Endpoint) -> Class {
     match endpoint {
         Endpoint::Token => Class::Token,
-        Endpoint::GetUser(_) => Class::ReadUsers,
+        Endpoint::SearchUsers | Endpoint::GetUser(_) => Class::ReadUsers,
         Endpoint::PatchUser(_) => Class::WriteUsers,
         Endpoint::Connections => Class::ReadConnections,
         Endpoint::Connection(_) => Class::Rest,
