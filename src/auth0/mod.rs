@@ -10,6 +10,7 @@ mod domain;
 mod http;
 mod limiter;
 mod resolver;
+mod search;
 mod token;
 
 pub use answer::{Blame, Effect, Error, rejection};
@@ -19,4 +20,5 @@ pub use domain::AllowedDomains;
 pub use http::{Http, http_builder, http_client};
 pub use limiter::headers::Budget;
 pub use limiter::{InFlight, Limiter, Rate, Snapshot, USUAL};
+pub use search::MOST as SEARCHED;
 pub use token::{Credentials, Proof, SigningKey, Tokens};

@@ -89,15 +89,22 @@ pub struct Plan {
 impl Plan {
     /// The one request that does all there is to do, if it is so.
     #[must_use]
-    pub fn only_step(self) -> Option<Step> {
-        let has_more = !self.records.is_empty()
-            || !self.forgotten.is_empty()
-            || !self.holds.is_empty()
-            || !self.left_out.is_empty()
-            || !self.contested.is_empty()
-            || !self.not_persisted.is_empty();
-        let [step] = <[Step; 1]>::try_from(self.steps).ok()?;
-        (!has_more).then_some(step)
+    pub fn only_step(mut self) -> Option<Step> {
+        let [step] = <[Step; 1]>::try_from(std::mem::take(&mut self.steps)).ok()?;
+        self.is_empty().then_some(step)
+    }
+
+    /// Whether there is nothing to do, nothing to remember and nothing to tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { steps, records, forgotten, holds, left_out, contested, not_persisted } = self;
+        steps.is_empty()
+            && records.is_empty()
+            && forgotten.is_empty()
+            && holds.is_empty()
+            && left_out.is_empty()
+            && contested.is_empty()
+            && not_persisted.is_empty()
     }
 }
 

@@ -4,6 +4,7 @@ pub mod access;
 pub mod blocks;
 pub mod budget;
 pub mod canaries;
+pub mod comparisons;
 pub mod conditions;
 pub mod consent;
 pub mod contested;

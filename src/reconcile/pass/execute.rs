@@ -71,6 +71,12 @@ pub struct Pass<'a> {
 }
 
 impl Pass<'_> {
+    /// Whether nothing is to be done, and nothing to be told.
+    #[must_use]
+    pub fn is_done(&self, user: &User, memory: &Memory, progress: &Progress) -> bool {
+        plan(&self.situation(user, memory, progress)).is_ok_and(|plan| plan.is_empty())
+    }
+
     fn situation<'a>(&'a self, user: &'a User, memory: &'a Memory, progress: &'a Progress) -> Situation<'a> {
         Situation {
             desired: self.desired,

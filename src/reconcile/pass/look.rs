@@ -495,7 +495,7 @@ fn with_choices(failure: Failure, tenant: &Tenant, access: &Access) -> Failure {
 }
 
 /// What earlier passes left in status.
-fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, state: &State) -> Memory {
+pub fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, state: &State) -> Memory {
     let status = writer.status();
     let now = Instant::now();
     Memory {

@@ -1,5 +1,6 @@
 //! The pass of an `Auth0UserUpdate`: observe → plan → execute → conclude → publish.
 
+mod compare;
 pub mod conflicts;
 pub mod execute;
 #[cfg(test)]
@@ -224,14 +225,14 @@ impl Updates {
     /// where that is sooner than the resource's state says.
     async fn visit(&self, key: &Key, known: &Record, state: &mut State, permit: &Permit) -> Option<Duration> {
         state.unfinished_mut().not_before = None;
-        let nulls = Arc::clone(state.nulls.get_or_insert_default());
-        let mut writer = match self.read(key, known.uid, nulls).await {
+        let found = state.unfinished_mut().found.take();
+        if found.is_some() {
+            // Be it a little early.
+            state.due = Some(Instant::now());
+        }
+        let mut writer = match self.open(key, known.uid, state).await {
             Ok(writer) => writer,
-            // The watch will say so.
-            Err(Unwritten::Gone) => return Some(RECHECK),
-            Err(Unwritten::Conflict | Unwritten::Failed(_)) => {
-                return Some(schedule::backoff(state.count_unpublished(), None));
-            }
+            Err(wait) => return Some(wait),
         };
         let record = Record::of(writer.object());
         if record.is_deleted {
@@ -250,6 +251,9 @@ impl Updates {
             Decision::ComparePassword => true,
             Decision::Sleep => return self.tell(key, &mut writer, &record, &references, state).await,
         };
+        if self.compare(key, &writer, &references, found, permit, state).await {
+            return None;
+        }
         let host = references.tenant.as_ref().ok().map(|tenant| tenant.host.as_str());
         if permit.host() != host {
             // It has its turn at that host still to wait for, and the nulls are known when that comes.
@@ -257,6 +261,7 @@ impl Updates {
             self.note(&writer);
             return Some(Duration::ZERO);
         }
+        state.unfinished_mut().confirms = false;
         Box::pin(self.look(&mut writer, &references, forget_refusals, state, permit)).await
     }
 
@@ -372,6 +377,16 @@ impl Updates {
         kubectl_migration::forget(&mut object);
         self.conflicts.ownership.note(&object);
         self.resources.note(&self.resources.key_of(&object), object);
+    }
+
+    /// Reads the object for a pass; else answers when to come back.
+    async fn open(&self, key: &Key, uid: Uid, state: &mut State) -> Result<StatusWriter, Duration> {
+        let nulls = Arc::clone(state.nulls.get_or_insert_default());
+        self.read(key, uid, nulls).await.map_err(|unwritten| match unwritten {
+            // The watch will say so.
+            Unwritten::Gone => RECHECK,
+            Unwritten::Conflict | Unwritten::Failed(_) => schedule::backoff(state.count_unpublished(), None),
+        })
     }
 
     async fn read(&self, key: &Key, uid: Uid, nulls: Arc<Mutex<Nulls>>) -> Result<StatusWriter, Unwritten> {

@@ -1,5 +1,6 @@
 //! What this process remembers of each resource between passes.
 
+pub mod comparison;
 pub mod contested;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -21,6 +22,7 @@ use crate::reconcile::resource::references::{References, SecretState};
 use crate::reconcile::status::dropped::Nulls;
 use crate::reconcile::status::outcome::Outcome;
 use crate::reconcile::status::pruned::Pruned;
+use crate::user::User;
 use k8s_openapi::jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -64,6 +66,10 @@ pub struct State {
     unfinished: Option<Box<Unfinished>>,
 }
 
+/// A user as a search found it, if it did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found(pub Option<Box<User>>);
+
 /// What most resources have nothing of.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Unfinished {
@@ -95,6 +101,10 @@ pub struct Unfinished {
     pub doubt: BTreeSet<String>,
     /// What status was to say and the API server did not keep.
     pub pruned: Option<Pruned>,
+    /// What the search of another resource found.
+    pub found: Option<Found>,
+    /// A search did not show that the user agrees: it has to be read.
+    pub confirms: bool,
     /// How often drift of this generation was corrected.
     pub repairs: Repairs,
 }

@@ -1,7 +1,7 @@
 //! All resources of the watched namespaces: the one owner of what is known of each.
 
-use super::State;
 use super::record::Record;
+use super::{Found, State, comparison};
 use crate::api::Auth0UserUpdate;
 use crate::cluster::guarded::{Guarded, Undecodable};
 use crate::ownership::{Named, Uid};
@@ -125,6 +125,28 @@ impl Resources {
     #[must_use]
     pub fn remembered(&self, key: &Key) -> State {
         self.lock().resources.get(key).map(|known| known.state.clone()).unwrap_or_default()
+    }
+
+    /// Those of these resources, but one, that may be compared by a search of this tenant, with their user ids.
+    #[must_use]
+    pub fn to_compare(&self, keys: &[Key], but: &Key, tenant: &Arc<Named>) -> Vec<(Key, Box<str>)> {
+        let all = self.lock();
+        let user_of = |key: &Key| {
+            let known = all.resources.get(key).filter(|known| known.pass == Pass::None)?;
+            let record = known.record().filter(|record| record.tenant == *tenant)?;
+            let has_answer = known.state.unfinished().found.is_some();
+            let compares = !has_answer && comparison::is_plain(record, &known.state);
+            compares.then(|| record.user_id.clone())
+        };
+        let others = keys.iter().filter(|key| *key != but);
+        others.filter_map(|key| Some((key.clone(), user_of(key)?))).collect()
+    }
+
+    /// Keeps what a search found for a resource, unless a pass of it is under way.
+    pub fn find(&self, key: &Key, found: Found) {
+        if let Some(known) = self.lock().resources.get_mut(key).filter(|known| known.pass == Pass::None) {
+            known.state.unfinished_mut().found = Some(found);
+        }
     }
 
     /// Whether this very resource is there, and neither being deleted nor paused.
