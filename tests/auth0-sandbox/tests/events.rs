@@ -1,114 +1,18 @@
-//! The stream of events.
+//! The stream of events: what it tells, and from where.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 
 use std::time::{Duration, Instant};
 
-use auth0_sandbox::{EventRules, Fault, FaultKind, IssuedToken, Plan, StreamRefusal};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::{Client, Method, Response};
+use auth0_sandbox::IssuedToken;
+use reqwest::Method;
 use serde_json::{Value, json};
+use support::stream::{EVENTS, Stream, encoded, listening, put, put_all};
 use support::{Lab, read};
-use tokio::time::timeout;
 
 const ANN: &str = "auth0|ann";
 const BOB: &str = "auth0|bob";
-const EVENTS: &str = "/api/v2/events";
-
-/// A stand-in, and a token that may listen; `rules` are set before anything happens.
-async fn listening(rules: impl FnOnce(&mut EventRules)) -> Lab {
-    let mut lab = Lab::new().await;
-    lab.token = lab.token_of("watcher", "watcher-secret").await;
-    lab.sandbox.clear_log();
-    lab.sandbox.change_rules(|all| {
-        all.events.heartbeat_millis = None;
-        rules(&mut all.events);
-    });
-    lab
-}
-
-/// One open stream, read block by block.
-struct Stream {
-    response: Response,
-    text: String,
-}
-
-/// `event`, `id` and `data` of a message.
-type Message = (String, String, Value);
-
-impl Stream {
-    async fn open(lab: &Lab, path: &str) -> Self {
-        Self::with(lab.request(Method::GET, path).send().await.unwrap()).await
-    }
-
-    /// After the two blocks that a stream begins with.
-    async fn with(response: Response) -> Self {
-        assert_eq!(response.status().as_u16(), 200);
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let mut stream = Self { response, text: String::new() };
-        assert_eq!(stream.block().await.as_deref(), Some(":connected"));
-        assert!(stream.block().await.unwrap().starts_with("retry: "));
-        stream
-    }
-
-    /// What stands before the next empty line; `None` at the end.
-    async fn block(&mut self) -> Option<String> {
-        loop {
-            if let Some((block, rest)) = self.text.split_once("\n\n") {
-                let (block, rest) = (block.to_owned(), rest.to_owned());
-                self.text = rest;
-                return Some(block);
-            }
-            let chunk = timeout(Duration::from_secs(20), self.response.chunk()).await.expect("it never came");
-            self.text += std::str::from_utf8(&chunk.unwrap()?).unwrap();
-        }
-    }
-
-    async fn message(&mut self) -> Option<Message> {
-        let block = self.block().await?;
-        let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-        let data = serde_json::from_str(field("data: ")).unwrap_or_else(|_| panic!("{block}"));
-        Some((field("event: ").to_owned(), field("id: ").to_owned(), data))
-    }
-
-    /// The type and the user of the next event.
-    async fn event(&mut self) -> (String, String) {
-        let (kind, _, data) = self.message().await.expect("the stream ended");
-        (kind, data["event"]["data"]["object"]["user_id"].as_str().unwrap().to_owned())
-    }
-
-    /// The users of the next events.
-    async fn users(&mut self, count: usize) -> Vec<String> {
-        let mut users = Vec::new();
-        for _ in 0..count {
-            users.push(self.event().await.1);
-        }
-        users
-    }
-}
-
-fn put(lab: &Lab, id: &str) {
-    lab.sandbox.put_user(json!({ "user_id": id })).unwrap();
-}
-
-fn put_all(lab: &Lab, names: &[&str]) {
-    for name in names {
-        put(lab, name);
-    }
-}
-
-async fn until(holds: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "it never came");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-fn encoded(offset: &str) -> String {
-    utf8_percent_encode(offset, NON_ALPHANUMERIC).to_string()
-}
 
 async fn refusal(lab: &Lab, path: &str) -> (u16, Value, Value) {
     let (status, answer) = lab.get(path).await;
@@ -120,7 +24,7 @@ async fn a_change_through_the_api_is_told_as_documented() {
     let lab = listening(|_| {}).await;
     let response =
         lab.request(Method::GET, EVENTS).header("accept", "text/event-stream").send().await.unwrap();
-    let mut stream = Stream { response, text: String::new() };
+    let mut stream = Stream::raw(response);
     assert_eq!(stream.block().await.as_deref(), Some(":connected"));
     assert_eq!(stream.block().await.as_deref(), Some("retry: 2000"));
     lab.sandbox.freeze_clock();
@@ -302,101 +206,6 @@ async fn offsets_expire_with_what_is_retained_or_on_demand() {
 }
 
 #[tokio::test]
-async fn a_stream_that_falls_behind_what_is_retained_ends_with_an_error() {
-    let lab = listening(|rules| {
-        rules.retained = 1;
-        rules.delay_millis = 3_600_000;
-    })
-    .await;
-    let mut stream = Stream::open(&lab, EVENTS).await;
-    put_all(&lab, &["a|1", "a|2"]);
-    let (kind, id, data) = stream.message().await.unwrap();
-    assert_eq!((kind.as_str(), id.as_str(), &data["error"]["code"]), ("error", "", &json!("cursor_expired")));
-    assert_eq!(stream.message().await, None);
-}
-
-#[tokio::test]
-async fn streams_are_counted_by_plan() {
-    for (plan, most) in [(Plan::Free, 1), (Plan::Essentials, 4), (Plan::Enterprise, 8)] {
-        let lab = listening(|_| {}).await;
-        lab.sandbox.set_plan(plan);
-        lab.sandbox.freeze_clock();
-        let mut streams = Vec::new();
-        for _ in 0..most {
-            streams.push(Stream::open(&lab, EVENTS).await);
-        }
-        assert_eq!(lab.sandbox.open_streams(), most, "{plan:?}");
-        let (status, answer) = lab.get(EVENTS).await;
-        assert_eq!((status, answer.get("errorCode")), (403, None), "{plan:?}: {answer}");
-        let text = "Maximum concurrent event stream connections reached. Please close existing connections.";
-        assert_eq!(answer["message"], json!(text));
-        drop(streams.pop());
-        until(|| lab.sandbox.open_streams() < most).await;
-        lab.sandbox.advance_clock(Duration::from_mins(1));
-        Stream::open(&lab, EVENTS).await;
-    }
-}
-
-#[tokio::test]
-async fn one_stream_too_many_may_be_a_429() {
-    let lab = listening(|rules| {
-        rules.connections = Some(0);
-        rules.too_many = StreamRefusal::TooManyRequests { retry_after: 7 };
-    })
-    .await;
-    let refused = lab.request(Method::GET, EVENTS).send().await.unwrap();
-    assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].to_str().unwrap()), (429, "7"));
-}
-
-#[tokio::test]
-async fn a_client_that_leaves_gives_its_place_back() {
-    let lab = listening(|_| {}).await;
-    let ca = reqwest::Certificate::from_pem(lab.sandbox.ca_pem().as_bytes()).unwrap();
-    let http1 = Client::builder().tls_certs_only([ca]).http1_only().build().unwrap();
-    for http in [&lab.http, &http1] {
-        let response = http.get(lab.url(EVENTS)).bearer_auth(&lab.token).send().await.unwrap();
-        let mut stream = Stream::with(response).await;
-        assert_eq!(lab.sandbox.open_streams(), 1);
-        put(&lab, "a|1");
-        stream.event().await;
-        drop(stream);
-        until(|| lab.sandbox.open_streams() == 0).await;
-    }
-}
-
-#[tokio::test]
-async fn streams_end_after_a_time_on_demand_and_with_their_token() {
-    let lab = listening(|rules| rules.close_after_millis = Some(50)).await;
-    assert_eq!(Stream::open(&lab, EVENTS).await.message().await, None, "after a time");
-    lab.sandbox.change_rules(|rules| rules.events.close_after_millis = None);
-    let mut streams = [Stream::open(&lab, EVENTS).await, Stream::open(&lab, EVENTS).await];
-    lab.sandbox.close_streams();
-    for stream in &mut streams {
-        assert_eq!(stream.message().await, None, "on demand");
-    }
-    until(|| lab.sandbox.open_streams() == 0).await;
-    let mut stream = Stream::open(&lab, EVENTS).await;
-    lab.sandbox.fail_streams("processing_error", "Try again.");
-    let error = json!({ "error": { "code": "processing_error", "message": "Try again." } });
-    assert_eq!(stream.message().await, Some(("error".into(), String::new(), error)));
-    assert_eq!(stream.message().await, None);
-    for expire in [
-        |lab: &Lab| lab.sandbox.expire_tokens(),
-        |lab: &Lab| {
-            lab.sandbox.advance_clock(Duration::from_secs(100_000));
-        },
-    ] {
-        let mut lab = listening(|_| {}).await;
-        let mut stream = Stream::open(&lab, EVENTS).await;
-        expire(&lab);
-        assert_eq!(stream.message().await, None, "with its token");
-        assert_eq!(lab.get(EVENTS).await.0, 401);
-        lab.token = lab.token_of("watcher", "watcher-secret").await;
-        Stream::open(&lab, EVENTS).await;
-    }
-}
-
-#[tokio::test]
 async fn events_get_lost_doubled_and_out_of_order_on_demand() {
     let lab = listening(|_| {}).await;
     let mut stream = Stream::open(&lab, EVENTS).await;
@@ -436,84 +245,4 @@ async fn events_come_late_on_demand() {
     put(&lab, "a|1");
     stream.event().await;
     assert!(begun.elapsed() >= Duration::from_millis(400));
-}
-
-#[tokio::test]
-async fn an_open_stream_is_one_request_and_holds_up_nothing() {
-    let lab = listening(|rules| rules.heartbeat_millis = Some(10)).await;
-    lab.sandbox.freeze_clock();
-    lab.sandbox.set_plan(Plan::Custom { burst: 3, per_second: 0 });
-    let path = format!("{EVENTS}?event_type=user.updated");
-    let mut stream = Stream::open(&lab, &path).await;
-    assert_eq!(stream.response.headers()["x-ratelimit-remaining"], "2");
-    lab.patched(ANN, &json!({ "nickname": "N" })).await;
-    while stream.message().await.unwrap().0 != "user.updated" {
-        assert_eq!(stream.block().await.as_deref(), Some(": heartbeat"));
-    }
-    assert_eq!(lab.get("/api/v2/connections").await.0, 403, "the third request, without the scope");
-    let refused = lab.request(Method::GET, EVENTS).send().await.unwrap();
-    assert_eq!(refused.status().as_u16(), 429);
-    assert!(refused.headers().contains_key("retry-after") && lab.sandbox.open_streams() == 1);
-    let log = lab.sandbox.log();
-    let asked: Vec<(&str, Option<u16>)> =
-        log.iter().map(|entry| (entry.path.as_str(), entry.status)).collect();
-    assert_eq!((asked[0], asked.len()), ((path.as_str(), Some(200)), 4));
-    let begun = Instant::now();
-    lab.sandbox.stop();
-    assert!(begun.elapsed() < Duration::from_secs(5));
-    while let Ok(Some(_)) = stream.response.chunk().await {}
-}
-
-#[tokio::test]
-async fn faults_hit_the_opening_of_a_stream() {
-    let lab = listening(|_| {}).await;
-    let status = FaultKind::Status { status: 503, body: None, headers: vec![], after_effect: false };
-    lab.sandbox.fault(Fault::new(status).path(EVENTS).times(1));
-    lab.sandbox.fault(Fault::new(FaultKind::Cut { after_effect: true }).path(EVENTS).times(1));
-    lab.sandbox.fault(Fault::new(FaultKind::WrongContentType).path(EVENTS).times(1));
-    let headers = vec![("content-type".to_owned(), "text/event-stream".to_owned())];
-    let body = "event: user.updated\ndata: {\n\n".to_owned();
-    let raw = FaultKind::Raw { status: 200, body: body.clone(), headers, after_effect: false };
-    lab.sandbox.fault(Fault::new(raw).path(EVENTS).times(1));
-    assert_eq!(lab.get(EVENTS).await.0, 503);
-    assert!(lab.request(Method::GET, EVENTS).send().await.is_err());
-    let page = lab.request(Method::GET, EVENTS).send().await.unwrap();
-    assert_eq!(
-        (page.status().as_u16(), page.headers()["content-type"].to_str().unwrap()),
-        (200, "text/html")
-    );
-    assert_eq!(lab.get(EVENTS).await, (200, Value::String(body)));
-    until(|| lab.sandbox.open_streams() == 0).await;
-    Stream::open(&lab, EVENTS).await;
-}
-
-#[tokio::test]
-async fn another_process_drives_streams_through_the_admin_side() {
-    let lab = listening(|_| {}).await;
-    let mut stream = Stream::open(&lab, EVENTS).await;
-    let admin = async |method: &str, path: &str, body: &Value| {
-        let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let request = lab.http.request(method, lab.url(&format!("/__sandbox/{path}"))).json(body);
-        read(request.bearer_auth(lab.sandbox.admin_token()).send().await.unwrap()).await
-    };
-    admin("PUT", "users", &json!({ "profile": { "user_id": "auth0|new" } })).await;
-    admin("DELETE", "users/auth0%7Cnew", &Value::Null).await;
-    admin("POST", "events", &json!({ "type": "user.updated", "object": { "user_id": "a|1" } })).await;
-    for kind in ["user.created", "user.deleted", "user.updated"] {
-        assert_eq!(stream.event().await.0, kind);
-    }
-    let (_, offset) = admin("GET", "events/offset", &Value::Null).await;
-    admin("DELETE", "events/offsets", &Value::Null).await;
-    assert_eq!(lab.get(&format!("{EVENTS}?from={}", encoded(offset.as_str().unwrap()))).await.0, 410);
-    assert_eq!(admin("GET", "events/streams", &Value::Null).await, (200, json!(1)));
-    admin("POST", "events/error", &json!({ "code": "timeout", "message": "Late." })).await;
-    assert_eq!(stream.message().await.unwrap().2["error"]["code"], json!("timeout"));
-    let mut stream = Stream::open(&lab, EVENTS).await;
-    assert_eq!(admin("DELETE", "events/streams", &Value::Null).await.0, 200);
-    assert_eq!(stream.message().await, None);
-    assert_eq!(admin("GET", "events", &Value::Null).await.0, 404);
-    let rules =
-        json!({ "events": { "too_many": { "too_many_requests": { "retry_after": 1 } }, "connections": 0 } });
-    assert_eq!(admin("PUT", "rules", &rules).await.0, 200);
-    assert_eq!(lab.get(EVENTS).await.0, 429);
 }
