@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use crate::rules::EventRules;
 
 /// How long an event waits for the neighbour that overtakes it.
-const PATIENCE: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What happened.
 #[derive(Debug)]

@@ -149,7 +149,7 @@ pub struct EventRules {
     pub lose_every: Option<u64>,
     /// Every n-th event is delivered twice, with two offsets and one id. Default: none.
     pub double_every: Option<u64>,
-    /// Every n-th event is delivered after the next one (or 300 ms later, if none comes). Default: none.
+    /// Every n-th event is delivered after the next one (or a second later, if none comes). Default: none.
     pub swap_every: Option<u64>,
     /// Fields that `data.object` lacks. Default: none.
     pub omitted: Vec<String>,

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use auth0_sandbox::IssuedToken;
 use reqwest::Method;
 use serde_json::{Value, json};
-use support::stream::{EVENTS, Stream, encoded, listening, put, put_all};
+use support::stream::{EVENTS, Stream, encoded, listening, put, put_all, refused};
 use support::{Lab, read};
 
 const ANN: &str = "auth0|ann";
 const BOB: &str = "auth0|bob";
 
 async fn refusal(lab: &Lab, path: &str) -> (u16, Value, Value) {
-    let (status, answer) = lab.get(path).await;
+    let (status, answer) = refused(lab, path).await;
     (status, answer["errorCode"].clone(), answer["message"].clone())
 }
 
@@ -48,6 +48,7 @@ async fn a_change_through_the_api_is_told_as_documented() {
 #[tokio::test]
 async fn every_change_of_a_user_is_told_and_nothing_else() {
     let lab = listening(|_| {}).await;
+    lab.sandbox.freeze_clock();
     let mut stream = Stream::open(&lab, EVENTS).await;
     lab.patch(ANN, &json!({ "nickname": 1 })).await;
     lab.sandbox.set_password(ANN, "People", "Secret-Ann-9");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use auth0_sandbox::{Fault, FaultKind, Plan, StreamRefusal};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use support::stream::{EVENTS, Stream, encoded, listening, put, put_all, until};
+use support::stream::{EVENTS, Stream, encoded, listening, put, put_all, refused, until};
 use support::{Lab, read};
 
 const ANN: &str = "auth0|ann";
@@ -38,7 +38,7 @@ async fn streams_are_counted_by_plan() {
             streams.push(Stream::open(&lab, EVENTS).await);
         }
         assert_eq!(lab.sandbox.open_streams(), most, "{plan:?}");
-        let (status, answer) = lab.get(EVENTS).await;
+        let (status, answer) = refused(&lab, EVENTS).await;
         assert_eq!((status, answer.get("errorCode")), (403, None), "{plan:?}: {answer}");
         let text = "Maximum concurrent event stream connections reached. Please close existing connections.";
         assert_eq!(answer["message"], json!(text));
@@ -102,7 +102,7 @@ async fn streams_end_after_a_time_on_demand_and_with_their_token() {
         let mut stream = Stream::open(&lab, EVENTS).await;
         expire(&lab);
         assert_eq!(stream.message().await, None, "with its token");
-        assert_eq!(lab.get(EVENTS).await.0, 401);
+        assert_eq!(refused(&lab, EVENTS).await.0, 401);
         lab.token = lab.token_of("watcher", "watcher-secret").await;
         Stream::open(&lab, EVENTS).await;
     }
@@ -145,7 +145,7 @@ async fn faults_hit_the_opening_of_a_stream() {
     let body = "event: user.updated\ndata: {\n\n".to_owned();
     let raw = FaultKind::Raw { status: 200, body: body.clone(), headers, after_effect: false };
     lab.sandbox.fault(Fault::new(raw).path(EVENTS).times(1));
-    assert_eq!(lab.get(EVENTS).await.0, 503);
+    assert_eq!(refused(&lab, EVENTS).await.0, 503);
     assert!(lab.request(Method::GET, EVENTS).send().await.is_err());
     let page = lab.request(Method::GET, EVENTS).send().await.unwrap();
     assert_eq!(
@@ -174,7 +174,7 @@ async fn another_process_drives_streams_through_the_admin_side() {
     }
     let (_, offset) = admin("GET", "events/offset", &Value::Null).await;
     admin("DELETE", "events/offsets", &Value::Null).await;
-    assert_eq!(lab.get(&format!("{EVENTS}?from={}", encoded(offset.as_str().unwrap()))).await.0, 410);
+    assert_eq!(refused(&lab, &format!("{EVENTS}?from={}", encoded(offset.as_str().unwrap()))).await.0, 410);
     assert_eq!(admin("GET", "events/streams", &Value::Null).await, (200, json!(1)));
     admin("POST", "events/error", &json!({ "code": "timeout", "message": "Late." })).await;
     assert_eq!(stream.message().await.unwrap().2["error"]["code"], json!("timeout"));
@@ -185,5 +185,5 @@ async fn another_process_drives_streams_through_the_admin_side() {
     let rules =
         json!({ "events": { "too_many": { "too_many_requests": { "retry_after": 1 } }, "connections": 0 } });
     assert_eq!(admin("PUT", "rules", &rules).await.0, 200);
-    assert_eq!(lab.get(EVENTS).await.0, 429);
+    assert_eq!(refused(&lab, EVENTS).await.0, 429);
 }

@@ -20,7 +20,7 @@ enum Step {
     Wait(Option<Instant>),
 }
 
-/// Starts a stream; what it delivers ends when it does, and it ends when nobody takes it any more.
+/// Starts a stream; what it delivers ends when it does, and it ends when its client is gone.
 pub(super) fn start(shared: Shared, stream: Subscription) -> mpsc::Receiver<Bytes> {
     let (out, delivered) = mpsc::channel(16);
     tokio::spawn(run(shared, stream, out));

@@ -8,7 +8,7 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::Lab;
+use super::{Lab, read};
 
 pub const EVENTS: &str = "/api/v2/events";
 
@@ -87,6 +87,13 @@ impl Stream {
         }
         users
     }
+}
+
+/// The answer to a listener that is not let in.
+pub async fn refused(lab: &Lab, path: &str) -> (u16, Value) {
+    let response = lab.request(Method::GET, path).send().await.unwrap();
+    assert_ne!(response.status().as_u16(), 200, "a stream opened, which would be read for ever");
+    read(response).await
 }
 
 pub fn put(lab: &Lab, id: &str) {
