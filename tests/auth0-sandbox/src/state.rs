@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, iso};
+use crate::events::{self, Events};
 use crate::faults::Fault;
 use crate::history::History;
 use crate::limits::Limiter;
@@ -36,6 +38,7 @@ pub(crate) struct State {
     pub(crate) connections: Vec<Connection>,
     pub(crate) accounts: BTreeMap<String, Account>,
     pub(crate) history: History,
+    pub(crate) events: Events,
     pub(crate) tokens: HashMap<String, Token>,
     /// Signs the tokens.
     pub(crate) key: [u8; 32],
@@ -86,8 +89,16 @@ impl State {
         for user in options.seed.users {
             state.put_user(user)?;
         }
+        // The seed has been there for ever.
         state.history = History::default();
+        state.events = Events::new(u64::from_le_bytes(std::array::from_fn(|index| state.key[index])));
         Ok(state)
+    }
+
+    /// Moves the clock; streams whose token has expired by then end.
+    pub(crate) fn advance(&mut self, by: Duration) {
+        self.clock.advance(by);
+        self.events.wake();
     }
 
     /// Removes all faults and lets go what they hold, unless its client gave up.
@@ -105,15 +116,32 @@ impl State {
         }
     }
 
-    /// Every change of what a user shows comes through here; `None` deletes. Whether there was one.
-    pub(crate) fn replace(&mut self, id: &str, next: Option<Account>) -> bool {
-        let before = match next {
-            Some(account) => self.accounts.insert(id.to_owned(), account),
-            None => self.accounts.remove(id),
-        };
-        let user = before.as_ref().map(|account| &account.user);
+    /// Before any change of what a user shows: a search may go on showing it as it is.
+    fn remember(&mut self, id: &str) {
+        let user = self.accounts.get(id).map(|account| &account.user);
         self.history.note(id, user, self.clock.millis(), self.rules.search.lag_millis);
-        before.is_some()
+    }
+
+    /// After any change of what a user shows.
+    fn tell(&mut self, kind: &str, id: &str) {
+        let Some(user) = self.accounts.get(id).map(|account| events::copied(&account.user)) else { return };
+        self.raise(kind, self.as_shown(user, false));
+    }
+
+    /// Tells the streams that something happened to this object.
+    pub(crate) fn raise(&mut self, kind: &str, object: Map<String, Value>) {
+        let now = self.clock.millis();
+        self.events.raise(kind, object, (now, iso(now)), &self.hosts[0], &self.rules.events);
+    }
+
+    /// Deletes a user; whether there was one.
+    pub(crate) fn remove_user(&mut self, id: &str) -> bool {
+        self.remember(id);
+        let Some(account) = self.accounts.remove(id) else { return false };
+        let mut last = self.as_shown(events::copied(&account.user), false);
+        last.insert("deleted_at".into(), json!(iso(self.clock.millis())));
+        self.raise("user.deleted", last);
+        true
     }
 
     /// The users as a search sees them, in the same order each time.
@@ -140,7 +168,9 @@ impl State {
                 .ok_or_else(|| format!("`{id}` has no identity in `{connection}`"))?;
             account.passwords.insert(key, Passwords { current: password, earlier: Vec::new() });
         }
-        self.replace(&id, Some(account));
+        self.remember(&id);
+        let was = self.accounts.insert(id.clone(), account).is_some();
+        self.tell(if was { "user.updated" } else { "user.created" }, &id);
         Ok(())
     }
 
@@ -165,7 +195,12 @@ impl State {
             .collect();
         let tenant = Tenant { connections: &self.connections, rules: &self.rules, others: &others };
         let next = model::patched(account, body, &tenant, &now)?;
-        self.replace(id, Some(next));
+        let changes = next.user != account.user;
+        self.remember(id);
+        self.accounts.insert(id.to_owned(), next);
+        if changes {
+            self.tell("user.updated", id);
+        }
         Ok(())
     }
 
@@ -209,9 +244,11 @@ impl State {
     /// provider says overwrites the root, unless the connection leaves it to the tenant.
     pub(crate) fn login(&mut self, id: &str, from_provider: &Map<String, Value>) -> bool {
         let stamp = self.clock.stamp();
-        let Some(mut account) = self.accounts.get(id).cloned() else { return false };
+        self.remember(id);
+        let connections = &self.connections;
+        let Some(account) = self.accounts.get_mut(id) else { return false };
         let user = &mut account.user;
-        let target = Target::of(user, &Map::new(), &self.connections);
+        let target = Target::of(user, &Map::new(), connections);
         if target.is_ok_and(|target| target.is_filled_by_provider()) {
             user.extend(from_provider.clone());
         }
@@ -220,7 +257,8 @@ impl State {
         user.insert("last_ip".into(), json!(format!("192.0.2.{}", count % 250 + 1)));
         user.insert("last_login".into(), json!(stamp));
         user.insert("updated_at".into(), json!(stamp));
-        self.replace(id, Some(account))
+        self.tell("user.updated", id);
+        true
     }
 
     /// A change of the user object behind everybody's back; `updated_at` moves. `None` if unknown.
@@ -230,10 +268,11 @@ impl State {
         change: impl FnOnce(&mut Map<String, Value>) -> T,
     ) -> Option<T> {
         let stamp = self.clock.stamp();
-        let mut account = self.accounts.get(id)?.clone();
-        let outcome = change(&mut account.user);
-        account.user.insert("updated_at".into(), json!(stamp));
-        self.replace(id, Some(account));
+        self.remember(id);
+        let user = &mut self.accounts.get_mut(id)?.user;
+        let outcome = change(user);
+        user.insert("updated_at".into(), json!(stamp));
+        self.tell("user.updated", id);
         Some(outcome)
     }
 

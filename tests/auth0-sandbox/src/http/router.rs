@@ -1,7 +1,7 @@
 //! Auth0's endpoints, and the limits in front of them.
 
 use super::message::{Answer, Received};
-use super::{connections, search, token, users};
+use super::{connections, events, search, token, users};
 use crate::limits::{Class, Standing};
 use crate::model::Refusal;
 use crate::state::State;
@@ -13,6 +13,7 @@ enum Endpoint {
     PatchUser(String),
     Connections,
     Connection(String),
+    Events,
 }
 
 /// What Auth0 would answer.
@@ -24,7 +25,9 @@ pub(super) fn answer(state: &mut State, received: &Received) -> Answer {
     let now = state.clock.seconds();
     let standing = state.limiter.draw(state.plan, class(&endpoint), now);
     if !standing.allowed {
-        return too_many(state, standing);
+        // Documented for the events alone.
+        let says_when = state.rules.retry_after_on_429 || matches!(endpoint, Endpoint::Events);
+        return too_many(state, standing, says_when);
     }
     let answer = match &endpoint {
         Endpoint::Token => return token::answer(state, received),
@@ -33,6 +36,7 @@ pub(super) fn answer(state: &mut State, received: &Received) -> Answer {
         Endpoint::PatchUser(id) => users::patch(state, received, id),
         Endpoint::Connections => connections::list(state, received),
         Endpoint::Connection(id) => connections::get(state, received, id),
+        Endpoint::Events => events::answer(state, received),
     };
     let answer = answer.header("cache-control", "no-cache");
     // Recorded: no error but perhaps a 429 carries the limit.
@@ -49,6 +53,7 @@ fn endpoint(received: &Received) -> Option<Endpoint> {
         ("PATCH", ["api", "v2", "users", id]) if !id.is_empty() => {
             Some(Endpoint::PatchUser((*id).to_owned()))
         }
+        ("GET", ["api", "v2", "events"]) => Some(Endpoint::Events),
         ("GET", ["api", "v2", "connections"]) => Some(Endpoint::Connections),
         ("GET", ["api", "v2", "connections", id]) => Some(Endpoint::Connection((*id).to_owned())),
         _ => None,
@@ -61,7 +66,7 @@ fn class(endpoint: &Endpoint) -> Class {
         Endpoint::SearchUsers | Endpoint::GetUser(_) => Class::ReadUsers,
         Endpoint::PatchUser(_) => Class::WriteUsers,
         Endpoint::Connections => Class::ReadConnections,
-        Endpoint::Connection(_) => Class::Rest,
+        Endpoint::Connection(_) | Endpoint::Events => Class::Rest,
     }
 }
 
@@ -72,13 +77,13 @@ fn with_standing(answer: Answer, standing: Standing) -> Answer {
         .header("x-ratelimit-reset", standing.reset)
 }
 
-fn too_many(state: &State, standing: Standing) -> Answer {
+fn too_many(state: &State, standing: Standing, says_when: bool) -> Answer {
     let refusal = Refusal::new(429, "Global limit has been reached").code("too_many_requests");
     let mut answer = Answer::from(refusal);
     if state.rules.limit_headers_on_429 {
         answer = with_standing(answer, standing);
     }
-    if state.rules.retry_after_on_429 {
+    if says_when {
         let wait = standing.reset - crate::clock::signed(state.clock.seconds());
         answer = answer.header("retry-after", wait.max(1));
     }
