@@ -54,6 +54,15 @@ impl Query {
         }
     }
 
+    /// Users beyond these cannot match; `None`: any may.
+    pub(crate) fn ids(&self) -> Option<&BTreeSet<String>> {
+        match self {
+            Self::Field(field, values) if field == "user_id" => Some(values),
+            Self::All(parts) => parts.iter().find_map(Self::ids),
+            Self::Field(..) | Self::Any(_) => None,
+        }
+    }
+
     pub(crate) fn matches(&self, user: &Map<String, Value>) -> bool {
         match self {
             Self::All(parts) => parts.iter().all(|part| part.matches(user)),

@@ -1,6 +1,6 @@
 //! The tenant: all that the stand-in knows, behind one lock.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -144,12 +144,18 @@ impl State {
         true
     }
 
-    /// The users as a search sees them, in the same order each time.
-    pub(crate) fn searched(&self) -> Vec<&Map<String, Value>> {
+    /// The users as a search sees them, or those of these ids, in the same order each time.
+    pub(crate) fn searched(&self, ids: Option<&BTreeSet<String>>) -> Vec<&Map<String, Value>> {
         let moment = self.clock.millis().saturating_sub(self.rules.search.lag_millis);
-        let held = self.accounts.iter().map(|(id, account)| (id, Some(&account.user)));
-        let gone = self.history.ids().filter(|id| !self.accounts.contains_key(*id)).map(|id| (id, None));
-        held.chain(gone).filter_map(|(id, user)| self.history.at(id, moment, user)).collect()
+        let seen = |id: &String| {
+            let current = self.accounts.get(id).map(|account| &account.user);
+            self.history.at(id, moment, current)
+        };
+        let gone = self.history.ids().filter(|id| !self.accounts.contains_key(*id));
+        match ids {
+            Some(ids) => ids.iter().filter_map(seen).collect(),
+            None => self.accounts.keys().chain(gone).filter_map(seen).collect(),
+        }
     }
 
     /// Adds or replaces a user; fills in what every user object has.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use support::Lab;
 
 const ANN: &str = "auth0|ann";
+const BOB: &str = "auth0|bob";
 const HARD: &str = r#"auth0|a"b\c/50%"#;
 
 fn path(query: &str, more: &str) -> String {
@@ -68,6 +69,11 @@ async fn queries_find_by_id_email_and_connection() {
         ),
         (r#"user_id:"auth0|ann" OR user_id:"sms|gil" AND email:"x""#, vec![ANN]),
         (r#"user_id:"AUTH0|ann""#, vec![]),
+        (r#"email:"ann@example.com" AND (user_id:"auth0|ann" OR user_id:"auth0|bob")"#, vec![ANN]),
+        (
+            r#"(user_id:"auth0|ann" OR email:"bob@example.com") AND identities.connection:"People""#,
+            vec![ANN, "auth0|bob"],
+        ),
         ("identities.user_id:2004", vec!["samlp|Corporate|pia"]),
     ] {
         assert_eq!(find(&lab, query).await, expected, "{query}");
@@ -191,12 +197,16 @@ async fn it_may_lag_behind_while_the_reading_of_one_does_not() {
     };
     let before = seen().await;
     lab.patched(ANN, &json!({ "nickname": "first" })).await;
-    lab.sandbox.remove_user("auth0|bob");
+    lab.sandbox.remove_user(BOB);
     lab.sandbox.put_user(json!({ "user_id": "auth0|new", "nickname": "new" })).unwrap();
     seconds(10);
     lab.patched(ANN, &json!({ "nickname": "second" })).await;
     seconds(19);
     assert_eq!(seen().await, before, "29 s after the first change");
+    assert!(
+        find(&lab, "email:bob@example.com").await == [BOB]
+            && lab.get(&support::user_path(BOB)).await.0 == 404
+    );
     assert_eq!(lab.get(&support::user_path(ANN)).await.1["nickname"], json!("second"));
     seconds(1);
     assert_eq!(seen().await, [json!("first"), json!("new")]);

@@ -52,7 +52,7 @@ fn page(state: &State, received: &Received) -> Result<Answer, Answer> {
     {
         return Err(timed_out());
     }
-    let mut found = state.searched();
+    let mut found = state.searched(query.as_ref().and_then(Query::ids));
     found.retain(|user| query.as_ref().is_none_or(|query| query.matches(user)));
     order(&mut found, &asked)?;
     let fields = Fields::from(&asked);
