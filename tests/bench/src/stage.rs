@@ -49,7 +49,7 @@ pub(crate) fn user_id(index: usize) -> String {
 pub(crate) fn tenant(name: &str, domain: &str, rate: &Value) -> String {
     let spec = json!({
         "domain": domain, "credentialsSecretRef": {"name": "credentials"}, "rateLimit": rate,
-        "allowedNamespaces": [NEIGHBOUR],
+        "access": [{"namespaces": [NEIGHBOUR], "fields": ["*"], "outputs": "Full"}],
     });
     json!({
         "apiVersion": "auth0-user-operator.dev/v1alpha1", "kind": "Auth0Tenant", "metadata": {"name": name},
