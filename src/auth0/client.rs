@@ -10,8 +10,8 @@ use crate::auth0::limiter::{Limiter, headers};
 use crate::auth0::token::{Credentials, Token, Tokens};
 use crate::user::{Body, User};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret as _;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ const MOST_PAGES: usize = 100;
 
 /// The Management API of one tenant, called with one set of credentials.
 pub struct Client {
-    http: Http,
+    pub(super) http: Http,
     /// `https://` and the tenant's domain.
     origin: String,
     /// Shared by all that speak for one application.
@@ -256,12 +256,14 @@ impl Client {
         Ok(answer)
     }
 
+    /// A request, without what goes with a change.
+    pub(super) fn request(&self, call: &Call<'_>, token: &Token) -> RequestBuilder {
+        let request = self.http.client.request(call.method.clone(), call.url.clone());
+        request.bearer_auth(token.secret.expose_secret())
+    }
+
     async fn attempt(&self, call: &Call<'_>, token: &Token) -> Result<Answer, Error> {
-        let mut request = self
-            .http
-            .client
-            .request(call.method.clone(), call.url.clone())
-            .bearer_auth(token.secret.expose_secret());
+        let mut request = self.request(call, token);
         if let Some(correlation) = &call.correlation {
             request = request.header("x-correlation-id", correlation);
         }

@@ -124,6 +124,12 @@ impl Ownership {
         })
     }
 
+    /// The resources that want to change the user of this id, whatever their tenant.
+    #[must_use]
+    pub fn of_user(&self, user_id: &str) -> Vec<Named> {
+        self.with(|state| state.index.of_user(user_id))
+    }
+
     /// Whether no other resource of the user has a say.
     #[must_use]
     pub fn is_alone(&self, uid: Uid) -> bool {

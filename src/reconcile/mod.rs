@@ -1,6 +1,7 @@
 //! Wiring: which watches lead to which passes.
 
 mod enqueue;
+mod listen;
 mod object;
 pub mod pass;
 mod passes;
@@ -117,9 +118,10 @@ pub async fn run(
         join_all(scopes.into_iter().map(|scope| run_in(&updates, scope, &missing, shutdown.clone())));
     let passes = passes::run(Arc::clone(&updates), settings.concurrency, shutdown.clone());
     let wakes = async {
-        // Whichever ends, the other is of no use.
+        // Whichever ends, the others are of no use.
         tokio::select! {
             () = wakes(&updates, changed_secrets, losers, &wake_tenants) => {}
+            () = listen_once_synced(&updates, missing.subscribe(), &wake_tenants) => {}
             () = shutdown.clone() => {}
         }
     };
@@ -147,6 +149,17 @@ async fn wakes(
         () = enqueue::losers(losers, updates) => {}
         () = updates.conflicts.ownership.run() => {}
         () = updates.secrets.tidy(|| enqueue::with_used_secrets(directory, updates)) => {}
+    }
+}
+
+/// Listens to Auth0's events once it is known which resources there are.
+async fn listen_once_synced(
+    updates: &Arc<Updates>,
+    mut missing: watch::Receiver<usize>,
+    wake_tenants: &[WakeTenants],
+) {
+    if missing.wait_for(|missing| *missing == 0).await.is_ok() {
+        listen::run(Arc::clone(updates), wake_tenants.to_vec()).await;
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Metrics {
     budget: Family<HostLabels, Gauge>,
     budget_limit: Family<HostLabels, Gauge>,
     watch_errors: Family<KindLabels, Counter>,
+    events: Family<EventLabels, Counter>,
+    event_gaps: Counter,
     resources: Family<ResourceLabels, Gauge>,
     synced: Family<SyncedLabels, Gauge>,
     leader: Gauge,
@@ -76,6 +78,11 @@ struct ResourceLabels {
     kind: &'static str,
     ready: &'static str,
     reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EventLabels {
+    r#type: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -132,6 +139,8 @@ impl Default for Metrics {
             budget: Family::default(),
             budget_limit: Family::default(),
             watch_errors: Family::default(),
+            events: Family::default(),
+            event_gaps: Counter::default(),
             resources: Family::default(),
             synced: Family::default(),
             leader: Gauge::default(),
@@ -177,6 +186,12 @@ impl Metrics {
         registry.register("auth0_budget_limit", limit, self.budget_limit.clone());
         registry.register("watch_errors", "Watches and lists that broke", self.watch_errors.clone());
         registry.register("resources", "Resources by their Ready condition", self.resources.clone());
+        registry.register("auth0_events", "Events of Auth0 about users", self.events.clone());
+        registry.register(
+            "auth0_event_gaps",
+            "Gaps in the stream of Auth0's events",
+            self.event_gaps.clone(),
+        );
         let synced = "Auth0UserUpdates by their Synced condition";
         registry.register("resources_synced", synced, self.synced.clone());
         registry.register("leader", "Whether this process does the work", self.leader.clone());
@@ -224,6 +239,16 @@ impl Metrics {
         let method = method.to_owned();
         self.requests.get_or_create(&RequestLabels { method: method.clone(), status }).inc();
         self.request_seconds.get_or_create(&MethodLabels { method }).observe(elapsed.as_secs_f64());
+    }
+
+    /// Auth0 told of a user by an event of this type.
+    pub fn event(&self, kind: &'static str) {
+        self.events.get_or_create(&EventLabels { r#type: kind }).inc();
+    }
+
+    /// Events of Auth0 were missed.
+    pub fn event_gap(&self) {
+        self.event_gaps.inc();
     }
 
     /// Whether this process does the work now.

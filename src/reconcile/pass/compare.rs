@@ -3,8 +3,9 @@
 
 use crate::access::narrow;
 use crate::api::Mode;
-use crate::api::reason::Reason;
+use crate::api::reason::{Failure, Reason};
 use crate::auth0::SEARCHED;
+use crate::ownership::Named;
 use crate::plan::{Desired, Memory, must_read_password};
 use crate::plan::{Password, Progress};
 use crate::queue::Key;
@@ -19,14 +20,18 @@ use crate::reconcile::resource::record::Record;
 use crate::reconcile::resource::references::{References, SecretState};
 use crate::reconcile::resource::{Found, State, comparison, why};
 use crate::reconcile::status::outcome::Outcome;
-use crate::reconcile::tenant::directory::Tenant;
+use crate::reconcile::tenant::directory::{self, Tenant};
 use crate::user::User;
-use std::collections::HashMap;
+use kube::ResourceExt as _;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How much earlier than planned a resource is compared along with others.
-const EARLY: Duration = Duration::from_mins(5);
+/// How much earlier than planned a resource is compared along with others, at most.
+const EARLY: Duration = Duration::from_mins(30);
+
+/// How often a resource is compared of whose user every change is told.
+const WITH_EVENTS: Duration = Duration::from_hours(24);
 
 impl Updates {
     /// Compares a resource that is due with its user as the search of another one has found it, or searches for it and for
@@ -61,9 +66,48 @@ impl Updates {
         let reason = if record.observes { Reason::Observed } else { Reason::Applied };
         let (why, elapsed) = (Why::Due.as_str(), started.elapsed());
         self.probes.metrics.pass("Auth0UserUpdate", "unchanged", reason.as_str(), why, elapsed);
-        let wait = schedule::next_look(reason, 0, Duration::ZERO, None, record.resync);
+        let interval = self.interval(&record, &references.tenant);
+        let wait = schedule::next_look(reason, 0, Duration::ZERO, None, interval);
         state.due = wait.map(|wait| Instant::now() + wait);
         true
+    }
+
+    /// An event has shown a user: the resources of it at this host compare.
+    pub fn hear(&self, host: &str, user_id: &str, found: &Found) {
+        for (namespace, name) in self.conflicts.ownership.of_user(user_id) {
+            let key = self.resources.key(&namespace, &name);
+            let (_, tenant) = match self.resources.tenant_of(&key) {
+                Some(tenant) => directory::resolve(&self.conflicts.tenants, &namespace, &tenant, user_id),
+                None => continue,
+            };
+            if tenant.is_ok_and(|tenant| tenant.host == host) {
+                self.resources.hear(&key, found);
+                self.consider(&key);
+            }
+        }
+    }
+
+    /// Events of a host may have been missed: what waits for them compares within its interval.
+    pub fn compare_sooner(&self, host: &str) {
+        let tenants = self.conflicts.tenants.of_each(|tenant| {
+            let named = (tenant.namespace().unwrap_or_default(), tenant.name_any());
+            (tenant.spec.domain == host).then_some(named)
+        });
+        let tenants: HashSet<Named> = tenants.flatten().collect();
+        let of_host = |record: &Record| tenants.contains(&*record.tenant);
+        for key in self.resources.filtered(|_, record| record.is_some_and(of_host)) {
+            self.resources.compare_sooner(&key, Instant::now());
+            self.consider(&key);
+        }
+    }
+
+    /// How often a resource in sync is compared: rarely while events tell of every change of its user. There are none for
+    /// a resource that only observes.
+    fn interval(&self, record: &Record, tenant: &Result<Tenant, Failure>) -> Option<Duration> {
+        let (resync, tenant) = (record.resync?, tenant.as_ref().ok()?);
+        let whole_for = self.clients.streams.whole_for(&tenant.host, Instant::now());
+        let is_told = whole_for >= resync && !record.observes;
+        Some(if is_told { resync.max(WITH_EVENTS) } else { resync })
     }
 
     /// Searches for the user of a resource and those of others of its tenant; keeps theirs for them. `None` where there is
@@ -73,7 +117,8 @@ impl Updates {
         let auth0 = self.clients.of(resource, &self.secrets).await.ok()?;
         // Two at once would search for the same users.
         let _turn = auth0.search_turn().await;
-        let early = record.resync.map_or(EARLY, |resync| (resync / 10).min(EARLY));
+        let interval = self.interval(record, &Ok(tenant.clone()));
+        let early = interval.map_or(EARLY, |interval| (interval / 10).min(EARLY));
         let soon = self.queue.resyncs(&tenant.host, early, auth0.batch().min(SEARCHED).saturating_sub(1));
         let others = self.resources.to_compare(&soon, key, &record.tenant);
         if others.is_empty() {

@@ -26,7 +26,7 @@ use crate::reconcile::resource::record::Record;
 use crate::reconcile::resource::references::{References, SecretState};
 use crate::reconcile::resource::resources::{Resource, Resources, Stored};
 use crate::reconcile::resource::why::{self, Decision};
-use crate::reconcile::resource::{State, kubectl_migration};
+use crate::reconcile::resource::{Found, State, kubectl_migration};
 use crate::reconcile::status::dropped::Nulls;
 use crate::reconcile::tenant::clients::Clients;
 use crate::reconcile::tenant::directory::{self, Directory};
@@ -110,11 +110,11 @@ impl Updates {
     pub async fn pass(&self, key: &Key, permit: Permit) {
         let Some(known) = self.resources.begin(key) else { return };
         let started = Instant::now();
-        let (uid, mut state) = (known.uid(), known.state);
+        let (uid, mut state, found) = (known.uid(), known.state, known.found);
         let pass = async {
             match &known.stored {
                 Stored::Unreadable(undecodable) => self.report(undecodable, &mut state).await,
-                Stored::Readable(record) => self.visit(key, record, &mut state, &permit).await,
+                Stored::Readable(record) => self.visit(key, record, found, &mut state, &permit).await,
             }
         };
         let pass = Box::pin(AssertUnwindSafe(pass).catch_unwind());
@@ -223,9 +223,15 @@ impl Updates {
 
     /// Decides again by what there is now, and looks at Auth0 or tells what has to be told. Answers when to come back,
     /// where that is sooner than the resource's state says.
-    async fn visit(&self, key: &Key, known: &Record, state: &mut State, permit: &Permit) -> Option<Duration> {
+    async fn visit(
+        &self,
+        key: &Key,
+        known: &Record,
+        found: Option<Found>,
+        state: &mut State,
+        permit: &Permit,
+    ) -> Option<Duration> {
         state.unfinished_mut().not_before = None;
-        let found = state.unfinished_mut().found.take();
         if found.is_some() {
             // Be it a little early.
             state.due = Some(Instant::now());

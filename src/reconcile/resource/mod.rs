@@ -101,8 +101,6 @@ pub struct Unfinished {
     pub doubt: BTreeSet<String>,
     /// What status was to say and the API server did not keep.
     pub pruned: Option<Pruned>,
-    /// What the search of another resource found.
-    pub found: Option<Found>,
     /// A search did not show that the user agrees: it has to be read.
     pub confirms: bool,
     /// How often drift of this generation was corrected.

@@ -6,9 +6,11 @@ use crate::api::Auth0UserUpdate;
 use crate::cluster::guarded::{Guarded, Undecodable};
 use crate::ownership::{Named, Uid};
 use crate::queue::{Key, Kind};
+use crate::reconcile::object::schedule;
 use kube::ResourceExt as _;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
 
 /// What is stored of a resource, as far as it is kept.
 #[derive(Clone)]
@@ -30,6 +32,8 @@ pub struct Resource {
     pub names_nulls: bool,
     /// Status lacks one of them.
     pub lacks_nulls: bool,
+    /// Its user as a search or an event has shown it, for the next pass.
+    pub found: Option<Found>,
     version: u64,
     pass: Pass,
 }
@@ -99,7 +103,9 @@ impl Resources {
         known.pass = Pass::UnderWay;
         // What the pass learns of them stays known though it panics.
         known.state.nulls.get_or_insert_default();
-        Some(Resource::clone(known))
+        let begun = Resource::clone(known);
+        known.found = None;
+        Some(begun)
     }
 
     /// What is known of a resource of which a pass ends, with what is to be remembered of it, and whether nothing has
@@ -134,8 +140,7 @@ impl Resources {
         let user_of = |key: &Key| {
             let known = all.resources.get(key).filter(|known| known.pass == Pass::None)?;
             let record = known.record().filter(|record| record.tenant == *tenant)?;
-            let has_answer = known.state.unfinished().found.is_some();
-            let compares = !has_answer && comparison::is_plain(record, &known.state);
+            let compares = known.found.is_none() && comparison::is_plain(record, &known.state);
             compares.then(|| record.user_id.clone())
         };
         let others = keys.iter().filter(|key| *key != but);
@@ -145,8 +150,39 @@ impl Resources {
     /// Keeps what a search found for a resource, unless a pass of it is under way.
     pub fn find(&self, key: &Key, found: Found) {
         if let Some(known) = self.lock().resources.get_mut(key).filter(|known| known.pass == Pass::None) {
-            known.state.unfinished_mut().found = Some(found);
+            known.found.get_or_insert(found);
         }
+    }
+
+    /// Keeps what an event shows of the user of a resource that corrects drift, also during its pass. Of two events that
+    /// show it otherwise, neither is believed.
+    pub fn hear(&self, key: &Key, found: &Found) {
+        let mut all = self.lock();
+        let known = all.resources.get_mut(key);
+        let Some(known) = known.filter(|known| known.record().is_some_and(|record| record.resync.is_some()))
+        else {
+            return;
+        };
+        let is_doubtful = known.found.as_ref().is_some_and(|known| known != found);
+        known.found = Some(if is_doubtful { Found(None) } else { found.clone() });
+    }
+
+    /// Brings the comparison of a resource forward to somewhere within its interval, where it was to come later.
+    pub fn compare_sooner(&self, key: &Key, now: Instant) {
+        let mut all = self.lock();
+        let Some(known) = all.resources.get_mut(key) else { return };
+        let resync = known.record().and_then(|record| record.resync);
+        if let (Some(resync), Some(due)) = (resync, known.state.due)
+            && due > now + resync + resync / 10
+        {
+            known.state.due = Some(now + schedule::somewhere_in(resync));
+        }
+    }
+
+    /// The tenant that a resource names.
+    #[must_use]
+    pub fn tenant_of(&self, key: &Key) -> Option<Arc<Named>> {
+        self.lock().resources.get(key)?.record().map(|record| Arc::clone(&record.tenant))
     }
 
     /// Whether this very resource is there, and neither being deleted nor paused.
@@ -227,7 +263,7 @@ impl All {
             return;
         }
         let pass = known.as_ref().map_or(Pass::None, |known| known.pass);
-        let mut state = known.map(|known| known.state).unwrap_or_default();
+        let (mut state, found) = known.map(|known| (known.state, known.found)).unwrap_or_default();
         let (stored, (names_nulls, lacks_nulls)) = match &object.0 {
             Ok(readable) => {
                 let mut record = Record::of(readable);
@@ -237,7 +273,7 @@ impl All {
             }
             Err(undecodable) => (Stored::Unreadable(Arc::new(undecodable.clone())), (true, false)),
         };
-        let resource = Resource { stored, state, names_nulls, lacks_nulls, version: new, pass };
+        let resource = Resource { stored, state, names_nulls, lacks_nulls, found, version: new, pass };
         self.resources.insert(key.clone(), Box::new(resource));
     }
 
