@@ -4,7 +4,7 @@
 use crate::api::json;
 use crate::auth0::answer::Error;
 use crate::auth0::client::{Call, Client, refused};
-use crate::auth0::http::{Answer, MOST_BYTES};
+use crate::auth0::http::{Answer, MOST_BYTES, read as read_answer};
 use crate::user::User;
 use futures::{Stream, StreamExt as _};
 use reqwest::header::ACCEPT;
@@ -110,7 +110,7 @@ impl Client {
             // An offset that Auth0 cannot read is as good as none.
             StatusCode::GONE | StatusCode::BAD_REQUEST if from.is_some() => Err(Lost::Expired),
             status => {
-                let answer = Answer { status, headers: response.headers().clone(), body: Vec::new() };
+                let answer = read_answer(response).await.map_err(Lost::Failed)?;
                 let error = refused(&answer, None).without_effect();
                 let is_refusal = matches!(status.as_u16(), 403 | 404 | 409 | 429);
                 Err(if is_refusal { Lost::Refused(error) } else { Lost::Failed(error) })
@@ -159,9 +159,8 @@ impl Events {
     /// # Errors
     /// See [`Lost`].
     pub async fn next(&mut self) -> Result<Heard, Lost> {
-        let block = match timeout(SILENCE, self.blocks.next()).await {
-            Ok(Some(Ok(block))) => block,
-            Ok(Some(Err(_)) | None) | Err(_) => return Err(Lost::Ended),
+        let Ok(Some(Ok(block))) = timeout(SILENCE, self.blocks.next()).await else {
+            return Err(Lost::Ended);
         };
         self.unread.store(0, Ordering::Relaxed);
         read(block)

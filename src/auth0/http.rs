@@ -145,7 +145,7 @@ async fn send(client: &Client, request: Request, template: &'static str) -> Resu
     outcome
 }
 
-async fn read(mut response: Response) -> Result<Answer, Error> {
+pub(super) async fn read(mut response: Response) -> Result<Answer, Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
         if body.len() + chunk.len() > MOST_BYTES {

@@ -2,14 +2,14 @@
 //! shows of it, and read where that does not agree.
 
 use crate::api::EventsState;
-use crate::auth0::{self, Events, Heard, Lost};
+use crate::auth0::{Events, Heard, Lost};
 use crate::reconcile::enqueue::WakeTenants;
 use crate::reconcile::object::schedule::spread;
 use crate::reconcile::pass::Updates;
 use crate::reconcile::resource::Found;
 use crate::reconcile::tenant::directory::Directory;
 use crate::reconcile::tenant::streams::is_wanted;
-use kube::ResourceExt as _;
+use kube::{Resource as _, ResourceExt as _};
 use kube_runtime::reflector::ObjectRef;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -94,12 +94,17 @@ impl Listener {
                     FIRST_PAUSE
                 }
                 Lost::Refused(error) => {
-                    self.failed(EventsState::Refused, error);
-                    REFUSED
+                    let said = if error.said.is_empty() { &error.failure.message } else { &error.said };
+                    self.failed(
+                        EventsState::Refused,
+                        format!("Auth0 refuses a stream of events ({said}): end one of another application, or set spec.drift to Resync; resyncs find drift meanwhile"),
+                    );
+                    self.rest(REFUSED).await;
+                    continue;
                 }
                 Lost::Failed(error) => {
                     failures += 1;
-                    self.failed(EventsState::Disconnected, error);
+                    self.failed(EventsState::Disconnected, error.failure.message);
                     (FIRST_PAUSE * (1 << failures.min(7))).min(LONGEST_PAUSE)
                 }
             };
@@ -126,10 +131,22 @@ impl Listener {
         self.wake();
     }
 
-    fn failed(&self, state: EventsState, error: auth0::Error) {
-        tracing::debug!(host = self.host, %error, "no stream of events");
-        self.updates.clients.streams.failed(&self.host, Some((state, error.failure.message)), Instant::now());
+    fn failed(&self, state: EventsState, message: String) {
+        tracing::debug!(host = self.host, message, "no stream of events");
+        self.updates.clients.streams.failed(&self.host, Some((state, message)), Instant::now());
         self.wake();
+    }
+
+    /// Waits, unless the tenant is edited meanwhile.
+    async fn rest(&self, pause: Duration) {
+        let (namespace, name) = &self.tenant;
+        let generation = || {
+            self.updates.conflicts.tenants.get(namespace, name).and_then(|tenant| tenant.meta().generation)
+        };
+        let (until, before) = (Instant::now() + pause, generation());
+        while Instant::now() < until && generation() == before {
+            sleep(LOOK).await;
+        }
     }
 
     /// Hears events until the stream ends.

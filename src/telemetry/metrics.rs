@@ -162,13 +162,6 @@ impl Metrics {
             Unit::Seconds,
             self.pass_seconds.clone(),
         );
-        registry.register("auth0_requests", "Requests to Auth0; status 0: no answer", self.requests.clone());
-        registry.register_with_unit(
-            "auth0_request",
-            "Time until Auth0 had answered",
-            Unit::Seconds,
-            self.request_seconds.clone(),
-        );
         registry.register(
             "workqueue_depth",
             "Resources whose time has come and that wait for their turn",
@@ -180,24 +173,33 @@ impl Metrics {
             Unit::Seconds,
             self.waiting_seconds.clone(),
         );
-        let remaining = "Requests that Auth0 last said were left";
-        registry.register("auth0_budget_remaining", remaining, self.budget.clone());
-        let limit = "Requests that Auth0 last said it allows at once";
-        registry.register("auth0_budget_limit", limit, self.budget_limit.clone());
         registry.register("watch_errors", "Watches and lists that broke", self.watch_errors.clone());
         registry.register("resources", "Resources by their Ready condition", self.resources.clone());
-        registry.register("auth0_events", "Events of Auth0 about users", self.events.clone());
-        registry.register(
-            "auth0_event_gaps",
-            "Gaps in the stream of Auth0's events",
-            self.event_gaps.clone(),
-        );
         let synced = "Auth0UserUpdates by their Synced condition";
         registry.register("resources_synced", synced, self.synced.clone());
         registry.register("leader", "Whether this process does the work", self.leader.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "What runs", build);
+        self.register_auth0();
         self
+    }
+
+    fn register_auth0(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("auth0_requests", "Requests to Auth0; status 0: no answer", self.requests.clone());
+        registry.register_with_unit(
+            "auth0_request",
+            "Time until Auth0 had answered",
+            Unit::Seconds,
+            self.request_seconds.clone(),
+        );
+        let remaining = "Requests that Auth0 last said were left";
+        registry.register("auth0_budget_remaining", remaining, self.budget.clone());
+        let limit = "Requests that Auth0 last said it allows at once";
+        registry.register("auth0_budget_limit", limit, self.budget_limit.clone());
+        registry.register("auth0_events", "Events of Auth0 about users", self.events.clone());
+        let gaps = "Gaps in the stream of Auth0's events";
+        registry.register("auth0_event_gaps", gaps, self.event_gaps.clone());
     }
 
     /// Alerts look for an increase, and a counter that appears with 1 has had none.
@@ -206,6 +208,9 @@ impl Metrics {
             let (outcome, reason, why) = ("failed", Reason::InternalError.as_str(), PANICKED);
             drop(self.passes.get_or_create(&PassLabels { kind, outcome, reason, why }));
             drop(self.watch_errors.get_or_create(&KindLabels { kind: kind.to_owned() }));
+        }
+        for kind in ["user.created", "user.updated", "user.deleted"] {
+            drop(self.events.get_or_create(&EventLabels { r#type: kind }));
         }
         for method in ["GET", "PATCH", "POST"].map(str::to_owned) {
             for status in [0, 429] {

@@ -110,7 +110,7 @@ impl Updates {
     pub async fn pass(&self, key: &Key, permit: Permit) {
         let Some(known) = self.resources.begin(key) else { return };
         let started = Instant::now();
-        let (uid, mut state, found) = (known.uid(), known.state, known.found);
+        let (uid, mut state, found) = (known.uid(), known.state, self.resources.take_found(key));
         let pass = async {
             match &known.stored {
                 Stored::Unreadable(undecodable) => self.report(undecodable, &mut state).await,

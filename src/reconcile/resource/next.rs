@@ -50,7 +50,7 @@ pub fn next(
             !record.is_edited && record.synced.is_some_and(|synced| synced.reason == Reason::Paused);
         return telling.filter(|_| !is_told || why::shows_too_much(record, references));
     }
-    if matches!(why[..], [] | [Why::Due]) && known.found.is_some() {
+    if matches!(why[..], [] | [Why::Due]) && known.is_found {
         return Some(Next { calls: false, priority, at: now });
     }
     if why::decide(&why) != Decision::Sleep {

@@ -32,8 +32,8 @@ pub struct Resource {
     pub names_nulls: bool,
     /// Status lacks one of them.
     pub lacks_nulls: bool,
-    /// Its user as a search or an event has shown it, for the next pass.
-    pub found: Option<Found>,
+    /// A search or an event has shown its user, for the next pass.
+    pub is_found: bool,
     version: u64,
     pass: Pass,
 }
@@ -54,6 +54,8 @@ pub struct Resources(Mutex<All>);
 #[derive(Default)]
 struct All {
     resources: HashMap<Key, Box<Resource>>,
+    /// Users as a search or an event has shown them, for the next pass of their resource.
+    found: HashMap<Key, Found>,
     /// What many have in common.
     namespaces: HashSet<Arc<str>>,
     tenants: HashSet<Arc<Named>>,
@@ -103,9 +105,14 @@ impl Resources {
         known.pass = Pass::UnderWay;
         // What the pass learns of them stays known though it panics.
         known.state.nulls.get_or_insert_default();
-        let begun = Resource::clone(known);
-        known.found = None;
-        Some(begun)
+        known.is_found = false;
+        Some(Resource::clone(known))
+    }
+
+    /// Its user as a search or an event has shown it; for the pass that begins.
+    #[must_use]
+    pub fn take_found(&self, key: &Key) -> Option<Found> {
+        self.lock().found.remove(key)
     }
 
     /// What is known of a resource of which a pass ends, with what is to be remembered of it, and whether nothing has
@@ -140,7 +147,7 @@ impl Resources {
         let user_of = |key: &Key| {
             let known = all.resources.get(key).filter(|known| known.pass == Pass::None)?;
             let record = known.record().filter(|record| record.tenant == *tenant)?;
-            let compares = known.found.is_none() && comparison::is_plain(record, &known.state);
+            let compares = !known.is_found && comparison::is_plain(record, &known.state);
             compares.then(|| record.user_id.clone())
         };
         let others = keys.iter().filter(|key| *key != but);
@@ -149,8 +156,10 @@ impl Resources {
 
     /// Keeps what a search found for a resource, unless a pass of it is under way.
     pub fn find(&self, key: &Key, found: Found) {
-        if let Some(known) = self.lock().resources.get_mut(key).filter(|known| known.pass == Pass::None) {
-            known.found.get_or_insert(found);
+        let mut all = self.lock();
+        if let Some(known) = all.resources.get_mut(key).filter(|known| known.pass == Pass::None) {
+            known.is_found = true;
+            all.found.entry(key.clone()).or_insert(found);
         }
     }
 
@@ -163,8 +172,9 @@ impl Resources {
         else {
             return;
         };
-        let is_doubtful = known.found.as_ref().is_some_and(|known| known != found);
-        known.found = Some(if is_doubtful { Found(None) } else { found.clone() });
+        known.is_found = true;
+        let is_doubtful = all.found.get(key).is_some_and(|known| known != found);
+        all.found.insert(key.clone(), if is_doubtful { Found(None) } else { found.clone() });
     }
 
     /// Brings the comparison of a resource forward to somewhere within its interval, where it was to come later.
@@ -195,7 +205,7 @@ impl Resources {
 
     /// Forgets a resource that is gone.
     pub fn forget(&self, key: &Key) {
-        self.lock().resources.remove(key);
+        self.lock().forget(key);
     }
 
     /// The key of a resource, which shares its text with all others.
@@ -218,7 +228,7 @@ impl Resources {
         };
         let gone: Vec<Key> = all.resources.keys().filter(is_gone).cloned().collect();
         for key in &gone {
-            all.resources.remove(key);
+            all.forget(key);
         }
         all.namespaces.retain(|namespace| Arc::strong_count(namespace) > 1);
         all.tenants.retain(|tenant| Arc::strong_count(tenant) > 1);
@@ -255,6 +265,11 @@ impl Resources {
 }
 
 impl All {
+    fn forget(&mut self, key: &Key) {
+        self.resources.remove(key);
+        self.found.remove(key);
+    }
+
     fn see(&mut self, key: &Key, object: &Guarded<Auth0UserUpdate>, is_listed: bool) {
         let new = version(object);
         let known = self.resources.remove(key).filter(|known| known.uid() == Uid::of(object));
@@ -263,7 +278,7 @@ impl All {
             return;
         }
         let pass = known.as_ref().map_or(Pass::None, |known| known.pass);
-        let (mut state, found) = known.map(|known| (known.state, known.found)).unwrap_or_default();
+        let (mut state, is_found) = known.map(|known| (known.state, known.is_found)).unwrap_or_default();
         let (stored, (names_nulls, lacks_nulls)) = match &object.0 {
             Ok(readable) => {
                 let mut record = Record::of(readable);
@@ -273,7 +288,7 @@ impl All {
             }
             Err(undecodable) => (Stored::Unreadable(Arc::new(undecodable.clone())), (true, false)),
         };
-        let resource = Resource { stored, state, names_nulls, lacks_nulls, found, version: new, pass };
+        let resource = Resource { stored, state, names_nulls, lacks_nulls, is_found, version: new, pass };
         self.resources.insert(key.clone(), Box::new(resource));
     }
 

@@ -88,7 +88,8 @@ async fn a_tenant_says_whether_it_listens_or_why_not() {
     world.sandbox.change_rules(|rules| rules.events.connections = Some(0));
     world.apply_tenant().await;
     let refused = until_state(&world, "Refused").await;
-    assert_ne!(refused["status"]["events"]["message"], "");
+    let message = refused["status"]["events"]["message"].as_str().unwrap();
+    assert!(message.contains("Maximum concurrent event stream connections"), "{message}");
     world.objects.patch("auth0tenant/example", &json!({"spec": {"drift": "Resync"}})).await.unwrap();
     until_state(&world, "Off").await;
     world.sandbox.change_rules(|rules| rules.events.connections = None);
