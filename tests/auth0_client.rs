@@ -453,3 +453,30 @@ async fn a_new_token_that_is_refused_is_not_replaced_again_and_again() {
     assert_eq!(log.iter().filter(|call| call.path == "/oauth/token").count(), 2);
     assert_eq!(log.len(), 2 + 21);
 }
+
+#[tokio::test]
+async fn a_search_finds_users_of_any_id_and_asks_for_half_as_many_after_one_that_was_too_large() {
+    let (sandbox, client) = sandbox().await;
+    let odd = r#"custom|a" OR "\"#;
+    let identity =
+        json!([{"provider": "custom", "user_id": r#"a" OR "\"#, "connection": "Users", "isSocial": false}]);
+    sandbox.put_user(json!({"user_id": odd, "identities": identity})).unwrap();
+    let mut found: Vec<String> =
+        client.search(&[ANN, odd, "auth0|nobody"]).await.unwrap().iter().map(id).collect();
+    found.sort();
+    assert_eq!(found, [ANN, odd]);
+    assert_eq!(client.batch(), 50);
+    sandbox.change_rules(|rules| rules.search.target_limit = 100);
+    says(&client.search(&[ANN, odd]).await.unwrap_err(), Reason::InvalidRequest, Effect::None);
+    assert_eq!(client.batch(), 25);
+    sandbox.change_rules(|rules| (rules.search.target_limit, rules.search.values_limit) = (8192, Some(1)));
+    says(&client.search(&[ANN, odd]).await.unwrap_err(), Reason::Auth0Unavailable, Effect::None);
+    assert_eq!(client.batch(), 12);
+    sandbox.fault(Fault::new(status(429, None)).path("/api/v2/users?"));
+    says(&client.search(&[ANN]).await.unwrap_err(), Reason::RateLimited, Effect::None);
+    assert_eq!(client.batch(), 12);
+}
+
+fn id(user: &User) -> String {
+    user.text("user_id").unwrap().to_owned()
+}

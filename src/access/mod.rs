@@ -101,6 +101,15 @@ impl Access {
         }
     }
 
+    /// Whether it depends on the user's connections.
+    #[must_use]
+    pub fn asks_for_connection(&self) -> bool {
+        match self {
+            Self::Everything => false,
+            Self::Granted(rights) => rights.iter().any(|right| right.connections.is_some()),
+        }
+    }
+
     /// The most that may be shown of a user of this connection, or of any.
     #[must_use]
     pub fn outputs(&self, connection: Option<&str>) -> Output {

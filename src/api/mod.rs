@@ -21,8 +21,8 @@ pub use status::{
     TriggerState, UserIdentity, UserOutputs,
 };
 pub use tenant::{
-    Auth0Tenant, Auth0TenantSpec, Auth0TenantStatus, ConnectionChoice, CredentialsSecretRef, Grant,
-    NamespaceAccess, RateLimit,
+    Auth0Tenant, Auth0TenantSpec, Auth0TenantStatus, ConnectionChoice, CredentialsSecretRef, Drift,
+    EventsState, Grant, NamespaceAccess, RateLimit, TenantEvents,
 };
 pub use update::{Auth0UserUpdate, Auth0UserUpdateSpec, Mode, Output, SecretKeyRef, TenantRef};
 

@@ -59,6 +59,16 @@ pub enum Reason {
     InternalError,
     /// The resource is paused.
     Paused,
+    /// Of Synced: the user matches the spec.
+    InSync,
+    /// Of Synced: Auth0 accepted a value and does not hold it.
+    NotPersisted,
+    /// Of Synced: mode Observe found a difference.
+    DriftFound,
+    /// Of Synced: a part was rejected.
+    Refused,
+    /// Of Synced: what the operator puts back is changed again and again.
+    Contested,
 }
 
 /// What a reason means for the Ready condition.
@@ -87,7 +97,7 @@ pub enum Retry {
     Change,
 }
 
-const ALL: [(Reason, &str); 27] = [
+const ALL: [(Reason, &str); 32] = [
     (Reason::Applied, "Applied"),
     (Reason::Observed, "Observed"),
     (Reason::InvalidRequest, "InvalidRequest"),
@@ -115,6 +125,11 @@ const ALL: [(Reason, &str); 27] = [
     (Reason::Auth0Unavailable, "Auth0Unavailable"),
     (Reason::InternalError, "InternalError"),
     (Reason::Paused, "Paused"),
+    (Reason::InSync, "InSync"),
+    (Reason::NotPersisted, "NotPersisted"),
+    (Reason::DriftFound, "DriftFound"),
+    (Reason::Refused, "Refused"),
+    (Reason::Contested, "Contested"),
 ];
 
 impl Reason {
@@ -134,7 +149,13 @@ impl Reason {
     #[must_use]
     pub const fn standing(self) -> Standing {
         match self {
-            Self::Applied | Self::Observed => Standing::Ready,
+            Self::Applied
+            | Self::Observed
+            | Self::InSync
+            | Self::NotPersisted
+            | Self::DriftFound
+            | Self::Refused
+            | Self::Contested => Standing::Ready,
             Self::Paused => Standing::Held,
             Self::TenantNotFound
             | Self::TenantNotReady
@@ -168,7 +189,14 @@ impl Reason {
     pub const fn retry(self) -> Retry {
         match self {
             // The identities of a user may have changed in Auth0, which no watch tells.
-            Self::Applied | Self::Observed | Self::ManagementConflict => Retry::Resync,
+            Self::Applied
+            | Self::Observed
+            | Self::ManagementConflict
+            | Self::InSync
+            | Self::NotPersisted
+            | Self::DriftFound
+            | Self::Refused
+            | Self::Contested => Retry::Resync,
             Self::InvalidRequest
             | Self::NotSupportedByConnection
             | Self::UnknownConnection

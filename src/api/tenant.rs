@@ -83,6 +83,21 @@ pub struct Auth0TenantSpec {
     /// 2: half of the free plan. Of several tenants with one domain, the lowest counts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
+
+    /// How changes that were made in Auth0 itself are noticed. Events (default): by Auth0's stream of events, within
+    /// seconds, where the token has the scope read:events; resyncs then come once a day. Resync: by resyncs alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Drift")]
+    pub drift: Option<Drift>,
+}
+
+/// How drift is noticed.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drift {
+    /// By Auth0's events, and by resyncs.
+    Events,
+    /// By resyncs alone.
+    Resync,
 }
 
 /// Lets namespaces change fields of users.
@@ -209,6 +224,41 @@ pub struct Auth0TenantStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32")]
     pub access_total: Option<u32>,
+
+    /// Whether the operator hears of changes in Auth0 by its stream of events, or why not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "TenantEvents")]
+    pub events: Option<TenantEvents>,
+}
+
+/// The stream of Auth0's events.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantEvents {
+    /// Connected; Disconnected (tried again); Refused by Auth0; NotGranted (no scope read:events); Off (spec.drift).
+    #[schemars(with = "String")]
+    pub state: EventsState,
+    /// Why not, and what to do.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+/// How it stands with the stream.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventsState {
+    /// There is one.
+    Connected,
+    /// It cannot be had for now.
+    Disconnected,
+    /// Auth0 refuses it.
+    Refused,
+    /// The token lacks the scope.
+    NotGranted,
+    /// It is not wanted.
+    Off,
+    /// Written by another version of the operator.
+    #[serde(other)]
+    Unknown,
 }
 
 /// What one namespace may do with the users of the tenant.

@@ -10,13 +10,14 @@ use crate::auth0::limiter::{Limiter, headers};
 use crate::auth0::token::{Credentials, Token, Tokens};
 use crate::user::{Body, User};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{Method, RequestBuilder};
 use secrecy::ExposeSecret as _;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::Url;
 
@@ -45,7 +46,7 @@ const MOST_PAGES: usize = 100;
 
 /// The Management API of one tenant, called with one set of credentials.
 pub struct Client {
-    http: Http,
+    pub(super) http: Http,
     /// `https://` and the tenant's domain.
     origin: String,
     /// Shared by all that speak for one application.
@@ -53,9 +54,12 @@ pub struct Client {
     /// The header `auth0-custom-domain`.
     custom_domain: Option<HeaderValue>,
     limiter: Arc<Limiter>,
+    /// How often a search was too large for Auth0.
+    pub(super) halvings: AtomicU32,
+    pub(super) searching: Mutex<()>,
 }
 
-struct Call<'a> {
+pub(super) struct Call<'a> {
     method: Method,
     url: Url,
     template: &'static str,
@@ -93,7 +97,15 @@ impl Client {
             return Err(refuse());
         }
         let tokens = Tokens::new(http.clone(), endpoint, &origin, credentials, Arc::clone(&limiter));
-        Ok(Self { http, origin, tokens: Arc::new(tokens), custom_domain: None, limiter })
+        Ok(Self {
+            http,
+            origin,
+            tokens: Arc::new(tokens),
+            custom_domain: None,
+            limiter,
+            halvings: AtomicU32::default(),
+            searching: Mutex::default(),
+        })
     }
 
     /// Lets the links in mails that a change causes use this domain (Auth0: "Custom domains", the header
@@ -217,18 +229,9 @@ impl Client {
         json::read(&answer.body).ok_or_else(|| garbage("a list of connections"))
     }
 
-    /// Makes a call, and makes it again if the token turns out to be no longer accepted. An answer other
-    /// than 2xx is an error.
+    /// Makes a call. An answer other than 2xx is an error.
     async fn call(&self, call: &Call<'_>) -> Result<Answer, Error> {
-        let token = self.tokens.get(None).await?;
-        let mut answer = self.attempt(call, &token).await?;
-        if answer.status == 401 {
-            let fresh = self.tokens.get(Some(&token)).await?;
-            if !Arc::ptr_eq(&token, &fresh) {
-                self.limiter.spend();
-                answer = self.attempt(call, &fresh).await?;
-            }
-        }
+        let answer = self.answer(call).await?;
         if answer.status.is_success() {
             return Ok(answer);
         }
@@ -239,12 +242,28 @@ impl Client {
         Err(error)
     }
 
+    /// Makes a call, and makes it again if the token turns out to be no longer accepted. Answers whatever Auth0 answers.
+    pub(super) async fn answer(&self, call: &Call<'_>) -> Result<Answer, Error> {
+        let token = self.tokens.get(None).await?;
+        let mut answer = self.attempt(call, &token).await?;
+        if answer.status == 401 {
+            let fresh = self.tokens.get(Some(&token)).await?;
+            if !Arc::ptr_eq(&token, &fresh) {
+                self.limiter.spend();
+                answer = self.attempt(call, &fresh).await?;
+            }
+        }
+        Ok(answer)
+    }
+
+    /// A request, without what goes with a change.
+    pub(super) fn request(&self, call: &Call<'_>, token: &Token) -> RequestBuilder {
+        let request = self.http.client.request(call.method.clone(), call.url.clone());
+        request.bearer_auth(token.secret.expose_secret())
+    }
+
     async fn attempt(&self, call: &Call<'_>, token: &Token) -> Result<Answer, Error> {
-        let mut request = self
-            .http
-            .client
-            .request(call.method.clone(), call.url.clone())
-            .bearer_auth(token.secret.expose_secret());
+        let mut request = self.request(call, token);
         if let Some(correlation) = &call.correlation {
             request = request.header("x-correlation-id", correlation);
         }
@@ -271,7 +290,7 @@ impl Client {
         self.url(&format!("/api/v2/users/{}", utf8_percent_encode(id, SEGMENT)))
     }
 
-    fn url(&self, path: &str) -> Result<Url, Error> {
+    pub(super) fn url(&self, path: &str) -> Result<Url, Error> {
         Url::parse(&format!("{}{path}", self.origin)).map_err(|_| {
             Error::unsent(Reason::InternalError, "the operator composed an address that is none")
         })
@@ -279,7 +298,7 @@ impl Client {
 }
 
 impl Call<'_> {
-    fn get(url: Url, template: &'static str) -> Self {
+    pub(super) fn get(url: Url, template: &'static str) -> Self {
         Self {
             method: Method::GET,
             url,
@@ -303,11 +322,11 @@ fn read_user(answer: &Answer) -> Result<User, Error> {
         .ok_or_else(|| garbage("a user"))
 }
 
-fn garbage(expected: &str) -> Error {
+pub(super) fn garbage(expected: &str) -> Error {
     Error::unavailable(Effect::Unknown, &format!("Auth0's answer is not {expected}"))
 }
 
-fn refused(answer: &Answer, sent: Option<&Body>) -> Error {
+pub(super) fn refused(answer: &Answer, sent: Option<&Body>) -> Error {
     let status = answer.status.as_u16();
     let retry_after = if status == 429 { headers::wait(&answer.headers, headers::LONGEST) } else { None };
     Error { retry_after, ..judge(status, &answer.body, sent) }

@@ -11,6 +11,7 @@ use std::error::Error as _;
 use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
 /// For one request, from the first look at the name server to the last byte of the answer.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -22,7 +23,7 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(5);
 const NAME_AGE: Duration = Duration::from_mins(1);
 
 /// Largest answer that is read.
-const MOST_BYTES: usize = 4 << 20;
+pub(super) const MOST_BYTES: usize = 4 << 20;
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
@@ -96,6 +97,24 @@ impl Http {
         self.metrics.request(method.as_str(), status, started.elapsed());
         outcome
     }
+
+    /// Sends a request whose answer has no end, once its head has come, and counts it.
+    pub(super) async fn open(
+        &self,
+        request: RequestBuilder,
+        template: &'static str,
+    ) -> Result<Response, Error> {
+        let started = Instant::now();
+        let response = match timeout(DEADLINE, request.send()).await {
+            Ok(response) => response.map_err(|error| lost(&error)),
+            Err(_) => Err(Error::unavailable(Effect::None, "Auth0 did not answer in time")),
+        };
+        let (status, elapsed) =
+            (response.as_ref().map_or(0, |response| response.status().as_u16()), started.elapsed());
+        self.metrics.request("GET", status, elapsed);
+        tracing::debug!(path = template, status, ?elapsed, "Auth0 answered");
+        response
+    }
 }
 
 impl From<Client> for Http {
@@ -126,7 +145,7 @@ async fn send(client: &Client, request: Request, template: &'static str) -> Resu
     outcome
 }
 
-async fn read(mut response: Response) -> Result<Answer, Error> {
+pub(super) async fn read(mut response: Response) -> Result<Answer, Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
         if body.len() + chunk.len() > MOST_BYTES {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
-/// One request: method, path without its query, and body.
+/// One request: method, path without its query, and body; of a JSON patch, what it made of the object.
 pub type Asked = (String, String, Value);
 
 /// What an API server was asked, in order.
@@ -15,12 +15,9 @@ pub type Asked = (String, String, Value);
 pub struct Requests(Arc<Mutex<Vec<Asked>>>);
 
 impl Requests {
-    /// The writes of statuses since the last time: what was written, of a JSON patch the fields that it sets.
+    /// The writes of statuses since the last time.
     pub fn take_statuses(&self) -> Vec<Value> {
-        let written = self.take(|path| path.ends_with("/status")).into_iter();
-        written
-            .map(|body| if body.is_array() { patched(json!({"status": {}}), &body) } else { body })
-            .collect()
+        self.take(|path| path.ends_with("/status"))
     }
 
     /// The reasons of the events since the last time.
@@ -58,7 +55,8 @@ pub fn api_server(
                 Ok(object) => (200, object),
                 Err(code) => (code, failure(code)),
             };
-            requests.0.lock().unwrap().push((method, path, body));
+            let noted = if body.is_array() { content.clone() } else { body };
+            requests.0.lock().unwrap().push((method, path, noted));
             let mut response = Response::new(Body::from(content.to_string().into_bytes()));
             *response.status_mut() = StatusCode::from_u16(code).unwrap();
             Ok::<_, Infallible>(response)
@@ -69,15 +67,10 @@ pub fn api_server(
 
 /// An object after a JSON patch of its status.
 pub fn patched(mut object: Value, operations: &Value) -> Value {
-    for operation in operations.as_array().unwrap() {
-        let (path, value) = (operation["path"].as_str().unwrap(), operation["value"].clone());
-        match (operation["op"].as_str().unwrap(), path.strip_prefix("/status/")) {
-            ("remove", Some(field)) => drop(object["status"].as_object_mut().unwrap().remove(field)),
-            ("add", Some(field)) => object["status"][field] = value,
-            ("add", None) => object["status"] = value,
-            _ => assert_eq!(path, "/metadata/resourceVersion"),
-        }
-    }
+    let mut operations = operations.as_array().unwrap().clone();
+    operations.retain(|operation| operation["path"] != "/metadata/resourceVersion");
+    let patch: json_patch::Patch = serde_json::from_value(operations.into()).unwrap();
+    json_patch::patch(&mut object, &patch).unwrap();
     object
 }
 

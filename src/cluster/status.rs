@@ -8,6 +8,7 @@ use kube::{Resource, ResourceExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 /// Writes what the status of `after` has otherwise than that of `before`, which is as the API server last answered it.
@@ -38,24 +39,74 @@ where
         operations.push(json!({"op": "replace", "path": "/metadata/resourceVersion", "value": version}));
     }
     match (serde_json::to_value(before.status())?, serde_json::to_value(after.status())?) {
-        (Value::Object(mut before), Value::Object(after)) => {
-            for (field, value) in after {
-                if before.remove(&field).as_ref() != Some(&value) {
-                    operations.push(json!({"op": "add", "path": format!("/status/{field}"), "value": value}));
-                }
-            }
-            let gone = before.keys().map(|field| json!({"op": "remove", "path": format!("/status/{field}")}));
-            operations.extend(gone);
+        (Value::Object(before), Value::Object(after)) => {
+            in_object("/status", &before, &after, in_list, &mut operations);
         }
-        (_, status) => operations.push(json!({"op": "add", "path": "/status", "value": status})),
+        (_, status) => operations.push(add("/status", &status)),
     }
     Ok(Value::Array(operations))
+}
+
+type Object = serde_json::Map<String, Value>;
+
+/// Says how a field changes in place. Answers whether it could.
+type InPlace = fn(&str, &Value, &Value, &mut Vec<Value>) -> bool;
+
+fn in_object(path: &str, before: &Object, after: &Object, in_place: InPlace, operations: &mut Vec<Value>) {
+    for (field, value) in after {
+        let (path, known) = (format!("{path}/{field}"), before.get(field));
+        if known != Some(value) && !known.is_some_and(|known| in_place(&path, known, value, operations)) {
+            operations.push(add(&path, value));
+        }
+    }
+    let gone = before.keys().filter(|field| !after.contains_key(*field));
+    operations.extend(gone.map(|field| json!({"op": "remove", "path": format!("{path}/{field}")})));
+}
+
+/// The same for a list whose entries have names and stay in their order: what another version keeps in one of them stays.
+fn in_list(path: &str, before: &Value, after: &Value, operations: &mut Vec<Value>) -> bool {
+    let (Some(before), Some(after)) = (entries(before), entries(after)) else { return false };
+    let names = |list: &[(&str, _)]| list.iter().map(|(name, _)| (*name).to_owned()).collect::<BTreeSet<_>>();
+    let (known, wanted) = (names(&before), names(&after));
+    let kept: Vec<_> = before.iter().filter(|(name, _)| wanted.contains(*name)).collect();
+    let order = after.iter().filter(|(name, _)| known.contains(*name)).map(|(name, _)| name);
+    if !order.eq(kept.iter().map(|(name, _)| name)) {
+        return false;
+    }
+    let gone = before.iter().enumerate().filter(|(_, (name, _))| !wanted.contains(*name)).rev();
+    operations.extend(gone.map(|(index, _)| json!({"op": "remove", "path": format!("{path}/{index}")})));
+    let mut kept = kept.into_iter().peekable();
+    for (index, (name, entry)) in after.into_iter().enumerate() {
+        let path = format!("{path}/{index}");
+        match kept.next_if(|(known, _)| *known == name) {
+            Some((_, known)) => in_object(&path, known, entry, |_, _, _, _| false, operations),
+            None => operations.push(add(&path, entry)),
+        }
+    }
+    true
+}
+
+/// The entries of a list by what names them, where each has a name of its own.
+fn entries(list: &Value) -> Option<Vec<(&str, &Object)>> {
+    let entries = list.as_array()?.iter().map(|entry| {
+        let entry = entry.as_object()?;
+        let name = ["type", "name", "field"].into_iter().find_map(|key| entry.get(key)?.as_str())?;
+        Some((name, entry))
+    });
+    let entries: Vec<_> = entries.collect::<Option<_>>()?;
+    let names: BTreeSet<&str> = entries.iter().map(|(name, _)| *name).collect();
+    (names.len() == entries.len()).then_some(entries)
+}
+
+fn add(path: &str, value: &impl Serialize) -> Value {
+    json!({"op": "add", "path": path, "value": value})
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::Auth0UserUpdate;
+    use crate::api::{Auth0UserUpdate, Trigger, TriggerState};
+    use proptest::prelude::{Strategy, prop_assert_eq, proptest};
 
     fn object(status: &Value) -> Auth0UserUpdate {
         let spec = json!({"tenantRef": {"name": "t"}, "passEmptyValues": "No", "userId": "auth0|a"});
@@ -78,5 +129,49 @@ mod tests {
         let status = json!({"observedGeneration": 2, "profileKilobytes": 12});
         let expected = json!([version, {"op": "add", "path": "/status", "value": status}]);
         assert_eq!(changes(&object(&Value::Null), &after).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_another_version_keeps_in_an_entry_stays() {
+        let entry = |name: &str, state: &str, more: Value| {
+            let mut entry = json!({"name": name, "state": state, "digest": "d", "keyId": "k"});
+            entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            entry
+        };
+        let triggers = |triggers: Value| json!({"triggers": triggers});
+        let later = entry("password", "Postponed", json!({"until": 7}));
+        let stored =
+            triggers(json!([entry("gone", "Sent", json!({})), later, entry("mail", "Sending", json!({}))]));
+        let mut status = object(&stored).status.unwrap();
+        status.triggers.remove(0);
+        status.triggers[1].state = TriggerState::Sent;
+        let first = Trigger { name: "first".to_owned(), ..status.triggers[1].clone() };
+        status.triggers.insert(0, first);
+        let after = Auth0UserUpdate { status: Some(status), ..object(&stored) };
+        let mut document = json!({"metadata": {"resourceVersion": "7"}, "status": stored});
+        let changes = changes(&object(&stored), &after).unwrap();
+        json_patch::patch(&mut document, &serde_json::from_value::<json_patch::Patch>(changes).unwrap())
+            .unwrap();
+        let mail = entry("mail", "Sent", json!({}));
+        assert_eq!(document["status"], triggers(json!([entry("first", "Sent", json!({})), later, mail])));
+    }
+
+    proptest! {
+        #[test]
+        fn a_patched_list_is_the_wanted_one(before in entries_of_some(), after in entries_of_some()) {
+            let (before, after) = (json!({"list": before}), json!({"list": after}));
+            let mut operations = Vec::new();
+            in_object("", before.as_object().unwrap(), after.as_object().unwrap(), in_list, &mut operations);
+            let mut patched = before.clone();
+            let patch: json_patch::Patch = serde_json::from_value(operations.into()).unwrap();
+            json_patch::patch(&mut patched, &patch).unwrap();
+            prop_assert_eq!(patched, after);
+        }
+    }
+
+    /// Entries in any order, with few names, so that lists share some.
+    fn entries_of_some() -> impl Strategy<Value = Vec<Value>> {
+        let entry = ("[a-d]", 0..3).prop_map(|(name, value)| json!({"name": name, "value": value}));
+        proptest::collection::vec(entry, 0..5)
     }
 }

@@ -3,7 +3,7 @@
 use crate::api::{Auth0UserUpdate, Trigger};
 use crate::ownership::Named;
 use crate::ownership::claimant::{self, Claimant, Place};
-use crate::ownership::fingerprint::{Field, Uid};
+use crate::ownership::fingerprint::{Field, Uid, fingerprint};
 use crate::ownership::leavers::{
     Departed, Ghost, INHERITANCE, Leavers, TAKEOVER, acts_on, counts, is_shared,
 };
@@ -83,6 +83,19 @@ impl Index {
     pub fn get(&self, uid: Uid) -> Option<&Claimant> {
         let user = self.user_of.get(&uid)?;
         self.claimants(*user).iter().find(|claimant| claimant.uid == uid)
+    }
+
+    /// Whether a claimant is the only one of its user, and nothing that another one has left concerns it.
+    pub fn is_alone(&self, uid: Uid) -> bool {
+        self.get(uid).is_some_and(|own| {
+            let ghosts = self.leavers.get(&own.user).into_iter().flat_map(|leavers| &leavers.ghosts);
+            self.claimants(own.user).len() == 1 && !ghosts.into_iter().any(|ghost| ghost.concerns(own))
+        })
+    }
+
+    /// The claimants of a user.
+    pub fn of_user(&self, user_id: &str) -> Vec<Named> {
+        self.claimants(fingerprint(user_id)).iter().map(Claimant::named).collect()
     }
 
     /// Who owns the fields of a claimant.

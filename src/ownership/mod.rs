@@ -124,6 +124,18 @@ impl Ownership {
         })
     }
 
+    /// The resources that want to change the user of this id, whatever their tenant.
+    #[must_use]
+    pub fn of_user(&self, user_id: &str) -> Vec<Named> {
+        self.with(|state| state.index.of_user(user_id))
+    }
+
+    /// Whether no other resource of the user has a say.
+    #[must_use]
+    pub fn is_alone(&self, uid: Uid) -> bool {
+        self.with(|state| state.index.is_alone(uid))
+    }
+
     /// The fields of a resource that another one owns and wants otherwise. `password` is the digest of its password,
     /// where that is known; `same_identity` tells whether a connection, or none, names the identity that it is about;
     /// `primary` is the connection of the user's primary identity.

@@ -34,6 +34,11 @@ impl Part {
     fn of(change: Change) -> Self {
         Self { name: change.field(), ..Self::new(change.attribute, vec![change]) }
     }
+
+    /// Whether it blocks the user.
+    pub fn blocks(&self) -> bool {
+        self.attribute == Attribute::Blocked && self.changes.iter().any(|change| change.value == true)
+    }
 }
 
 /// Compares, and collects on the way what is to be remembered without a request.

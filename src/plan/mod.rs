@@ -80,8 +80,32 @@ pub struct Plan {
     pub holds: Vec<Hold>,
     /// Fields left out because Auth0 rejected them, and still differing.
     pub left_out: BTreeSet<String>,
+    /// Fields left as something else has changed them.
+    pub contested: BTreeSet<String>,
     /// Values that Auth0 accepted and does not hold.
     pub not_persisted: Vec<NotPersisted>,
+}
+
+impl Plan {
+    /// The one request that does all there is to do, if it is so.
+    #[must_use]
+    pub fn only_step(mut self) -> Option<Step> {
+        let [step] = <[Step; 1]>::try_from(std::mem::take(&mut self.steps)).ok()?;
+        self.is_empty().then_some(step)
+    }
+
+    /// Whether there is nothing to do, nothing to remember and nothing to tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self { steps, records, forgotten, holds, left_out, contested, not_persisted } = self;
+        steps.is_empty()
+            && records.is_empty()
+            && forgotten.is_empty()
+            && holds.is_empty()
+            && left_out.is_empty()
+            && contested.is_empty()
+            && not_persisted.is_empty()
+    }
 }
 
 /// Plans the rest of a pass.
@@ -108,6 +132,10 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan, Failure> {
     take_out_sent(situation.progress, &mut comparison);
     hold_password_of_blocked(situation, &mut comparison);
     let left_out = take_out_refused(situation, &mut comparison.parts);
+    // A block is put back at every check.
+    let contested = take_out(&mut comparison.parts, |part| {
+        situation.memory.paused.contains(&part.name) && !part.blocks()
+    });
     let steps = steps(situation, &target, comparison.parts)?;
     // In one order whatever was found first, or the status would change where nothing did.
     comparison.not_persisted.sort_by(|one, other| one.field.cmp(&other.field));
@@ -117,6 +145,7 @@ pub fn plan(situation: &Situation<'_>) -> Result<Plan, Failure> {
         records: comparison.records,
         holds: comparison.holds,
         left_out,
+        contested,
         not_persisted: comparison.not_persisted,
     })
 }
@@ -132,19 +161,21 @@ fn take_out_sent(progress: &Progress, comparison: &mut Comparison<'_>) {
     }
 }
 
-/// Takes out what Auth0 rejected and what is not due for another try, with what speaks of a rejected address.
+/// Takes out what Auth0 rejected and what is not due for another try.
 fn take_out_refused(situation: &Situation<'_>, parts: &mut Vec<Part>) -> BTreeSet<String> {
     let Situation { memory, progress, .. } = situation;
     let waits = |field: &String| {
         let is_refused = memory.refused.iter().any(|refused| refused.field == *field);
         (is_refused && !memory.retry.contains(field)) || progress.refused.contains(field)
     };
-    let left_out: BTreeSet<String> =
-        parts.extract_if(.., |part| waits(&part.name)).map(|part| part.name).collect();
-    parts.retain(|part| {
-        !part.attribute.address().is_some_and(|address| left_out.contains(address.spec_name()))
-    });
-    left_out
+    take_out(parts, |part| waits(&part.name))
+}
+
+/// Takes out parts, with what speaks of an address among them. Answers with their names.
+fn take_out(parts: &mut Vec<Part>, is_out: impl Fn(&Part) -> bool) -> BTreeSet<String> {
+    let out: BTreeSet<String> = parts.extract_if(.., |part| is_out(part)).map(|part| part.name).collect();
+    parts.retain(|part| !part.attribute.address().is_some_and(|address| out.contains(address.spec_name())));
+    out
 }
 
 /// Setting a password lifts an administrator's block (Auth0: "Block and unblock users"), so a blocked

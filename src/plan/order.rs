@@ -21,6 +21,8 @@ pub struct Memory {
     pub has_failed: bool,
     /// Values that Auth0 accepted and does not hold.
     pub not_persisted: Vec<NotPersisted>,
+    /// Fields that stay as something else has changed them, for a while.
+    pub paused: BTreeSet<String>,
     /// Whether this very generation was applied before, so that an order under a lost key is an old one.
     pub generation_applied: bool,
     /// The assume-sent annotation.
@@ -101,6 +103,20 @@ enum Recall<'a> {
     Same(Cow<'a, Trigger>),
 }
 
+/// Holds an order that was perhaps sent, until the annotation decides.
+fn held<'a>(memory: &Memory, because: &str) -> Result<Recall<'a>, Failure> {
+    if memory.assume_sent.is_some() {
+        return Ok(Recall::Nothing);
+    }
+    let annotation = crate::api::ASSUME_SENT_ANNOTATION;
+    Err(Failure::new(
+        Reason::TriggerKeyLost,
+        format!(
+            "{because}: set the annotation {annotation} to \"true\" (it was sent) or \"false\" (send it)"
+        ),
+    ))
+}
+
 impl Order<'_> {
     pub fn decide(&self, memory: &Memory, key: &TriggerKey) -> Decision {
         let found = match self.recall(memory, key) {
@@ -170,12 +186,12 @@ impl Order<'_> {
         let name = self.attribute.spec_name();
         let Some(entry) = memory.trigger(name) else { return Ok(Recall::Nothing) };
         if entry.state == TriggerState::Unknown {
-            return Err(Failure::new(
-                Reason::InternalError,
-                format!(
-                    "status.triggers holds an entry for {name} that this version of the operator cannot read"
+            return held(
+                memory,
+                &format!(
+                    "another version of the operator wrote down how far {name} came, in a word unknown to this one"
                 ),
-            ));
+            );
         }
         if entry.user_created_at.as_deref() != self.user_created_at {
             return Ok(Recall::Nothing);
@@ -192,16 +208,10 @@ impl Order<'_> {
                 Trigger { digest: self.digest.clone(), key_id: key.id().to_owned(), ..entry.clone() };
             return Ok(Recall::Same(Cow::Owned(rewritten)));
         }
-        match memory.assume_sent {
-            Some(_) => Ok(Recall::Nothing),
-            None => Err(Failure::new(
-                Reason::TriggerKeyLost,
-                format!(
-                    "the operator's trigger key changed, so it cannot tell whether {name} was sent: set the annotation {} to \"true\" (it was) or \"false\" (send it)",
-                    crate::api::ASSUME_SENT_ANNOTATION
-                ),
-            )),
-        }
+        held(
+            memory,
+            &format!("the operator's trigger key changed, so it cannot tell whether {name} was sent"),
+        )
     }
 
     fn send(&self, state: TriggerState, key: &TriggerKey, again: bool) -> Decision {

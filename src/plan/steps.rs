@@ -7,6 +7,7 @@ use crate::plan::{Desired, Situation};
 use crate::user::{Attribute, Target};
 use crate::user::{Body, Change, MAX_BYTES};
 use secrecy::ExposeSecret as _;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One PATCH.
@@ -48,6 +49,18 @@ impl Step {
         self.changes.iter().any(|change| change.attribute == Attribute::Blocked && change.value == true)
     }
 
+    /// Whether it may go out on the word of Auth0's last answer: the profile, metadata keys, or a block alone.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let unblocks =
+            |change: &Change| change.attribute == Attribute::Blocked && change.value != Value::Bool(true);
+        self.triggers.is_empty()
+            && !self.body.has_password()
+            && self.fields.values().all(|attribute| !attribute.group().is_identity_scoped())
+            && !self.changes.iter().any(unblocks)
+            && !self.blocks_beside_others()
+    }
+
     /// Whether it blocks the user along with something that could get in the way.
     #[must_use]
     pub fn blocks_beside_others(&self) -> bool {
@@ -68,7 +81,7 @@ pub(super) fn steps(
     }
     let passwords: Vec<Part> = parts.extract_if(.., |part| part.attribute == Attribute::Password).collect();
     let block_goes_first = !passwords.is_empty() || is_in_doubt(situation);
-    if parts.extract_if(.., |part| block_goes_first && blocks(part)).count() > 0 {
+    if parts.extract_if(.., |part| block_goes_first && part.blocks()).count() > 0 {
         steps.push(Step::block());
     }
     let (half, rest) = halves(situation, &mut parts);
@@ -89,10 +102,6 @@ pub(super) fn steps(
         }
     }
     Ok(steps)
-}
-
-fn blocks(part: &Part) -> bool {
-    part.attribute == Attribute::Blocked && part.changes.iter().any(|change| change.value == true)
 }
 
 /// Whether a block would share a request with something that Auth0 may reject: it rides in no body that was

@@ -54,6 +54,12 @@ impl Dispatcher {
         self.moved.notify_one();
     }
 
+    /// As [`Queue::resyncs`].
+    #[must_use]
+    pub fn resyncs(&self, host: &str, within: Duration, most: usize) -> Vec<Key> {
+        self.with(|state, now| state.queue.resyncs(host, now + within, most))
+    }
+
     /// The resource is gone, or wants nothing more.
     pub fn remove(&self, key: &Key) {
         self.with(|state, now| {

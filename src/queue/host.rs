@@ -82,6 +82,11 @@ impl<L> Host<L> {
         self.running += 1;
     }
 
+    /// Those that are ready at this priority.
+    pub fn ready(&self, priority: Priority) -> impl Iterator<Item = &Key> {
+        self.ready.values().flat_map(move |share| &share.lanes[priority as usize]).map(|(_, key)| key)
+    }
+
     /// How many are ready at this priority, and since when the first of them has been.
     pub fn depth(&self, priority: Priority) -> (usize, Option<Instant>) {
         let lanes = self.ready.values().map(|share| &share.lanes[priority as usize]);

@@ -16,6 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Of so many timers for each wanted one the host is looked at.
+const SEARCHED: usize = 40;
+
 /// The budget of one host.
 pub trait Limiter {
     /// Takes the permits of so many requests, as far as there can be as many at once.
@@ -139,6 +142,19 @@ impl<L: Limiter> Queue<L> {
         let (before, namespace) = (Arc::clone(&known.host), Arc::clone(key.namespace()));
         self.insert(key, known.and(entry));
         self.release(&before, &namespace);
+    }
+
+    /// Resources that wait to be compared at a host, be it until then only, at most so many; the first ones first.
+    #[must_use]
+    pub fn resyncs(&self, host: &str, until: Instant, most: usize) -> Vec<Key> {
+        let is_resync = |key: &Key| {
+            let entry = self.entries.get(key);
+            entry.is_some_and(|entry| entry.priority == Priority::Resync && &*entry.host == host)
+        };
+        let ready = self.hosts.get(host).into_iter().flat_map(|host| host.ready(Priority::Resync));
+        let timers = self.timers.iter().take_while(|(at, _)| *at <= until).map(|(_, key)| key);
+        let all = ready.chain(timers.take(most * SEARCHED).filter(|key| is_resync(key)));
+        all.filter(|key| key.kind() == Kind::Update).take(most).cloned().collect()
     }
 
     /// The resource is gone, or wants nothing more. A pass under way ends as it will.

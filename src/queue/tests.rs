@@ -557,3 +557,21 @@ fn many_entries_are_added_started_and_removed_in_little_time() {
     assert!(is_clean(&queue));
     assert!(clock.elapsed() < 15 * SECOND, "add {added:?}, start and end {passed:?}, remove {removed:?}");
 }
+
+#[test]
+fn resyncs_of_a_host_come_together_and_only_those_that_are_soon() {
+    let (now, mut queue) = (Instant::now(), queue(1));
+    let names = ["ready", "soon", "later", "edited", "elsewhere"];
+    let [ready, soon, later, edited, elsewhere] = names.map(|name| Key::new(Kind::Update, "n", name));
+    queue.add(soon.clone(), Some("h"), Priority::Resync, now + SECOND * 9);
+    queue.add(later, Some("h"), Priority::Resync, now + SECOND * 11);
+    queue.add(ready.clone(), Some("h"), Priority::Resync, now);
+    queue.add(edited.clone(), Some("h"), Priority::Change, now);
+    queue.add(elsewhere, Some("i"), Priority::Resync, now);
+    queue.add(Key::new(Kind::Tenant, "n", "tenant"), Some("h"), Priority::Resync, now);
+    assert_eq!(queue.next(now), Next::Start(edited, 2));
+    let until = now + SECOND * 10;
+    assert_eq!(queue.resyncs("h", until, 9), [ready.clone(), soon]);
+    assert_eq!(queue.resyncs("h", until, 1), [ready]);
+    assert_eq!(queue.resyncs("k", until, 9), []);
+}

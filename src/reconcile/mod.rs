@@ -1,6 +1,7 @@
 //! Wiring: which watches lead to which passes.
 
 mod enqueue;
+mod listen;
 mod object;
 pub mod pass;
 mod passes;
@@ -18,7 +19,7 @@ use crate::cluster::trigger_key;
 use crate::cluster::watch::{WatchResult, objects};
 use crate::ownership::Named;
 use crate::telemetry::health::Probes;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{self, Metrics};
 use enqueue::WakeTenants;
 use futures::future::{join, join_all, join3};
 use futures::{FutureExt as _, Stream, StreamExt as _};
@@ -117,9 +118,10 @@ pub async fn run(
         join_all(scopes.into_iter().map(|scope| run_in(&updates, scope, &missing, shutdown.clone())));
     let passes = passes::run(Arc::clone(&updates), settings.concurrency, shutdown.clone());
     let wakes = async {
-        // Whichever ends, the other is of no use.
+        // Whichever ends, the others are of no use.
         tokio::select! {
             () = wakes(&updates, changed_secrets, losers, &wake_tenants) => {}
+            () = listen_once_synced(&updates, missing.subscribe(), &wake_tenants) => {}
             () = shutdown.clone() => {}
         }
     };
@@ -150,6 +152,17 @@ async fn wakes(
     }
 }
 
+/// Listens to Auth0's events once it is known which resources there are.
+async fn listen_once_synced(
+    updates: &Arc<Updates>,
+    mut missing: watch::Receiver<usize>,
+    wake_tenants: &[WakeTenants],
+) {
+    if missing.wait_for(|missing| *missing == 0).await.is_ok() {
+        listen::run(Arc::clone(updates), wake_tenants.to_vec()).await;
+    }
+}
+
 /// Becomes ready once all first lists came, and never returns.
 async fn ready_after(mut missing: watch::Receiver<usize>, probes: &Probes) {
     if missing.wait_for(|missing| *missing == 0).await.is_ok() {
@@ -168,37 +181,41 @@ fn describe(updates: &Arc<Updates>, stores: &[Store<Guarded<Auth0Tenant>>]) {
         let Some(updates) = updates.upgrade() else { return };
         metrics.set_waiting(updates.queue.waiting());
         metrics.set_budget(updates.queue.budgets());
-        let mut ready = Vec::new();
+        let (mut ready, mut synced) = (Vec::new(), Vec::new());
         for object in stores.iter().flat_map(Store::state) {
             let conditions = match &object.0 {
                 Ok(tenant) => tenant.status.as_ref().map_or(&[][..], |status| &status.conditions),
                 Err(undecodable) => &undecodable.conditions,
             };
-            ready.push(("Auth0Tenant", Said::of(conditions, conditions::READY)));
+            ready.push(("Auth0Tenant", described(Said::of(conditions, conditions::READY))));
         }
         updates.resources.for_each(|stored| {
             let said = match stored {
-                Stored::Readable(record) => record.ready,
-                Stored::Unreadable(undecodable) => Said::of(&undecodable.conditions, conditions::READY),
+                Stored::Readable(record) => [record.ready, record.synced],
+                Stored::Unreadable(undecodable) => [conditions::READY, conditions::SYNCED]
+                    .map(|type_| Said::of(&undecodable.conditions, type_)),
             };
-            ready.push(("Auth0UserUpdate", said));
+            let [is_ready, is_synced] = said.map(described);
+            ready.push(("Auth0UserUpdate", is_ready));
+            synced.push(is_synced);
         });
-        metrics.set_resources(ready.into_iter().map(|(kind, said)| described(kind, said)));
+        metrics.set_resources(ready);
+        metrics.set_synced(synced);
     };
     if let Some(probes) = probes {
         probes.describe_with(described);
     }
 }
 
-/// Kind, status of Ready and its reason.
-fn described(kind: &'static str, said: Option<Said>) -> (&'static str, String, String) {
-    let Some(Said { holds, reason }) = said else { return (kind, "None".to_owned(), "None".to_owned()) };
+/// Status and reason of a condition.
+fn described(said: Option<Said>) -> metrics::Condition {
+    let Some(Said { holds, reason }) = said else { return ("None", "None") };
     let status = match holds {
         Some(true) => "True",
         Some(false) => "False",
         None => "Unknown",
     };
-    (kind, status.to_owned(), reason.as_str().to_owned())
+    (status, reason.as_str())
 }
 
 /// Watches one namespace, or all, and runs the passes of its tenants.
@@ -325,8 +342,8 @@ mod tests {
             (said(Some(false)), "False", "Applied"),
             (said(None), "Unknown", "Applied"),
         ] {
-            let counted = described("Auth0Tenant", said);
-            assert_eq!(counted, ("Auth0Tenant", status.to_owned(), reason.to_owned()));
+            let counted = described(said);
+            assert_eq!(counted, (status, reason));
         }
     }
 

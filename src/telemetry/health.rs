@@ -228,7 +228,7 @@ mod tests {
     fn two_that_scrape_at_once_count_nothing_twice() {
         let probes = Probes::default();
         probes.describe_with(|metrics| {
-            let one = || ("Auth0Tenant", "True".to_owned(), "Applied".to_owned());
+            let one = || ("Auth0Tenant", ("True", "Applied"));
             metrics.set_resources((0..1_000).map(|_| one()));
         });
         let scrape = || (0..100).map(|_| probes.scrape().unwrap()).collect::<Vec<_>>();

@@ -31,7 +31,10 @@ pub struct Metrics {
     budget: Family<HostLabels, Gauge>,
     budget_limit: Family<HostLabels, Gauge>,
     watch_errors: Family<KindLabels, Counter>,
+    events: Family<EventLabels, Counter>,
+    event_gaps: Counter,
     resources: Family<ResourceLabels, Gauge>,
+    synced: Family<SyncedLabels, Gauge>,
     leader: Gauge,
 }
 
@@ -73,8 +76,19 @@ struct HostLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResourceLabels {
     kind: &'static str,
-    ready: String,
-    reason: String,
+    ready: &'static str,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EventLabels {
+    r#type: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SyncedLabels {
+    synced: &'static str,
+    reason: &'static str,
 }
 
 /// What waits in one priority.
@@ -86,6 +100,9 @@ pub struct Waiting {
     /// For how long the oldest has.
     pub oldest: Duration,
 }
+
+/// A condition's status and reason; `None` and `None` where it is not there.
+pub type Condition = (&'static str, &'static str);
 
 /// What Auth0 said of a host's budget.
 pub struct Told {
@@ -122,7 +139,10 @@ impl Default for Metrics {
             budget: Family::default(),
             budget_limit: Family::default(),
             watch_errors: Family::default(),
+            events: Family::default(),
+            event_gaps: Counter::default(),
             resources: Family::default(),
+            synced: Family::default(),
             leader: Gauge::default(),
         };
         metrics.begin_at_zero();
@@ -134,23 +154,13 @@ impl Metrics {
     /// Names and describes all of them.
     fn register(mut self) -> Self {
         let registry = &mut self.registry;
-        registry.register(
-            "reconcile",
-            "Passes, by what came of them and why they began",
-            self.passes.clone(),
-        );
+        let passes = "Passes, by what came of them and why they began";
+        registry.register("reconcile", passes, self.passes.clone());
         registry.register_with_unit(
             "reconcile_duration",
             "Time of a pass",
             Unit::Seconds,
             self.pass_seconds.clone(),
-        );
-        registry.register("auth0_requests", "Requests to Auth0; status 0: no answer", self.requests.clone());
-        registry.register_with_unit(
-            "auth0_request",
-            "Time until Auth0 had answered",
-            Unit::Seconds,
-            self.request_seconds.clone(),
         );
         registry.register(
             "workqueue_depth",
@@ -163,16 +173,33 @@ impl Metrics {
             Unit::Seconds,
             self.waiting_seconds.clone(),
         );
+        registry.register("watch_errors", "Watches and lists that broke", self.watch_errors.clone());
+        registry.register("resources", "Resources by their Ready condition", self.resources.clone());
+        let synced = "Auth0UserUpdates by their Synced condition";
+        registry.register("resources_synced", synced, self.synced.clone());
+        registry.register("leader", "Whether this process does the work", self.leader.clone());
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("build", "What runs", build);
+        self.register_auth0();
+        self
+    }
+
+    fn register_auth0(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("auth0_requests", "Requests to Auth0; status 0: no answer", self.requests.clone());
+        registry.register_with_unit(
+            "auth0_request",
+            "Time until Auth0 had answered",
+            Unit::Seconds,
+            self.request_seconds.clone(),
+        );
         let remaining = "Requests that Auth0 last said were left";
         registry.register("auth0_budget_remaining", remaining, self.budget.clone());
         let limit = "Requests that Auth0 last said it allows at once";
         registry.register("auth0_budget_limit", limit, self.budget_limit.clone());
-        registry.register("watch_errors", "Watches and lists that broke", self.watch_errors.clone());
-        registry.register("resources", "Resources by their Ready condition", self.resources.clone());
-        registry.register("leader", "Whether this process does the work", self.leader.clone());
-        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "What runs", build);
-        self
+        registry.register("auth0_events", "Events of Auth0 about users", self.events.clone());
+        let gaps = "Gaps in the stream of Auth0's events";
+        registry.register("auth0_event_gaps", gaps, self.event_gaps.clone());
     }
 
     /// Alerts look for an increase, and a counter that appears with 1 has had none.
@@ -181,6 +208,9 @@ impl Metrics {
             let (outcome, reason, why) = ("failed", Reason::InternalError.as_str(), PANICKED);
             drop(self.passes.get_or_create(&PassLabels { kind, outcome, reason, why }));
             drop(self.watch_errors.get_or_create(&KindLabels { kind: kind.to_owned() }));
+        }
+        for kind in ["user.created", "user.updated", "user.deleted"] {
+            drop(self.events.get_or_create(&EventLabels { r#type: kind }));
         }
         for method in ["GET", "PATCH", "POST"].map(str::to_owned) {
             for status in [0, 429] {
@@ -216,6 +246,16 @@ impl Metrics {
         self.request_seconds.get_or_create(&MethodLabels { method }).observe(elapsed.as_secs_f64());
     }
 
+    /// Auth0 told of a user by an event of this type.
+    pub fn event(&self, kind: &'static str) {
+        self.events.get_or_create(&EventLabels { r#type: kind }).inc();
+    }
+
+    /// Events of Auth0 were missed.
+    pub fn event_gap(&self) {
+        self.event_gaps.inc();
+    }
+
     /// Whether this process does the work now.
     pub fn set_leader(&self, leads: bool) {
         self.leader.set(i64::from(leads));
@@ -243,10 +283,18 @@ impl Metrics {
     }
 
     /// The resources there are: kind, status of Ready and its reason.
-    pub fn set_resources(&self, resources: impl IntoIterator<Item = (&'static str, String, String)>) {
+    pub fn set_resources(&self, resources: impl IntoIterator<Item = (&'static str, Condition)>) {
         self.resources.clear();
-        for (kind, ready, reason) in resources {
+        for (kind, (ready, reason)) in resources {
             self.resources.get_or_create(&ResourceLabels { kind, ready, reason }).inc();
+        }
+    }
+
+    /// What `Auth0UserUpdate`s say in Synced.
+    pub fn set_synced(&self, conditions: impl IntoIterator<Item = Condition>) {
+        self.synced.clear();
+        for (synced, reason) in conditions {
+            self.synced.get_or_create(&SyncedLabels { synced, reason }).inc();
         }
     }
 

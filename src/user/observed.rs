@@ -5,7 +5,7 @@
 
 use crate::api::reason::{Failure, Reason};
 use crate::api::{JsonMap, UserIdentity, UserOutputs};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::borrow::Cow;
 
 /// Fields of an answer that carry tokens of identity providers.
@@ -183,6 +183,29 @@ impl User {
             .map_or_else(|| self.text("user_id").unwrap_or_default().to_owned(), identity_id);
         let is_of_auth0 = identity.starts_with("auth0|");
         Target { identity, secondary: (index != primary).then_some(index), is_of_auth0 }
+    }
+
+    /// The user that these outputs were taken from, as far as they show it.
+    #[must_use]
+    pub fn from_outputs(outputs: &UserOutputs) -> Self {
+        let identity = |identity: &UserIdentity| {
+            json!({
+                "connection": identity.connection, "user_id": identity.user_id,
+                "provider": identity.provider, "isSocial": identity.is_social,
+            })
+        };
+        let shown = json!({
+            "user_id": outputs.id, "email": outputs.email, "email_verified": outputs.email_verified,
+            "username": outputs.username, "phone_number": outputs.phone_number,
+            "phone_verified": outputs.phone_verified, "created_at": outputs.created_at,
+            "identities": outputs.identities.iter().map(identity).collect::<Vec<_>>(),
+            "app_metadata": outputs.app_metadata, "user_metadata": outputs.user_metadata,
+            "picture": outputs.picture, "name": outputs.name, "nickname": outputs.nickname,
+            "blocked": outputs.blocked, "given_name": outputs.given_name, "family_name": outputs.family_name,
+        });
+        let mut root = if let Value::Object(root) = shown { root } else { JsonMap::new() };
+        root.retain(|_, value| !value.is_null() && *value != json!([]));
+        Self::from(root)
     }
 
     /// The outputs of the card.

@@ -3,18 +3,18 @@
 //! The memory of an [`Operator`] is what its status durably holds.
 
 use crate::world::Auth0;
-use auth0_user_operator::access::Access;
+use auth0_user_operator::access::{Access, narrow};
 use auth0_user_operator::api::reason::{Failure, Reason};
 use auth0_user_operator::api::{
     Auth0UserUpdateSpec, Auth0UserUpdateStatus, JsonMap, RefusedField, SecretVersion, Trigger, TriggerState,
 };
 use auth0_user_operator::auth0::{Effect, Error, rejection};
-use auth0_user_operator::plan::intents::{Entries, Unsent};
+use auth0_user_operator::plan::intents::{Entries, Unsent, is_begun};
 use auth0_user_operator::plan::{
     Desired, Hold, Memory, Password, TriggerKey, must_read_password, remembered_nulls,
 };
 use auth0_user_operator::reconcile::pass::execute::{
-    self, NOTICEABLE, Pass, Status, Unwritten, execute, granted,
+    self, NOTICEABLE, Pass, Status, Unwritten, edit_unread, execute, granted,
 };
 use auth0_user_operator::reconcile::status::conclude::conclude;
 use auth0_user_operator::reconcile::status::outcome::{Extent, Outcome};
@@ -104,6 +104,14 @@ pub struct Operator {
     pub not_granted: Vec<RefusedField>,
     pub conditions: Vec<Condition>,
     pub generation: i64,
+    /// The user as Auth0 last answered it, and whether nothing is open since then.
+    pub last: Option<User>,
+    /// Status shows the outputs of the card, and not the whole answer.
+    pub is_mapped: bool,
+    /// Since then, the spec was edited.
+    pub is_edited: bool,
+    /// How often it has read the user.
+    pub reads: usize,
     /// What only this process knows: fields in doubt, and orders that status may show as begun.
     pub doubt: BTreeSet<String>,
     pub unsent: Vec<Unsent>,
@@ -123,6 +131,10 @@ impl Operator {
             not_granted: Vec::new(),
             conditions: Vec::new(),
             generation: 1,
+            last: None,
+            is_mapped: false,
+            is_edited: false,
+            reads: 0,
             doubt: BTreeSet::new(),
             unsent: Vec::new(),
         }
@@ -141,6 +153,10 @@ impl Operator {
             not_granted: self.not_granted.clone(),
             conditions: self.conditions.clone(),
             generation: self.generation,
+            last: self.last.clone(),
+            is_mapped: self.is_mapped,
+            is_edited: self.is_edited,
+            reads: 0,
             doubt: BTreeSet::new(),
             unsent: Vec::new(),
         }
@@ -150,6 +166,7 @@ impl Operator {
     pub fn edit(&mut self, card: &Value) {
         self.spec = spec(card);
         self.generation += 1;
+        self.is_edited = true;
         self.memory.refused.clear();
         self.memory.generation_applied = false;
         self.memory.has_failed = false;
@@ -177,31 +194,104 @@ impl Operator {
                 return self.publish(Outcome { generation, failure, ..Outcome::default() });
             }
         };
-        let user = User::from(auth0.observe());
+        let outcome = Outcome {
+            generation: self.generation,
+            doubt: self.doubt.clone(),
+            ignored: Some(desired.ignored.clone()),
+            ..Outcome::default()
+        };
+        let remembered = self.remembered();
+        let world = Mutex::new(World { auth0, fault, actions: 0, durable: self.memory.triggers.clone() });
+        let ended = self.run(&Port(&world), desired, remembered.as_ref(), outcome).now_or_never();
+        let published = ended.filter(|_| Port(&world).act().is_some());
+        let World { actions, durable, .. } = world.into_inner().unwrap();
+        self.memory.triggers = durable;
+        match published {
+            Some(outcome) => Report { actions, ..self.publish(outcome) },
+            None => Report { end: End::Crashed, actions, ..Report::default() },
+        }
+    }
+
+    /// The last answer, where status would show that all was applied then, and nothing happened but an edit.
+    fn remembered(&self) -> Option<User> {
+        let is_open = self.memory.has_failed || !self.doubt.is_empty() || !self.unsent.is_empty();
+        let is_begun = self.memory.triggers.iter().any(is_begun);
+        let says = |type_: &str, reason: &str| {
+            let mut all = self.conditions.iter().filter(|condition| condition.type_ == type_);
+            all.any(|condition| condition.status == "True" && condition.reason == reason)
+        };
+        let was_in_sync = says("Ready", "Applied") && says("Synced", "InSync");
+        let last = self.last.as_ref().filter(|_| self.is_edited && was_in_sync && !is_open && !is_begun)?;
+        Some(if self.is_mapped { User::from_outputs(&last.outputs()) } else { last.clone() })
+    }
+
+    async fn run(
+        &mut self,
+        port: &Port<'_, '_>,
+        desired: Desired,
+        remembered: Option<&User>,
+        mut outcome: Outcome,
+    ) -> Outcome {
+        let user = match self.send_edit(port, &desired, remembered, &mut outcome).await {
+            Ok(Some(user)) => user,
+            Ok(None) => {
+                self.reads += 1;
+                port.0.lock().unwrap().auth0.observe().into()
+            }
+            Err(end) => {
+                end.tell(&mut outcome);
+                return outcome;
+            }
+        };
         let undone = Unsent::undo(&self.unsent, &self.memory.triggers, user.text("last_password_reset"));
         self.memory.triggers = undone.onto(&self.memory.triggers);
-        let (generation, doubt) = (self.generation, self.doubt.clone());
-        let ignored = Some(desired.ignored.clone());
-        let mut outcome = Outcome { generation, doubt, ignored, ..Outcome::default() };
+        port.0.lock().unwrap().durable.clone_from(&self.memory.triggers);
         let desired = granted(desired, &self.access, &user, ("n/t", "m"), &mut outcome);
         let password = self.password(&desired, &user);
         let memory = self.memory.clone();
-        let world = Mutex::new(World { auth0, fault, actions: 0, durable: &mut self.memory.triggers });
-        let pass = Pass {
-            desired: &desired,
-            password: &password,
-            key: &self.key,
-            host: HOST,
-            user_id: &self.spec.user_id,
+        let mut status = Port(port.0);
+        execute(&self.pass_of(&desired, &password), port, &mut status, user, memory, &mut outcome).await;
+        outcome
+    }
+
+    fn pass_of<'a>(&'a self, desired: &'a Desired, password: &'a Password) -> Pass<'a> {
+        Pass { desired, password, key: &self.key, host: HOST, user_id: &self.spec.user_id }
+    }
+
+    /// Sends an edit without reading, where it can be.
+    async fn send_edit(
+        &self,
+        port: &Port<'_, '_>,
+        desired: &Desired,
+        remembered: Option<&User>,
+        outcome: &mut Outcome,
+    ) -> Result<Option<User>, execute::End> {
+        let Some((user, password)) = remembered.zip(self.unchanged_password(desired)) else {
+            return Ok(None);
         };
-        let (host, mut status) = (Port(&world), Port(&world));
-        let ended = execute(&pass, &host, &mut status, user, memory, &mut outcome).now_or_never();
-        let published = ended.is_some() && host.act().is_some();
-        let actions = world.into_inner().unwrap().actions;
-        if published {
-            Report { actions, ..self.publish(outcome) }
-        } else {
-            Report { end: End::Crashed, actions, ..Report::default() }
+        let (desired, refused) = narrow(desired.clone(), &self.access, user, ("n/t", "m"));
+        if !refused.is_empty() {
+            return Ok(None);
+        }
+        let memory = Memory { triggers: self.memory.triggers.clone(), ..Memory::default() };
+        let mut status = Port(port.0);
+        edit_unread(&self.pass_of(&desired, &password), port, &mut status, user, &memory, outcome).await
+    }
+
+    /// The password, where it was sent as it is.
+    fn unchanged_password(&self, desired: &Desired) -> Option<Password> {
+        let Secret::Content { version, .. } = self.secret else {
+            return desired.password.is_none().then_some(Password::Undeclared);
+        };
+        let sent = self.memory.trigger("passwordSecretRef");
+        let is_sent = sent.is_some_and(|sent| {
+            let secret = sent.secret.as_ref().map(|secret| secret.resource_version.clone());
+            sent.state == TriggerState::Sent && secret == Some(version.to_string())
+        });
+        match (&desired.password, is_sent) {
+            (None, _) => Some(Password::Undeclared),
+            (Some(_), true) => Some(Password::Unchanged),
+            (Some(_), false) => None,
         }
     }
 
@@ -225,6 +315,8 @@ impl Operator {
         let refused = outcome.refusals.iter().flat_map(|refusal| refusal.fields.clone()).collect();
         self.unsent.clone_from(&outcome.unsent);
         self.doubt.clone_from(&outcome.doubt);
+        self.last.clone_from(&outcome.user);
+        self.is_edited &= outcome.extent != Extent::Whole;
         let end = match outcome.extent {
             Extent::Whole if outcome.failure.is_none() => End::Complete,
             Extent::Unfinished => End::Unfinished,
@@ -279,7 +371,7 @@ struct World<'a> {
     auth0: &'a mut Auth0,
     fault: Fault,
     actions: usize,
-    durable: &'a mut Vec<Trigger>,
+    durable: Vec<Trigger>,
 }
 
 struct Port<'a, 'b>(&'a Mutex<World<'b>>);
@@ -347,7 +439,7 @@ impl Status for Port<'_, '_> {
         if world.fault == Fault::Conflict(action) {
             return Err(Unwritten::Conflict);
         }
-        *world.durable = entries.onto(world.durable);
+        world.durable = entries.onto(&world.durable);
         if world.fault == Fault::Unconfirmed(action) {
             return Err(Unwritten::Failed(Failure::new(Reason::InternalError, "a fault of the test")));
         }
@@ -357,7 +449,7 @@ impl Status for Port<'_, '_> {
     async fn insist(&mut self, entries: &Entries) -> Result<(), Unwritten> {
         let action = self.live().await;
         let mut world = self.0.lock().unwrap();
-        *world.durable = entries.onto(world.durable);
+        world.durable = entries.onto(&world.durable);
         if world.fault == Fault::Conflict(action) { Err(Unwritten::Conflict) } else { Ok(()) }
     }
 

@@ -296,3 +296,34 @@ pub fn history() -> impl Strategy<Value = (Scene, Vec<(Value, Secret, Option<Val
     let drift = prop_oneof![Just(None), stored_user().prop_map(Some)];
     (unwilling(), vec((card(), secret(), drift), 1..3))
 }
+
+/// A user who is brought in sync, then edits of the profile and of metadata keys; and whether status shows the mapped
+/// outputs alone.
+pub fn profile_edits() -> impl Strategy<Value = (Scene, Vec<Value>, bool)> {
+    (willing(), vec(profile_card(), 1..6), any::<bool>()).prop_flat_map(|(scene, edits, is_mapped)| {
+        profile_card().prop_map(move |card| (Scene { card, ..scene.clone() }, edits.clone(), is_mapped))
+    })
+}
+
+fn profile_card() -> impl Strategy<Value = Value> {
+    let one = |name: &'static str, pool: Vec<Value>| optional(name, 1, 4, pool);
+    let map = |name: &'static str| {
+        // What may be the rest of a null is held.
+        let is_plain =
+            |map: &Value| !map.to_string().contains("[1") && !map.to_string().contains("{\"n\":null}");
+        let metadata = metadata(1..4).prop_filter("nulls inside", is_plain);
+        prop_oneof![1 => Just(None), 3 => metadata.prop_map(Some)]
+            .prop_map(move |map| map.map(|map| (name.to_owned(), map)))
+    };
+    let texts = vec![
+        one("name", vec!["Ada".into(), "Bob ".into(), "".into(), Value::Null]),
+        one("givenName", vec!["Ada".into(), "Eve".into(), "".into()]),
+        one("familyName", vec!["Love".into(), Value::Null]),
+        one("nickname", vec!["ada".into(), "Bob".into(), "".into()]),
+        one("picture", vec!["https://example.com/a.png".into(), Value::Null]),
+        one("passEmptyValues", words(&["Yes", "No"])),
+    ];
+    (texts, map("userMetadata"), map("appMetadata")).prop_map(|(fields, user_metadata, app_metadata)| {
+        Value::Object(fields.into_iter().chain([user_metadata, app_metadata]).flatten().collect())
+    })
+}

@@ -109,9 +109,21 @@ fn memory_that_another_version_wrote_holds_its_order() {
     operator.settle(&mut auth0);
     operator.memory.triggers.iter_mut().for_each(|trigger| trigger.state = TriggerState::Unknown);
     let report = operator.pass(&mut auth0, Fault::None);
-    assert_eq!(report.hold_reasons(), [Reason::InternalError; 3]);
+    assert_eq!(report.hold_reasons(), [Reason::TriggerKeyLost; 3]);
     assert_eq!(auth0.take_bodies(), NONE);
     operator.edit(&json!({}));
     operator.settle(&mut auth0);
     assert_eq!(operator.memory.triggers.len(), 3, "it is not forgotten either");
+}
+
+#[test]
+fn the_annotation_decides_on_what_another_version_wrote() {
+    for (was_sent, requests) in [(true, 0), (false, 2)] {
+        let (mut operator, mut auth0) = (operator(), auth0());
+        operator.settle(&mut auth0);
+        operator.memory.triggers.iter_mut().for_each(|trigger| trigger.state = TriggerState::Unknown);
+        operator.memory.assume_sent = Some(was_sent);
+        assert_eq!(operator.settle(&mut auth0).len(), requests, "{was_sent}");
+        assert!(operator.memory.triggers.iter().all(|trigger| trigger.state == TriggerState::Sent));
+    }
 }

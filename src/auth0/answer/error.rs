@@ -126,7 +126,12 @@ pub(super) fn sentence(verdict: &Verdict, status: u16, quoted: &str) -> String {
         | Reason::PasswordPending
         | Reason::Observed
         | Reason::ManagementConflict
-        | Reason::Paused => ("Auth0 rejects this request", "correct the spec"),
+        | Reason::Paused
+        | Reason::InSync
+        | Reason::NotPersisted
+        | Reason::DriftFound
+        | Reason::Refused
+        | Reason::Contested => ("Auth0 rejects this request", "correct the spec"),
     };
     format!("{what} ({quoted}); {remedy}")
 }

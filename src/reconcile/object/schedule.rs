@@ -33,6 +33,12 @@ pub fn resync_or_default(spec: &Auth0UserUpdateSpec) -> Option<Duration> {
     resync_interval(spec.resync_interval.value().map(String::as_str)).unwrap_or(Some(DEFAULT_RESYNC))
 }
 
+/// How far apart checks are, the default one where there are no resyncs.
+#[must_use]
+pub fn interval(spec: &Auth0UserUpdateSpec) -> Duration {
+    resync_or_default(spec).unwrap_or(DEFAULT_RESYNC)
+}
+
 /// The delay after the `failures`-th passing failure in a row: 2 s, doubling, ± 20 %, never longer than a
 /// resync, so that an error costs no more calls than success.
 #[must_use]

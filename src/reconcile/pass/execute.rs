@@ -10,13 +10,11 @@ use crate::auth0::{Effect, Error};
 use crate::plan::intents::{Entries, Unsent};
 use crate::plan::{Desired, Memory, Password, Plan, Progress, Situation, Step, TriggerKey, plan};
 use crate::reconcile::status::conclude::searching;
-use crate::reconcile::status::outcome::{Extent, Outcome, Refusal};
+use crate::reconcile::status::outcome::{Extent, Outcome, PASSWORD, Refusal, note};
 use crate::user::{Attribute, Body, User};
 use std::future::Future;
 use std::time::Duration;
 use tokio::time::Instant;
-
-const PASSWORD: &str = Attribute::Password.spec_name();
 
 /// A request that had to wait for longer finds out first whether it is still wanted.
 pub const NOTICEABLE: Duration = Duration::from_millis(50);
@@ -70,6 +68,27 @@ pub struct Pass<'a> {
     pub host: &'a str,
     /// The user id of the spec.
     pub user_id: &'a str,
+}
+
+impl Pass<'_> {
+    /// Whether nothing is to be done, and nothing to be told.
+    #[must_use]
+    pub fn is_done(&self, user: &User, memory: &Memory, progress: &Progress) -> bool {
+        plan(&self.situation(user, memory, progress)).is_ok_and(|plan| plan.is_empty())
+    }
+
+    fn situation<'a>(&'a self, user: &'a User, memory: &'a Memory, progress: &'a Progress) -> Situation<'a> {
+        Situation {
+            desired: self.desired,
+            user,
+            password: self.password,
+            memory,
+            progress,
+            key: self.key,
+            host: self.host,
+            user_id: self.user_id,
+        }
+    }
 }
 
 /// How a pass ended before everything that could be sent was sent.
@@ -160,6 +179,48 @@ pub async fn execute(
     execution.end(end);
 }
 
+/// Sends an edit that can do without the user as it is now: one request for the profile, metadata keys or a block, by
+/// what Auth0's last answer held. Answers with the user as Auth0 answered; `None` where it has to be read, be it
+/// because Auth0 rejected the request, or answered with another user than the known one.
+///
+/// # Errors
+/// The end of the pass.
+pub async fn edit_unread(
+    pass: &Pass<'_>,
+    auth0: &impl Auth0,
+    status: &mut impl Status,
+    user: &User,
+    memory: &Memory,
+    outcome: &mut Outcome,
+) -> Result<Option<User>, End> {
+    let planned = plan(&pass.situation(user, memory, &Progress::default()));
+    let Some(step) = planned.ok().and_then(Plan::only_step).filter(Step::is_plain) else { return Ok(None) };
+    wait(auth0, status, outcome.requests).await?;
+    if !status.is_wanted() {
+        return Err(End::by(Unwritten::Gone, outcome.requests));
+    }
+    outcome.requests += 1;
+    match auth0.patch(&step.body, false).await {
+        Ok(answer) => {
+            outcome.note_accepted(&step);
+            let is_known = answer.text("user_id") == Some(pass.user_id)
+                && answer.text("created_at") == user.text("created_at");
+            Ok(is_known.then_some(answer))
+        }
+        Err(Error { failure, blame, effect: Effect::Refused, .. }) => {
+            let mut progress = Progress::default();
+            let fields = progress.reject(&step, &blame);
+            outcome.doubt = progress.doubt;
+            outcome.refusals.extend((!fields.is_empty()).then_some(Refusal { fields, failure }));
+            Ok(None)
+        }
+        Err(error) => {
+            outcome.gave_up = (error.effect == Effect::Unknown).then(Instant::now);
+            Err(End::Failed(error))
+        }
+    }
+}
+
 /// Plans a pass and sends nothing. Tells which fields it would send.
 pub fn preview(pass: &Pass<'_>, user: User, memory: Memory, outcome: &mut Outcome) {
     let mut execution = Execution::begin(user, memory, outcome);
@@ -182,8 +243,11 @@ pub fn preview(pass: &Pass<'_>, user: User, memory: Memory, outcome: &mut Outcom
 
 impl<'a> Execution<'a> {
     fn begin(user: User, memory: Memory, outcome: &'a mut Outcome) -> Self {
-        let (sent, doubt) = (outcome.sent.iter().cloned().collect(), outcome.doubt.clone());
-        Self { outcome, user, progress: Progress { sent, doubt, ..Progress::default() }, memory }
+        let sent = outcome.sent.iter().chain(&outcome.cleared).cloned().collect();
+        let refused = outcome.refusals.iter().filter(|refusal| refusal.is_auth0s());
+        let refused = refused.flat_map(|refusal| refusal.fields.iter().cloned()).collect();
+        let doubt = outcome.doubt.clone();
+        Self { outcome, user, progress: Progress { sent, refused, doubt, ..Progress::default() }, memory }
     }
 
     /// Tells what the pass came to.
@@ -211,7 +275,10 @@ impl<'a> Execution<'a> {
                 return Err(rejection.map_or(End::Interrupted, End::Unfinished));
             }
             step.is_urgent |= std::mem::take(&mut was_read_again);
-            if !step.is_urgent && self.wait(auth0, status).await? && step.body.has_password() {
+            if !step.is_urgent
+                && wait(auth0, status, self.outcome.requests).await?
+                && step.body.has_password()
+            {
                 // An administrator may have blocked the user meanwhile, which a password lifts, or unblocked.
                 self.user = auth0.user().await.map_err(End::Failed)?;
                 self.progress.sent.clear();
@@ -236,17 +303,8 @@ impl<'a> Execution<'a> {
 
     /// Plans from what is known now, and takes over what the plan says of memory and holds.
     fn plan(&mut self, pass: &Pass<'_>) -> Result<Vec<Step>, End> {
-        let situation = Situation {
-            desired: pass.desired,
-            user: &self.user,
-            password: pass.password,
-            memory: &self.memory,
-            progress: &self.progress,
-            key: pass.key,
-            host: pass.host,
-            user_id: pass.user_id,
-        };
-        let Plan { steps, records, forgotten, holds, left_out, not_persisted } = plan(&situation)?;
+        let situation = pass.situation(&self.user, &self.memory, &self.progress);
+        let Plan { steps, records, forgotten, holds, left_out, contested, not_persisted } = plan(&situation)?;
         for record in records {
             self.remember(record);
         }
@@ -255,7 +313,7 @@ impl<'a> Execution<'a> {
             self.memory.triggers.retain(|entry| entry.name != name);
         }
         self.outcome.holds = holds;
-        self.outcome.left_out = left_out;
+        (self.outcome.left_out, self.outcome.contested) = (left_out, contested);
         if steps.is_empty() {
             self.outcome.not_persisted = Some(not_persisted);
         }
@@ -301,17 +359,6 @@ impl<'a> Execution<'a> {
             Err(error) => return Err(End::Failed(error)),
         };
         written.map(|()| rejection)
-    }
-
-    /// Waits for the turn of a request. Answers whether that took time; then the resource still asks for it.
-    async fn wait(&self, auth0: &impl Auth0, status: &mut impl Status) -> Result<bool, End> {
-        let begun = Instant::now();
-        auth0.turn().await.map_err(End::Failed)?;
-        if begun.elapsed() < NOTICEABLE {
-            return Ok(false);
-        }
-        status.confirm().await.map_err(|unwritten| End::by(unwritten, self.outcome.requests))?;
-        Ok(true)
     }
 
     /// Whether a user who is to be blocked may not be at the end of a pass that ended at this request: a password has
@@ -396,15 +443,7 @@ impl<'a> Execution<'a> {
 
     fn accept(&mut self, step: &Step, user: User) {
         self.progress.accept(step);
-        if step.body.has_password() {
-            note(&mut self.outcome.sent, PASSWORD.to_owned());
-        }
-        for change in &step.changes {
-            note(
-                if change.clears { &mut self.outcome.cleared } else { &mut self.outcome.sent },
-                change.field(),
-            );
-        }
+        self.outcome.note_accepted(step);
         self.user = user;
     }
 
@@ -419,14 +458,19 @@ impl<'a> Execution<'a> {
     }
 }
 
-fn named(memory: &[Trigger], name: &str) -> Option<Trigger> {
-    memory.iter().find(|entry| entry.name == name).cloned()
+/// Waits for the turn of a request, after so many. Answers whether that took time; then the resource still asks for it.
+async fn wait(auth0: &impl Auth0, status: &mut impl Status, requests: u32) -> Result<bool, End> {
+    let begun = Instant::now();
+    auth0.turn().await.map_err(End::Failed)?;
+    if begun.elapsed() < NOTICEABLE {
+        return Ok(false);
+    }
+    status.confirm().await.map_err(|unwritten| End::by(unwritten, requests))?;
+    Ok(true)
 }
 
-fn note(fields: &mut Vec<String>, field: String) {
-    if !fields.contains(&field) {
-        fields.push(field);
-    }
+fn named(memory: &[Trigger], name: &str) -> Option<Trigger> {
+    memory.iter().find(|entry| entry.name == name).cloned()
 }
 
 #[cfg(test)]

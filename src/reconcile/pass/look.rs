@@ -1,6 +1,6 @@
 //! One look at Auth0: observe → plan and execute, then conclude and publish.
 
-use crate::access::Access;
+use crate::access::{Access, narrow};
 use crate::api::reason::{Failure, Reason};
 use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode, RefusedField, conditions};
 use crate::auth0::{self, Effect};
@@ -10,13 +10,15 @@ use crate::plan::{Desired, Memory, Step};
 use crate::queue::dispatch::Permit;
 use crate::reconcile::object::schedule;
 use crate::reconcile::object::why::Why;
-use crate::reconcile::pass::execute::{Auth0, End, Pass, Status as _, Unwritten, execute, granted, preview};
+use crate::reconcile::pass::execute::{
+    Auth0, End, Pass, Status as _, Unwritten, edit_unread, execute, granted, preview,
+};
 use crate::reconcile::pass::status_writer::StatusWriter;
 use crate::reconcile::pass::{ANEW, Updates, password};
 use crate::reconcile::resource::State;
 use crate::reconcile::resource::record::Record;
 use crate::reconcile::resource::references::References;
-use crate::reconcile::resource::why;
+use crate::reconcile::resource::{remembered, why};
 use crate::reconcile::status::conclude::problem;
 use crate::reconcile::status::outcome::{Extent, Outcome};
 use crate::reconcile::tenant::directory::{self, Tenant};
@@ -41,6 +43,8 @@ struct Prepared {
     before: Auth0UserUpdateStatus,
     /// Why no null may be acted on.
     refusal: Option<Failure>,
+    /// The user as Auth0 last answered it, where an edit may go out by that.
+    remembered: Option<User>,
 }
 
 impl Prepared {
@@ -88,7 +92,9 @@ impl Updates {
         let started = Instant::now();
         let ended = match &prepared.refusal {
             Some(failure) => Err(failure.clone().into()),
-            None => self.observe_and_execute(object, references, &mut outcome, state, writer, permit).await,
+            None => {
+                self.observe_and_execute(&prepared, references, &mut outcome, state, writer, permit).await
+            }
         };
         if let Err(end) = ended {
             end.tell(&mut outcome);
@@ -130,33 +136,52 @@ impl Updates {
             return Err(Some(wait));
         }
         let record = Record::of(&object);
-        let why = why::why(&record, references, state, Instant::now());
-        let why = why.first().copied().ok_or(None)?;
-        if let Some(known) = state.unwritten_onto(&writer.status().triggers) {
-            match writer.write(&known).await {
-                Ok(()) => state.unfinished_mut().unwritten = Entries::default(),
-                Err(Unwritten::Failed(failure)) => {
-                    self.unpublished(&object, &failure, state).await;
-                    return Err(None);
-                }
-                Err(Unwritten::Conflict | Unwritten::Gone) => return Err(Some(ANEW)),
-            }
-        }
+        let all = why::why(&record, references, state, Instant::now());
+        let why = all.first().copied().ok_or(None)?;
+        let refusal = self.rely_on_status(&object, remembered, &record, writer, state).await?;
         let before = writer.status();
         if let Some(wait) = state.wait_for_others(&before.triggers, Instant::now()) {
             return Err(Some(wait));
         }
-        let refusal = match remembered {
-            Err(Unwritten::Failed(failure)) if failure.reason == Reason::CrdOutdated => Some(failure),
-            Ok(()) | Err(_) => None,
-        };
-        Ok(Prepared { object, record, why, before, refusal })
+        let remembered = remembered::user(&record, &before, state, &all);
+        let remembered = remembered.filter(|_| self.is_free(&record, references));
+        Ok(Prepared { object, record, why, before, refusal, remembered })
+    }
+
+    /// Writes what is open, and sees whether the API server keeps it. Answers why it is not to be relied on; else when to come
+    /// back.
+    async fn rely_on_status(
+        &self,
+        object: &Auth0UserUpdate,
+        nulls: Result<(), Unwritten>,
+        record: &Record,
+        writer: &mut StatusWriter,
+        state: &mut State,
+    ) -> Result<Option<Failure>, Option<Duration>> {
+        match (write_again(record, writer, state).await, nulls) {
+            (Err(Unwritten::Failed(failure)), _) | (Ok(()), Err(Unwritten::Failed(failure)))
+                if failure.reason == Reason::CrdOutdated =>
+            {
+                Ok(Some(failure))
+            }
+            (Ok(()), _) => Ok(None),
+            (Err(Unwritten::Failed(failure)), _) => {
+                self.unpublished(object, &failure, state).await;
+                Err(None)
+            }
+            (Err(Unwritten::Conflict | Unwritten::Gone), _) => Err(Some(ANEW)),
+        }
+    }
+
+    /// Whether what may be sent depends on no other resource and on no identity of the user.
+    fn is_free(&self, record: &Record, references: &References) -> bool {
+        self.conflicts.ownership.is_alone(record.uid) && !references.access.asks_for_connection()
     }
 
     /// Publishes what a look came to, and keeps what the next one has to know.
     async fn finish(
         &self,
-        Prepared { object, before, .. }: &Prepared,
+        Prepared { object, record, before, .. }: &Prepared,
         mut outcome: Outcome,
         started: Instant,
         references: &References,
@@ -173,7 +198,10 @@ impl Updates {
         if extent != Extent::Whole {
             state.due = Some(Instant::now() + ANEW);
         }
-        let published = self.publish(writer, Some(&outcome)).await;
+        if record.seems_done {
+            count_repairs(&mut outcome, schedule::interval(&object.spec), state);
+        }
+        let published = self.publish_outcome(writer, &outcome, state).await;
         state.keep_unwritten(&published, &outcome.entries);
         self.note(writer);
         if extent == Extent::Interrupted {
@@ -193,31 +221,29 @@ impl Updates {
     /// Observes the user, then sends what is needed, or tells what would be.
     async fn observe_and_execute(
         &self,
-        object: &Auth0UserUpdate,
+        prepared: &Prepared,
         references: &References,
         outcome: &mut Outcome,
         state: &mut State,
         writer: &mut StatusWriter,
         permit: &Permit,
     ) -> Result<(), End> {
+        let object = &prepared.object;
         let (desired, tenant, auth0) = self.dependencies(object, references).await?;
         outcome.ignored = Some(desired.ignored.clone());
-        let uid = Uid::of(object);
+        let (uid, user_id) = (Uid::of(object), &object.spec.user_id);
         let correlation_id = format!("{}/{}", object.uid().unwrap_or_default(), outcome.generation);
-        let user_id = &object.spec.user_id;
         let host = Permitted { client: &auth0, permit, user_id, correlation_id: &correlation_id };
-        permit.begin();
-        let user = match auth0.user(user_id).await {
-            Ok(user) => user,
-            Err(error) if self.may_block_unread(object, &desired, references, &tenant.host, &error) => {
-                block_unread(&host, writer, error, outcome).await?
-            }
-            Err(error) => return Err(End::Failed(error)),
-        };
-        undo_unsent(&user, state, writer).await.map_err(|unwritten| End::by(unwritten, outcome.requests))?;
         let namespace = object.namespace().unwrap_or_default();
         let title = directory::title(&object.spec.tenant_ref.resolve(&namespace), &namespace);
-        let desired = granted(desired, &references.access, &user, (&title, &namespace), outcome);
+        let names = (title.as_str(), namespace.as_str());
+        let asked = Asked { desired, tenant, references, names };
+        let user = match self.edit_unread(prepared, &asked, &host, writer, outcome).await? {
+            Some(user) => user,
+            None => self.read_user(object, &asked, &host, writer, outcome).await?,
+        };
+        undo_unsent(&user, state, writer).await.map_err(|unwritten| End::by(unwritten, outcome.requests))?;
+        let desired = granted(asked.desired, &references.access, &user, names, outcome);
         let siblings = self.conflicts.siblings(uid, &tenant.host, user_id);
         let memory = Memory { siblings, ..recall(writer, object, outcome, state) };
         let password =
@@ -240,14 +266,65 @@ impl Updates {
         Ok(())
     }
 
+    /// Sends an edit by Auth0's last answer, where one request of what is granted does all and no other resource has a
+    /// say. Auth0's answer is the user as it would have been read.
+    async fn edit_unread(
+        &self,
+        Prepared { object, before, remembered, .. }: &Prepared,
+        Asked { desired, tenant, references, names }: &Asked<'_>,
+        host: &Permitted<'_>,
+        writer: &mut StatusWriter,
+        outcome: &mut Outcome,
+    ) -> Result<Option<User>, End> {
+        let memory = Memory {
+            triggers: before.triggers.clone(),
+            assume_sent: object.assume_sent(),
+            ..Memory::default()
+        };
+        let Some(user) = remembered else { return Ok(None) };
+        let Some(password) = password::remembered(desired, &references.secret, &memory) else {
+            return Ok(None);
+        };
+        let (desired, refused) = narrow(desired.clone(), &references.access, user, *names);
+        if !refused.is_empty() {
+            return Ok(None);
+        }
+        let (key, user_id) = (&self.key, host.user_id);
+        let pass = Pass { desired: &desired, password: &password, key, host: &tenant.host, user_id };
+        edit_unread(&pass, host, writer, user, &memory, outcome).await
+    }
+
+    /// Reads the user; one that cannot be read and is to be blocked is blocked.
+    async fn read_user(
+        &self,
+        object: &Auth0UserUpdate,
+        asked: &Asked<'_>,
+        host: &Permitted<'_>,
+        writer: &mut StatusWriter,
+        outcome: &mut Outcome,
+    ) -> Result<User, End> {
+        // A request that was rejected has used the permit of the start.
+        let read = if outcome.requests == 0 {
+            host.permit.begin();
+            host.client.user(host.user_id).await
+        } else {
+            host.user().await
+        };
+        match read {
+            Ok(user) => Ok(user),
+            Err(error) if self.may_block_unread(object, asked, &error) => {
+                block_unread(host, writer, error, outcome).await
+            }
+            Err(error) => Err(End::Failed(error)),
+        }
+    }
+
     /// Whether a user that cannot be read for now is blocked all the same: the spec asks for it, whatever the user's
     /// connection it may, no other resource wants otherwise, and it was not done yet.
     fn may_block_unread(
         &self,
         object: &Auth0UserUpdate,
-        desired: &Desired,
-        references: &References,
-        host: &str,
+        Asked { desired, tenant, references, .. }: &Asked<'_>,
         error: &auth0::Error,
     ) -> bool {
         error.failure.reason == Reason::Auth0Unavailable
@@ -255,7 +332,7 @@ impl Updates {
             && desired.flags.get(&Attribute::Blocked) == Some(&true)
             && object.mode() == Mode::Apply
             && !object.is_applied()
-            && !self.conflicts.contest(Uid::of(object), host, &object.spec.user_id).contested
+            && !self.conflicts.contest(Uid::of(object), &tenant.host, &object.spec.user_id).contested
     }
 
     /// Judges a resource beside the others of its user. A target that the user does not have is the plan's to refuse.
@@ -291,6 +368,31 @@ impl Updates {
         let auth0 = self.clients.of(resource, &self.secrets).await?;
         Ok((desired, tenant, auth0))
     }
+}
+
+/// Writes what the status of an earlier pass did not take.
+async fn write_again(record: &Record, writer: &mut StatusWriter, state: &mut State) -> Result<(), Unwritten> {
+    if let Some(known) = state.unwritten_onto(&writer.status().triggers) {
+        writer.write(&known).await?;
+        state.unfinished_mut().unwritten = Entries::default();
+    }
+    let pruned = state.unfinished_mut().pruned.take();
+    // An edit goes out once, whatever is kept of its end.
+    let Some(pruned) = pruned.filter(|_| !record.is_edited) else { return Ok(()) };
+    let written = writer.retry(&pruned).await;
+    if written.is_err() {
+        state.unfinished_mut().pruned = Some(pruned);
+    }
+    written
+}
+
+/// What a resource asks for, and where.
+struct Asked<'a> {
+    desired: Desired,
+    tenant: &'a Tenant,
+    references: &'a References,
+    /// The tenant and the namespace, as sentences name them.
+    names: (&'a str, &'a str),
 }
 
 /// A user of a tenant, with the right to call its host.
@@ -353,12 +455,21 @@ async fn carry_out(
     outcome: &mut Outcome,
     state: &mut State,
 ) {
-    outcome.doubt.clone_from(&state.unfinished().doubt);
+    outcome.doubt.extend(state.unfinished().doubt.iter().cloned());
     execute(pass, host, writer, user, memory, outcome).await;
     state.unfinished_mut().unsent = std::mem::take(&mut outcome.unsent);
     state.unfinished_mut().doubt = std::mem::take(&mut outcome.doubt);
     let user = outcome.user.as_ref().filter(|_| fills_profile(pass.desired));
     outcome.profile_kilobytes = user.map(User::kilobytes);
+}
+
+/// Counts what was sent although nothing new was asked for: drift that was corrected.
+fn count_repairs(outcome: &mut Outcome, resync: Duration, state: &mut State) {
+    // A password goes out again only with another content.
+    let fields = outcome.sent.iter().chain(&outcome.cleared);
+    let repaired = fields.filter(|field| *field != Attribute::Password.spec_name());
+    let contested = state.unfinished_mut().repairs.count(repaired, Instant::now(), resync);
+    outcome.contested.extend(contested);
 }
 
 /// Takes back what status says of orders that were not sent.
@@ -384,7 +495,7 @@ fn with_choices(failure: Failure, tenant: &Tenant, access: &Access) -> Failure {
 }
 
 /// What earlier passes left in status.
-fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, state: &State) -> Memory {
+pub fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, state: &State) -> Memory {
     let status = writer.status();
     let now = Instant::now();
     Memory {
@@ -407,6 +518,7 @@ fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome, st
             .collect(),
         has_failed: state.failures > 0,
         not_persisted: if outcome.request.is_some() { Vec::new() } else { status.not_persisted },
+        paused: state.unfinished().repairs.paused(now, schedule::interval(&object.spec)),
         assume_sent: object.assume_sent(),
         siblings: Vec::new(),
     }

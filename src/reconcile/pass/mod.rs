@@ -1,5 +1,6 @@
 //! The pass of an `Auth0UserUpdate`: observe → plan → execute → conclude → publish.
 
+mod compare;
 pub mod conflicts;
 pub mod execute;
 #[cfg(test)]
@@ -25,7 +26,7 @@ use crate::reconcile::resource::record::Record;
 use crate::reconcile::resource::references::{References, SecretState};
 use crate::reconcile::resource::resources::{Resource, Resources, Stored};
 use crate::reconcile::resource::why::{self, Decision};
-use crate::reconcile::resource::{State, kubectl_migration};
+use crate::reconcile::resource::{Found, State, kubectl_migration};
 use crate::reconcile::status::dropped::Nulls;
 use crate::reconcile::tenant::clients::Clients;
 use crate::reconcile::tenant::directory::{self, Directory};
@@ -109,11 +110,11 @@ impl Updates {
     pub async fn pass(&self, key: &Key, permit: Permit) {
         let Some(known) = self.resources.begin(key) else { return };
         let started = Instant::now();
-        let (uid, mut state) = (known.uid(), known.state);
+        let (uid, mut state, found) = (known.uid(), known.state, self.resources.take_found(key));
         let pass = async {
             match &known.stored {
                 Stored::Unreadable(undecodable) => self.report(undecodable, &mut state).await,
-                Stored::Readable(record) => self.visit(key, record, &mut state, &permit).await,
+                Stored::Readable(record) => self.visit(key, record, found, &mut state, &permit).await,
             }
         };
         let pass = Box::pin(AssertUnwindSafe(pass).catch_unwind());
@@ -222,16 +223,22 @@ impl Updates {
 
     /// Decides again by what there is now, and looks at Auth0 or tells what has to be told. Answers when to come back,
     /// where that is sooner than the resource's state says.
-    async fn visit(&self, key: &Key, known: &Record, state: &mut State, permit: &Permit) -> Option<Duration> {
+    async fn visit(
+        &self,
+        key: &Key,
+        known: &Record,
+        found: Option<Found>,
+        state: &mut State,
+        permit: &Permit,
+    ) -> Option<Duration> {
         state.unfinished_mut().not_before = None;
-        let nulls = Arc::clone(state.nulls.get_or_insert_default());
-        let mut writer = match self.read(key, known.uid, nulls).await {
+        if found.is_some() {
+            // Be it a little early.
+            state.due = Some(Instant::now());
+        }
+        let mut writer = match self.open(key, known.uid, state).await {
             Ok(writer) => writer,
-            // The watch will say so.
-            Err(Unwritten::Gone) => return Some(RECHECK),
-            Err(Unwritten::Conflict | Unwritten::Failed(_)) => {
-                return Some(schedule::backoff(state.count_unpublished(), None));
-            }
+            Err(wait) => return Some(wait),
         };
         let record = Record::of(writer.object());
         if record.is_deleted {
@@ -241,7 +248,8 @@ impl Updates {
         if record.is_paused {
             state.scheduled = false;
             let failure = Failure::new(Reason::Paused, "paused by annotation; nothing is sent");
-            return self.publish_failure(&mut writer, failure, 0).await;
+            let most_shown = Some(self.known_references(key, &record).access.outputs(None));
+            return self.publish_failure(&mut writer, failure, 0, most_shown).await;
         }
         let references = self.found_references(key, &record).await;
         let forget_refusals = match self.decide(&mut writer, &record, &references, state).await {
@@ -249,6 +257,9 @@ impl Updates {
             Decision::ComparePassword => true,
             Decision::Sleep => return self.tell(key, &mut writer, &record, &references, state).await,
         };
+        if self.compare(key, &writer, &references, found, permit, state).await {
+            return None;
+        }
         let host = references.tenant.as_ref().ok().map(|tenant| tenant.host.as_str());
         if permit.host() != host {
             // It has its turn at that host still to wait for, and the nulls are known when that comes.
@@ -256,6 +267,7 @@ impl Updates {
             self.note(&writer);
             return Some(Duration::ZERO);
         }
+        state.unfinished_mut().confirms = false;
         Box::pin(self.look(&mut writer, &references, forget_refusals, state, permit)).await
     }
 
@@ -294,7 +306,7 @@ impl Updates {
             if let SecretState::Unavailable(failure) = &references.secret { Some(failure) } else { None };
         state.secret_unavailable = missing.is_some();
         if let Some(failure) = missing.filter(|_| record.is_applied) {
-            self.publish_failure(writer, failure.clone(), 0).await;
+            self.publish_failure(writer, failure.clone(), 0, None).await;
         }
         if !record.tells_nulls || writer.explicit_nulls() != writer.object().remembered_nulls() {
             // Not written: the next wake-up finds it so again.
@@ -342,7 +354,7 @@ impl Updates {
             "the Secret of spec.passwordSecretRef holds a new password that is not set in Auth0 yet; the operator sends it as soon as the tenant's rate limit allows",
         );
         // Where it cannot be written, the password is sent all the same.
-        self.publish_failure(writer, failure, state.failures).await;
+        self.publish_failure(writer, failure, state.failures, None).await;
     }
 
     async fn panicked(&self, key: &Key, uid: Uid, state: &mut State, started: Instant) -> Option<Duration> {
@@ -360,7 +372,7 @@ impl Updates {
         self.probes.metrics.pass("Auth0UserUpdate", "failed", reason, PANICKED, started.elapsed());
         let nulls = Arc::clone(state.nulls.get_or_insert_default());
         if let Ok(mut writer) = self.read(key, uid, nulls).await {
-            self.publish_failure(&mut writer, failure, state.failures).await;
+            self.publish_failure(&mut writer, failure, state.failures, None).await;
         }
         Some(wait)
     }
@@ -371,6 +383,16 @@ impl Updates {
         kubectl_migration::forget(&mut object);
         self.conflicts.ownership.note(&object);
         self.resources.note(&self.resources.key_of(&object), object);
+    }
+
+    /// Reads the object for a pass; else answers when to come back.
+    async fn open(&self, key: &Key, uid: Uid, state: &mut State) -> Result<StatusWriter, Duration> {
+        let nulls = Arc::clone(state.nulls.get_or_insert_default());
+        self.read(key, uid, nulls).await.map_err(|unwritten| match unwritten {
+            // The watch will say so.
+            Unwritten::Gone => RECHECK,
+            Unwritten::Conflict | Unwritten::Failed(_) => schedule::backoff(state.count_unpublished(), None),
+        })
     }
 
     async fn read(&self, key: &Key, uid: Uid, nulls: Arc<Mutex<Nulls>>) -> Result<StatusWriter, Unwritten> {
@@ -459,6 +481,38 @@ mod tests {
         object.annotations_mut().insert(PAUSED_ANNOTATION.to_owned(), "true".to_owned());
         let (ready, goes_on, _) = first(&object).await;
         assert_eq!((ready, goes_on), (Some(words("Unknown", "Paused")), false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_resource_too_shows_no_more_than_the_tenant_lets_it() {
+        let condition = |type_: &str| {
+            json!({"type": type_, "status": "Unknown", "reason": "Paused", "message": "",
+            "observedGeneration": 2, "lastTransitionTime": "2024-01-01T00:00:00Z"})
+        };
+        let mut object = object(
+            &json!({"name": "A", "tenantRef": {"name": "t", "namespace": "n"}}),
+            &json!({"observedGeneration": 2, "conditions": [condition("Ready"), condition("Synced")],
+                "user": {"name": "A"}, "rawOutput": {"name": "A"}}),
+        );
+        object.metadata.namespace = Some("m".to_owned());
+        object.annotations_mut().insert(PAUSED_ANNOTATION.to_owned(), "true".to_owned());
+        for (outputs, shown, passes) in
+            [("Full", [true, true], 0), ("Mapped", [true, false], 1), ("None", [false, false], 1)]
+        {
+            let access = json!({"access": [{"namespaces": ["m"], "fields": ["*"], "outputs": outputs}]});
+            let tenant = tenant_with("t", &tenant::fixtures::ready(1, "1"), &access);
+            let (updates, requests) = cluster([tenant], &object);
+            let key = updates.see(&object);
+            updates.consider(&key);
+            while pass(&updates).await.is_some() {}
+            let written = requests.take_statuses();
+            assert_eq!(written.len(), passes, "{outputs}");
+            if let [written] = &written[..] {
+                let status = &written["status"];
+                assert_eq!([!status["user"].is_null(), !status["rawOutput"].is_null()], shown, "{outputs}");
+                assert_eq!(said(written, "Ready"), Some(("Unknown", "Paused")));
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

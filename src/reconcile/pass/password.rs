@@ -42,6 +42,17 @@ pub async fn observe(
     }
 }
 
+/// The password for an edit of something else; `None` where it may have to be sent.
+pub fn remembered(desired: &Desired, state: &SecretState, memory: &Memory) -> Option<Password> {
+    if desired.password.is_none() {
+        return Some(Password::Undeclared);
+    }
+    let SecretState::At(version) = state else { return None };
+    let sent = memory.trigger(Attribute::Password.spec_name())?;
+    let is_sent = sent.state == TriggerState::Sent && sent.secret.as_ref() == Some(version);
+    is_sent.then_some(Password::Unchanged)
+}
+
 async fn read(
     namespace: &str,
     reference: &SecretKeyRef,

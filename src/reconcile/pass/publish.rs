@@ -1,7 +1,7 @@
 //! publish: the status that an outcome asks for, on the version that it was computed from, and its events.
 
 use crate::api::reason::{Failure, Reason};
-use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus};
+use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Output};
 use crate::cluster;
 use crate::reconcile::object::schedule;
 use crate::reconcile::pass::execute::Unwritten;
@@ -22,22 +22,51 @@ const PERSISTENCE: Duration = Duration::from_secs(2);
 const PUBLISH_ATTEMPTS: u32 = 5;
 
 impl Updates {
-    /// Publishes a failure that was found without a look, the `failures`-th in a row. Answers when to try
-    /// that again.
+    /// Publishes a failure that was found without a look, the `failures`-th in a row, and takes outputs back that are
+    /// more than `most_shown`. Answers when to try that again.
     pub async fn publish_failure(
         &self,
         writer: &mut StatusWriter,
         failure: Failure,
         failures: u32,
+        most_shown: Option<Output>,
     ) -> Option<Duration> {
         let generation = writer.object().metadata.generation.unwrap_or_default();
         let mode = writer.object().mode();
         let password_pending = failure.reason == Reason::PasswordPending;
         let failure = Some(failure);
-        let outcome = Outcome { generation, failure, failures, password_pending, mode, ..Outcome::default() };
+        let outcome = Outcome {
+            generation,
+            most_shown,
+            failure,
+            failures,
+            password_pending,
+            mode,
+            ..Outcome::default()
+        };
         let published = self.publish(writer, Some(&outcome)).await;
         self.note(writer);
         published.is_err().then_some(RECHECK)
+    }
+
+    /// Publishes what a look came to.
+    ///
+    /// # Errors
+    /// Why it is not there as a whole: `CRDOutdated` is said in the status, too.
+    pub async fn publish_outcome(
+        &self,
+        writer: &mut StatusWriter,
+        outcome: &Outcome,
+        state: &mut State,
+    ) -> Result<(), Failure> {
+        self.publish(writer, Some(outcome)).await?;
+        let Some(pruned) = writer.pruned() else { return Ok(()) };
+        let failure = pruned.failure();
+        state.unfinished_mut().pruned = Some(pruned.clone());
+        let Outcome { generation, mode, .. } = *outcome;
+        let told = Outcome { generation, mode, failure: Some(failure.clone()), ..Outcome::default() };
+        self.publish(writer, Some(&told)).await?;
+        Err(failure)
     }
 
     /// Writes the status that the outcome asks for, onto a changed object too. Without an outcome, only what

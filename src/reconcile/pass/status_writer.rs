@@ -13,6 +13,7 @@ use crate::reconcile::pass::execute::{Status, Unwritten};
 use crate::reconcile::resource::resources::Resources;
 use crate::reconcile::status::dropped::Nulls;
 use crate::reconcile::status::outputs;
+use crate::reconcile::status::pruned::{Pruned, crd_outdated};
 use kube::api::Api;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub struct StatusWriter {
     object: Auth0UserUpdate,
     nulls: Arc<Mutex<Nulls>>,
     resources: Arc<Resources>,
+    /// What the last write said and the API server did not keep.
+    pruned: Option<Pruned>,
 }
 
 impl StatusWriter {
@@ -53,7 +56,7 @@ impl StatusWriter {
         nulls: Arc<Mutex<Nulls>>,
         resources: Arc<Resources>,
     ) -> Self {
-        let writer = Self { api, object, nulls, resources };
+        let writer = Self { api, object, nulls, resources, pruned: None };
         writer.nulls().see(&writer.object, true);
         writer
     }
@@ -100,16 +103,31 @@ impl StatusWriter {
             let status = Auth0UserUpdateStatus { explicit_nulls: nulls, ..self.status() };
             match self.replace(status).await {
                 Ok(()) if self.nulls().is_pruned => {
-                    return Err(dropped_by_crd(
+                    return Err(Unwritten::Failed(crd_outdated(
                         "status.explicitNulls",
                         "a null that another tool drops could clear a whole map",
-                    ));
+                    )));
                 }
                 Err(Unwritten::Conflict) => self.reload().await?,
                 written => return written,
             }
         }
         Err(Unwritten::Conflict)
+    }
+
+    /// What the last write said and the API server did not keep.
+    #[must_use]
+    pub const fn pruned(&self) -> Option<&Pruned> {
+        self.pruned.as_ref()
+    }
+
+    /// Writes again what was not kept.
+    ///
+    /// # Errors
+    /// See [`Unwritten`]; `CRDOutdated` where it still is not.
+    pub async fn retry(&mut self, pruned: &Pruned) -> Result<(), Unwritten> {
+        self.replace(pruned.onto(self.status())).await?;
+        self.pruned.as_ref().map_or(Ok(()), |pruned| Err(Unwritten::Failed(pruned.failure())))
     }
 
     /// Writes a whole status, without the outputs where the object would be too large with them.
@@ -125,7 +143,7 @@ impl StatusWriter {
         {
             written = status::write(&self.api, &self.object, &object).await;
         }
-        self.object = written.map_err(|error| {
+        let written = written.map_err(|error| {
             if error.is_too_large(&object) {
                 return Unwritten::Failed(Failure::new(
                     Reason::InvalidRequest,
@@ -134,6 +152,9 @@ impl StatusWriter {
             }
             unwritten(&error)
         })?;
+        let sent = object.status.unwrap_or_default();
+        self.pruned = written.status.as_ref().and_then(|kept| Pruned::of(sent, kept));
+        self.object = written;
         if !nulls.is_empty() {
             self.nulls().is_pruned = self.object.remembered_nulls() != nulls;
         }
@@ -164,7 +185,7 @@ impl Status for StatusWriter {
         if self.status().triggers == triggers {
             return Ok(());
         }
-        Err(dropped_by_crd("status.triggers", "nothing can be sent only once"))
+        Err(Unwritten::Failed(crd_outdated("status.triggers", "nothing can be sent only once")))
     }
 
     async fn insist(&mut self, entries: &Entries) -> Result<(), Unwritten> {
@@ -203,12 +224,6 @@ impl Status for StatusWriter {
         }
         Err(Unwritten::Conflict)
     }
-}
-
-fn dropped_by_crd(field: &str, so: &str) -> Unwritten {
-    let message =
-        format!("the installed CRD drops {field}, so {so}: apply the CRDs of this operator version");
-    Unwritten::Failed(Failure::new(Reason::CrdOutdated, message))
 }
 
 fn unwritten(error: &client::Error) -> Unwritten {

@@ -1,11 +1,14 @@
 //! What this process remembers of each resource between passes.
 
+pub mod comparison;
+pub mod contested;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod kubectl_migration;
 pub mod next;
 pub mod record;
 pub mod references;
+pub mod remembered;
 pub mod resources;
 pub mod why;
 
@@ -14,9 +17,12 @@ use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, RefusedField, Trigger, 
 use crate::plan::intents::{Entries, Unsent, is_begun};
 use crate::reconcile::object::fingerprint::{Fingerprint, of_version};
 use crate::reconcile::object::{schedule, undecodable};
+use crate::reconcile::resource::contested::Repairs;
 use crate::reconcile::resource::references::{References, SecretState};
 use crate::reconcile::status::dropped::Nulls;
 use crate::reconcile::status::outcome::Outcome;
+use crate::reconcile::status::pruned::Pruned;
+use crate::user::User;
 use k8s_openapi::jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -60,6 +66,10 @@ pub struct State {
     unfinished: Option<Box<Unfinished>>,
 }
 
+/// A user as a search found it, if it did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found(pub Option<Box<User>>);
+
 /// What most resources have nothing of.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Unfinished {
@@ -89,6 +99,12 @@ pub struct Unfinished {
     pub refusals: BTreeMap<String, Instant>,
     /// Fields of a rejected request that the last pass had not narrowed to the one at fault.
     pub doubt: BTreeSet<String>,
+    /// What status was to say and the API server did not keep.
+    pub pruned: Option<Pruned>,
+    /// A search did not show that the user agrees: it has to be read.
+    pub confirms: bool,
+    /// How often drift of this generation was corrected.
+    pub repairs: Repairs,
 }
 
 static NOTHING_UNFINISHED: LazyLock<Unfinished> = LazyLock::new(Unfinished::default);
@@ -98,6 +114,21 @@ impl State {
     #[must_use]
     pub fn unfinished(&self) -> &Unfinished {
         self.unfinished.as_deref().unwrap_or(&NOTHING_UNFINISHED)
+    }
+
+    /// Whether anything is, of which the next pass has to know.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        let Unfinished { late_until, begun, unwritten, unsent, foreign, refusals, doubt, pruned, .. } =
+            self.unfinished();
+        late_until.is_some()
+            || !begun.is_empty()
+            || !unwritten.is_empty()
+            || !unsent.is_empty()
+            || foreign.is_some()
+            || !refusals.is_empty()
+            || !doubt.is_empty()
+            || pruned.is_some()
     }
 
     /// What is unfinished, to be changed.
@@ -145,9 +176,10 @@ impl State {
         self.due = next.into_iter().chain(self.unfinished().late_until).min();
     }
 
-    /// Something has changed that makes earlier refusals and failures void.
+    /// Something has changed that makes earlier refusals, failures and repairs void.
     pub fn forget_refusals(&mut self) {
         self.failures = 0;
+        self.unfinished_mut().repairs = Repairs::default();
         self.unfinished_mut().refusals.clear();
         self.unfinished_mut().doubt.clear();
     }

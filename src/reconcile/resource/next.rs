@@ -7,6 +7,7 @@ use super::why::{self, Decision};
 use crate::api::reason::Reason;
 use crate::queue::Priority;
 use crate::reconcile::object::fingerprint::{Fingerprint, of_version};
+use crate::reconcile::object::why::Why;
 use tokio::time::Instant;
 
 /// The next pass of a resource.
@@ -47,7 +48,10 @@ pub fn next(
     if record.is_paused {
         let is_told =
             !record.is_edited && record.synced.is_some_and(|synced| synced.reason == Reason::Paused);
-        return telling.filter(|_| !is_told);
+        return telling.filter(|_| !is_told || why::shows_too_much(record, references));
+    }
+    if matches!(why[..], [] | [Why::Due]) && known.is_found {
+        return Some(Next { calls: false, priority, at: now });
     }
     if why::decide(&why) != Decision::Sleep {
         return if tells_first(record, references, known) { telling } else { Some(in_time(now)) };

@@ -1,14 +1,16 @@
 //! All resources of the watched namespaces: the one owner of what is known of each.
 
-use super::State;
 use super::record::Record;
+use super::{Found, State, comparison};
 use crate::api::Auth0UserUpdate;
 use crate::cluster::guarded::{Guarded, Undecodable};
 use crate::ownership::{Named, Uid};
 use crate::queue::{Key, Kind};
+use crate::reconcile::object::schedule;
 use kube::ResourceExt as _;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
 
 /// What is stored of a resource, as far as it is kept.
 #[derive(Clone)]
@@ -30,6 +32,8 @@ pub struct Resource {
     pub names_nulls: bool,
     /// Status lacks one of them.
     pub lacks_nulls: bool,
+    /// A search or an event has shown its user, for the next pass.
+    pub is_found: bool,
     version: u64,
     pass: Pass,
 }
@@ -50,6 +54,8 @@ pub struct Resources(Mutex<All>);
 #[derive(Default)]
 struct All {
     resources: HashMap<Key, Box<Resource>>,
+    /// Users as a search or an event has shown them, for the next pass of their resource.
+    found: HashMap<Key, Found>,
     /// What many have in common.
     namespaces: HashSet<Arc<str>>,
     tenants: HashSet<Arc<Named>>,
@@ -99,7 +105,14 @@ impl Resources {
         known.pass = Pass::UnderWay;
         // What the pass learns of them stays known though it panics.
         known.state.nulls.get_or_insert_default();
+        known.is_found = false;
         Some(Resource::clone(known))
+    }
+
+    /// Its user as a search or an event has shown it; for the pass that begins.
+    #[must_use]
+    pub fn take_found(&self, key: &Key) -> Option<Found> {
+        self.lock().found.remove(key)
     }
 
     /// What is known of a resource of which a pass ends, with what is to be remembered of it, and whether nothing has
@@ -127,6 +140,61 @@ impl Resources {
         self.lock().resources.get(key).map(|known| known.state.clone()).unwrap_or_default()
     }
 
+    /// Those of these resources, but one, that may be compared by a search of this tenant, with their user ids.
+    #[must_use]
+    pub fn to_compare(&self, keys: &[Key], but: &Key, tenant: &Arc<Named>) -> Vec<(Key, Box<str>)> {
+        let all = self.lock();
+        let user_of = |key: &Key| {
+            let known = all.resources.get(key).filter(|known| known.pass == Pass::None)?;
+            let record = known.record().filter(|record| record.tenant == *tenant)?;
+            let compares = !known.is_found && comparison::is_plain(record, &known.state);
+            compares.then(|| record.user_id.clone())
+        };
+        let others = keys.iter().filter(|key| *key != but);
+        others.filter_map(|key| Some((key.clone(), user_of(key)?))).collect()
+    }
+
+    /// Keeps what a search found for a resource, unless a pass of it is under way.
+    pub fn find(&self, key: &Key, found: Found) {
+        let mut all = self.lock();
+        if let Some(known) = all.resources.get_mut(key).filter(|known| known.pass == Pass::None) {
+            known.is_found = true;
+            all.found.entry(key.clone()).or_insert(found);
+        }
+    }
+
+    /// Keeps what an event shows of the user of a resource that corrects drift, also during its pass. Of two events that
+    /// show it otherwise, neither is believed.
+    pub fn hear(&self, key: &Key, found: &Found) {
+        let mut all = self.lock();
+        let known = all.resources.get_mut(key);
+        let Some(known) = known.filter(|known| known.record().is_some_and(|record| record.resync.is_some()))
+        else {
+            return;
+        };
+        known.is_found = true;
+        let is_doubtful = all.found.get(key).is_some_and(|known| known != found);
+        all.found.insert(key.clone(), if is_doubtful { Found(None) } else { found.clone() });
+    }
+
+    /// Brings the comparison of a resource forward to somewhere within its interval, where it was to come later.
+    pub fn compare_sooner(&self, key: &Key, now: Instant) {
+        let mut all = self.lock();
+        let Some(known) = all.resources.get_mut(key) else { return };
+        let resync = known.record().and_then(|record| record.resync);
+        if let (Some(resync), Some(due)) = (resync, known.state.due)
+            && due > now + resync + resync / 10
+        {
+            known.state.due = Some(now + schedule::somewhere_in(resync));
+        }
+    }
+
+    /// The tenant that a resource names.
+    #[must_use]
+    pub fn tenant_of(&self, key: &Key) -> Option<Arc<Named>> {
+        self.lock().resources.get(key)?.record().map(|record| Arc::clone(&record.tenant))
+    }
+
     /// Whether this very resource is there, and neither being deleted nor paused.
     #[must_use]
     pub fn is_wanted(&self, key: &Key, uid: Uid) -> bool {
@@ -137,7 +205,7 @@ impl Resources {
 
     /// Forgets a resource that is gone.
     pub fn forget(&self, key: &Key) {
-        self.lock().resources.remove(key);
+        self.lock().forget(key);
     }
 
     /// The key of a resource, which shares its text with all others.
@@ -160,7 +228,7 @@ impl Resources {
         };
         let gone: Vec<Key> = all.resources.keys().filter(is_gone).cloned().collect();
         for key in &gone {
-            all.resources.remove(key);
+            all.forget(key);
         }
         all.namespaces.retain(|namespace| Arc::strong_count(namespace) > 1);
         all.tenants.retain(|tenant| Arc::strong_count(tenant) > 1);
@@ -197,6 +265,11 @@ impl Resources {
 }
 
 impl All {
+    fn forget(&mut self, key: &Key) {
+        self.resources.remove(key);
+        self.found.remove(key);
+    }
+
     fn see(&mut self, key: &Key, object: &Guarded<Auth0UserUpdate>, is_listed: bool) {
         let new = version(object);
         let known = self.resources.remove(key).filter(|known| known.uid() == Uid::of(object));
@@ -205,7 +278,7 @@ impl All {
             return;
         }
         let pass = known.as_ref().map_or(Pass::None, |known| known.pass);
-        let mut state = known.map(|known| known.state).unwrap_or_default();
+        let (mut state, is_found) = known.map(|known| (known.state, known.is_found)).unwrap_or_default();
         let (stored, (names_nulls, lacks_nulls)) = match &object.0 {
             Ok(readable) => {
                 let mut record = Record::of(readable);
@@ -215,7 +288,7 @@ impl All {
             }
             Err(undecodable) => (Stored::Unreadable(Arc::new(undecodable.clone())), (true, false)),
         };
-        let resource = Resource { stored, state, names_nulls, lacks_nulls, version: new, pass };
+        let resource = Resource { stored, state, names_nulls, lacks_nulls, is_found, version: new, pass };
         self.resources.insert(key.clone(), Box::new(resource));
     }
 

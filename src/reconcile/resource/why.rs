@@ -62,8 +62,6 @@ fn is_settled(record: &Record, contested: bool) -> bool {
 pub fn why(record: &Record, references: &References, state: &State, now: Instant) -> Vec<Why> {
     // A tenant that is away for a moment is no reason to touch what is applied.
     let passing = matches!(&references.tenant, Err(failure) if failure.reason == Reason::TenantNotReady);
-    // Whenever that was withdrawn.
-    let shows_too_much = record.shows < references.access.outputs(None);
     let tenant_changed = state.tenant.is_some_and(|known| known != references.tenant_fingerprint())
         && !(record.is_applied && passing);
     let owners_changed = references.tenant.is_ok()
@@ -74,7 +72,7 @@ pub fn why(record: &Record, references: &References, state: &State, now: Instant
         (Why::Requested, record.is_requested || state.assume_sent != record.assume_sent),
         (Why::Unpaused, record.was_paused),
         (Why::SecretBack, secret_back),
-        (Why::TenantChanged, tenant_changed || shows_too_much),
+        (Why::TenantChanged, tenant_changed || shows_too_much(record, references)),
         (Why::SecretChanged, password_changed(record, &references.secret, state)),
         (Why::AnnotationChanged, record.has_metadata && !record.tells_nulls),
         (Why::OwnersChanged, owners_changed),
@@ -120,6 +118,12 @@ pub fn priority(record: &Record, why: &[Why], contested: bool, failures: u32) ->
     } else {
         Priority::Retry
     }
+}
+
+/// Whether status shows more than the tenant lets it, whenever that was withdrawn.
+#[must_use]
+pub fn shows_too_much(record: &Record, references: &References) -> bool {
+    record.shows < references.access.outputs(None)
 }
 
 /// Whether the Secret's content may be another one than the one that was judged.

@@ -9,6 +9,7 @@ use crate::reconcile::status::{fit, outputs};
 use crate::user::Attribute;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// Auth0's limit for a user. Whether it counts 1,000 or 1,024 bytes is not known, so the smaller one warns.
 const PROFILE_LIMIT_KILOBYTES: i64 = 10;
@@ -224,6 +225,7 @@ fn judge(
         was_applied,
         is_rejected,
         profile_kilobytes: next.profile_kilobytes,
+        contested: &outcome.contested,
         now,
     };
     if let Some(problem) = &problem {
@@ -246,39 +248,55 @@ struct Judgement<'a> {
     /// Auth0 does not hold a field because it rejected it.
     is_rejected: bool,
     profile_kilobytes: Option<i64>,
+    contested: &'a BTreeSet<String>,
     now: Timestamp,
 }
 
 impl Judgement<'_> {
     fn applied(&mut self, not_persisted: &[NotPersisted]) {
         let message = self.with_size("Auth0 has taken what the spec asks");
-        self.say(READY, "True", Reason::Applied.as_str(), &message);
-        self.held(not_persisted);
+        self.say(READY, "True", Reason::Applied, &message);
+        if !self.contested() {
+            self.held(not_persisted);
+        }
         self.abnormal(None, Reason::Applied, "");
+    }
+
+    /// Says what is changed each time after it was put back, if anything is.
+    fn contested(&mut self) -> bool {
+        let fields: Vec<&str> = self.contested.iter().map(String::as_str).collect();
+        if !fields.is_empty() {
+            let message = format!(
+                "something else keeps changing in Auth0 what this resource declares: {}; find the other side (another operator, a script, an Action, a person) and let one alone manage it; until then the operator corrects it ever more rarely, down to once a day, and only a block at every check",
+                fit::list(&fields, LONGEST_NAMES)
+            );
+            self.say(SYNCED, "False", Reason::Contested, &message);
+        }
+        !fields.is_empty()
     }
 
     /// Nothing is left to send.
     fn held(&mut self, not_persisted: &[NotPersisted]) {
         if not_persisted.is_empty() {
-            self.say(SYNCED, "True", "InSync", "the user is as the spec asks");
+            self.say(SYNCED, "True", Reason::InSync, "the user is as the spec asks");
         } else {
             let fields: Vec<&str> = not_persisted.iter().map(|entry| entry.field.as_str()).collect();
             let message = format!(
                 "Auth0 accepted but does not hold: {} (it normalises the value, or an Action changes it); write the value that Auth0 keeps",
                 fit::list(&fields, LONGEST_NAMES)
             );
-            self.say(SYNCED, "False", "NotPersisted", &message);
+            self.say(SYNCED, "False", Reason::NotPersisted, &message);
         }
     }
 
     fn observed(&mut self, plan: &[String], not_persisted: &[NotPersisted]) {
-        self.say(READY, "True", Reason::Observed.as_str(), "compared with Auth0; mode Observe sends nothing");
+        self.say(READY, "True", Reason::Observed, "compared with Auth0; mode Observe sends nothing");
         if plan.is_empty() {
             self.held(not_persisted);
         } else {
             let fields: Vec<&str> = plan.iter().map(String::as_str).collect();
             let message = format!("mode Apply would send: {}", fit::list(&fields, LONGEST_NAMES));
-            self.say(SYNCED, "False", "DriftFound", &message);
+            self.say(SYNCED, "False", Reason::DriftFound, &message);
         }
         self.abnormal(None, Reason::Observed, "");
     }
@@ -288,7 +306,9 @@ impl Judgement<'_> {
         match part.reason.standing() {
             Standing::Stalled => {
                 self.not_ready(part, STALLED);
-                self.say(SYNCED, "False", "Refused", &part.message);
+                if !self.contested() {
+                    self.say(SYNCED, "False", Reason::Refused, &part.message);
+                }
             }
             Standing::Ready | Standing::Reconciling | Standing::Held => self.passing(part, outcome),
         }
@@ -298,17 +318,17 @@ impl Judgement<'_> {
         match failure.reason.standing() {
             Standing::Held => {
                 if !self.was_applied {
-                    self.say(READY, "Unknown", failure.reason.as_str(), &failure.message);
+                    self.say(READY, "Unknown", failure.reason, &failure.message);
                 }
-                self.say(SYNCED, "Unknown", failure.reason.as_str(), &failure.message);
+                self.say(SYNCED, "Unknown", failure.reason, &failure.message);
                 self.abnormal(None, failure.reason, "");
             }
             Standing::Stalled => {
                 self.not_ready(failure, STALLED);
                 if outcome.user.is_some() && failure.reason.retry() == Retry::Refusal {
-                    self.say(SYNCED, "False", "Refused", &failure.message);
+                    self.say(SYNCED, "False", Reason::Refused, &failure.message);
                 } else {
-                    self.say(SYNCED, "Unknown", failure.reason.as_str(), &failure.message);
+                    self.say(SYNCED, "Unknown", failure.reason, &failure.message);
                 }
             }
             Standing::Ready | Standing::Reconciling => self.passing(failure, outcome),
@@ -316,7 +336,7 @@ impl Judgement<'_> {
     }
 
     fn passing(&mut self, failure: &Failure, outcome: &Outcome) {
-        let reason = failure.reason.as_str();
+        let reason = failure.reason;
         if !self.was_applied || outcome.password_pending {
             self.not_ready(failure, RECONCILING);
             if !self.was_judged() {
@@ -334,8 +354,10 @@ impl Judgement<'_> {
     fn was_judged(&self) -> bool {
         !self.is_rejected
             && conditions::find(self.conditions, SYNCED).is_some_and(|synced| {
-                matches!(synced.reason.as_str(), "InSync" | "NotPersisted" | "DriftFound")
-                    && synced.observed_generation == Some(self.generation)
+                matches!(
+                    Reason::from_word(&synced.reason),
+                    Reason::InSync | Reason::NotPersisted | Reason::DriftFound | Reason::Contested
+                ) && synced.observed_generation == Some(self.generation)
             })
     }
 
@@ -347,7 +369,7 @@ impl Judgement<'_> {
 
     fn not_ready(&mut self, failure: &Failure, abnormal: &str) {
         let message = self.with_size(&fit::text(&failure.message, LONGEST_MESSAGE));
-        self.say(READY, "False", failure.reason.as_str(), &message);
+        self.say(READY, "False", failure.reason, &message);
         self.abnormal(Some(abnormal), failure.reason, &message);
     }
 
@@ -357,12 +379,12 @@ impl Judgement<'_> {
         size.map_or_else(|| message.to_owned(), |size| format!("{message}; {size}"))
     }
 
-    fn say(&mut self, type_: &str, status: &'static str, reason: &str, message: &str) {
+    fn say(&mut self, type_: &str, status: &'static str, reason: Reason, message: &str) {
         let message = &fit::text(message, 2 * LONGEST_MESSAGE);
         conditions::set(
             self.conditions,
             type_,
-            &Saying { status, reason, message },
+            &Saying { status, reason: reason.as_str(), message },
             self.generation,
             self.now,
         );

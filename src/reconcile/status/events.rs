@@ -1,6 +1,6 @@
 //! Events: what `kubectl describe` tells of a resource that status alone does not show.
 
-use crate::api::conditions::{self, READY};
+use crate::api::conditions::{self, READY, SYNCED};
 use crate::api::reason::Reason;
 use crate::api::{Auth0UserUpdateSpec, Auth0UserUpdateStatus};
 use crate::cluster::events::{LONGEST_NOTE, event, warning};
@@ -43,6 +43,7 @@ pub fn announce(
     let was_refused = |field: &str| previous.refused_fields.iter().any(|refused| refused.field == field);
     let is_more = next.refused_fields.iter().any(|refused| !was_refused(&refused.field));
     events.extend(failed(&previous.conditions, &next.conditions, is_more));
+    events.extend(contested(&previous.conditions, &next.conditions));
     events
 }
 
@@ -75,6 +76,14 @@ pub fn failed(previous: &[Condition], next: &[Condition], is_more: bool) -> Opti
     let is_new = before.is_none_or(|before| before.status != "False" || before.reason != ready.reason);
     let is_failure = ready.status == "False" && ready.reason != Reason::PasswordPending.as_str();
     (is_failure && (is_new || is_more)).then(|| warning(&ready.reason, dropped::without_note(&ready.message)))
+}
+
+/// A warning where Synced becomes `Contested`, or so for other fields.
+fn contested(previous: &[Condition], next: &[Condition]) -> Option<Event> {
+    let (before, synced) = (conditions::find(previous, SYNCED), conditions::find(next, SYNCED)?);
+    let is_new = before.is_none_or(|before| before.message != synced.message);
+    let reason = Reason::Contested.as_str();
+    (synced.reason == reason && is_new).then(|| warning(reason, &synced.message))
 }
 
 /// Two of them fit into a note.

@@ -6,3 +6,4 @@ pub mod events;
 pub mod fit;
 pub mod outcome;
 pub mod outputs;
+pub mod pruned;

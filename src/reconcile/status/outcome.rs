@@ -2,12 +2,15 @@
 
 use crate::api::reason::{Failure, Retry};
 use crate::api::{IgnoredField, Mode, NotPersisted, Output};
-use crate::plan::Hold;
 use crate::plan::intents::{Entries, Unsent};
-use crate::user::User;
+use crate::plan::{Hold, Step};
+use crate::user::{Attribute, User};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// The password in lists of fields.
+pub const PASSWORD: &str = Attribute::Password.spec_name();
 
 /// Fields that Auth0 rejected for good, or that the tenant does not grant.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +91,8 @@ pub struct Outcome {
     pub profile_kilobytes: Option<i64>,
     /// Values that Auth0 does not hold; `None` where nothing was judged.
     pub not_persisted: Option<Vec<NotPersisted>>,
+    /// Fields that were changed each time after they had been put back.
+    pub contested: BTreeSet<String>,
     /// Blanks that cannot be cleared; `None` where nothing was judged.
     pub ignored: Option<Vec<IgnoredField>>,
     /// Something changed that makes earlier refusals void.
@@ -101,10 +106,27 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Notes what Auth0 accepted.
+    pub fn note_accepted(&mut self, step: &Step) {
+        if step.body.has_password() {
+            note(&mut self.sent, PASSWORD.to_owned());
+        }
+        for change in &step.changes {
+            note(if change.clears { &mut self.cleared } else { &mut self.sent }, change.field());
+        }
+    }
+
     /// Whether Auth0 accepted anything.
     #[must_use]
     pub fn changed_auth0(&self) -> bool {
         !self.sent.is_empty() || !self.cleared.is_empty()
+    }
+}
+
+/// Adds a field to a list that has each once.
+pub fn note(fields: &mut Vec<String>, field: String) {
+    if !fields.contains(&field) {
+        fields.push(field);
     }
 }
 

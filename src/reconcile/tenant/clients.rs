@@ -5,6 +5,7 @@ use crate::api::{Auth0Tenant, SecretVersion};
 use crate::auth0::{self, AllowedDomains, Credentials, Http, Limiter, Proof, SigningKey, Tokens};
 use crate::cluster::secrets::{Content, Secrets, Use};
 use crate::reconcile::tenant::directory::Directory;
+use crate::reconcile::tenant::streams::Streams;
 use kube::ResourceExt as _;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::{HashMap, HashSet};
@@ -20,6 +21,8 @@ pub struct Clients {
     /// As long as a client uses them.
     tokens: Mutex<HashMap<Application, Weak<Tokens>>>,
     limiters: Mutex<HashMap<String, Arc<Limiter>>>,
+    /// The streams of events.
+    pub streams: Streams,
 }
 
 /// Domain, and digest of the Secret's content.
@@ -45,7 +48,7 @@ impl Clients {
     #[must_use]
     pub fn new(http: Http, allowed: AllowedDomains, tenants: Directory) -> Self {
         let (by_tenant, tokens, limiters) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { http, allowed, tenants, by_tenant, tokens, limiters }
+        Self { http, allowed, tenants, by_tenant, tokens, limiters, streams: Streams::default() }
     }
 
     /// The client of a tenant with this content of its Secret: the one that is kept, or a new one, which is not.

@@ -10,6 +10,7 @@ mod lent;
 mod scopes;
 pub mod shares;
 pub mod state;
+pub mod streams;
 
 use crate::api::conditions::{self, READY};
 use crate::api::reason::{Failure, Reason};
@@ -133,6 +134,7 @@ impl Tenants {
         {
             (after.access, after.access_total) = lent(tenant, &count);
         }
+        after.events = self.clients.streams.status(tenant, Instant::now());
         let is_written = self.publish(tenant, &before, after).await;
         if check.is_some() {
             state.published(is_written, Instant::now());

@@ -35,9 +35,14 @@ impl Clock {
     /// A new ISO 8601 stamp, later than all before it.
     pub(crate) fn stamp(&mut self) -> String {
         self.last_stamp = self.millis().max(self.last_stamp + 1);
-        let stamp = Timestamp::from_millisecond(signed(self.last_stamp)).unwrap_or_default();
-        stamp.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+        iso(self.last_stamp)
     }
+}
+
+/// Milliseconds since the epoch as ISO 8601.
+pub(crate) fn iso(millis: u64) -> String {
+    let stamp = Timestamp::from_millisecond(signed(millis)).unwrap_or_default();
+    stamp.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
 /// The value of an HTTP `Date` header.

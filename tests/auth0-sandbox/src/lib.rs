@@ -1,5 +1,5 @@
-//! A stateful stand-in for the parts of Auth0 that the operator calls: the token endpoint, reading and
-//! updating a user, and the list of connections, over https.
+//! A stateful stand-in for the parts of Auth0 that the operator calls: the token endpoint, reading,
+//! searching and updating users, the stream of events, and the list of connections, over https.
 //!
 //! It answers with Auth0's own texts and keeps state as Auth0 does. What is not known about Auth0 is a
 //! switch ([`Rules`]). Faults, limits and a record of all requests serve tests:
@@ -21,12 +21,15 @@
 mod client;
 mod clock;
 mod connection;
+mod events;
 mod faults;
+mod history;
 mod http;
 mod limits;
 mod log;
 pub mod model;
 mod options;
+mod query;
 mod rules;
 mod sandbox;
 mod seed;
@@ -40,7 +43,8 @@ pub use log::Exchange;
 pub use model::{Effects, Refusal, Unworded};
 pub use options::Options;
 pub use rules::{
-    ClearedAppMetadata, ClientRefusal, EmailRefusal, LetterCase, PhoneRefusal, PhoneScope, Rules, TokenShape,
+    ClearedAppMetadata, ClientRefusal, EmailRefusal, EventRules, LetterCase, PhoneRefusal, PhoneScope, Rules,
+    SearchRules, StreamRefusal, TokenShape,
 };
 pub use sandbox::{IssuedToken, Sandbox};
 pub use seed::{Seed, SeedUser};

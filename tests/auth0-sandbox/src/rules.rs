@@ -89,6 +89,90 @@ pub enum TokenShape {
     Opaque,
 }
 
+/// How the search of users behaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SearchRules {
+    /// It shows each user as of this many milliseconds ago; a user that is younger is not found, one deleted since
+    /// still is (documented: eventually consistent). Counts for changes made while it is set. Default 0.
+    pub lag_millis: u64,
+    /// The largest `per_page`: a larger one is refused. Documented as 50 in the public cloud, as 100 by the API
+    /// description. Default 50.
+    pub page_limit: usize,
+    /// A query for more values than this takes too long: 503 (documented without a number). Default: none does.
+    pub values_limit: Option<usize>,
+    /// The largest path with query in bytes: a longer one is a 414 (documented without a number). Default 8192.
+    pub target_limit: usize,
+}
+
+impl Default for SearchRules {
+    fn default() -> Self {
+        Self { lag_millis: 0, page_limit: 50, values_limit: None, target_limit: 8192 }
+    }
+}
+
+/// How one stream of events too many is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamRefusal {
+    /// 403 `Maximum concurrent event stream connections reached. …` (in Auth0's API description), without a code.
+    #[default]
+    Forbidden,
+    /// 429 (a reading of "rate limit exceeded", which is documented) with that text.
+    TooManyRequests {
+        /// Seconds in the header `retry-after`.
+        retry_after: u64,
+    },
+}
+
+/// How the stream of events behaves. What is said of an opened stream counts for those opened from then on, all
+/// else for events raised from then on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EventRules {
+    /// Streams at a time. Default: as documented for the plan (free 1, self-service 4, enterprise 8), else 8.
+    pub connections: Option<usize>,
+    /// How one more is refused.
+    pub too_many: StreamRefusal,
+    /// The `retry:` of an opened stream. Default 2000, as in Auth0's example.
+    pub retry_millis: u64,
+    /// An opened stream gets `offset-only` and a comment this often; absent: never. Documented without a number;
+    /// default 15000.
+    pub heartbeat_millis: Option<u64>,
+    /// An opened stream is closed after this; absent: never. Documented as "every few minutes"; default 300000.
+    pub close_after_millis: Option<u64>,
+    /// How many places of the stream are retained; offsets before them are a 410. Default 10000.
+    pub retained: usize,
+    /// Events are delivered so much later. Default 0.
+    pub delay_millis: u64,
+    /// Every n-th event is never delivered. Counts from when it is set, as the next two do. Default: none.
+    pub lose_every: Option<u64>,
+    /// Every n-th event is delivered twice, with two offsets and one id. Default: none.
+    pub double_every: Option<u64>,
+    /// Every n-th event is delivered after the next one (or a second later, if none comes). Default: none.
+    pub swap_every: Option<u64>,
+    /// Fields that `data.object` lacks. Default: none.
+    pub omitted: Vec<String>,
+}
+
+impl Default for EventRules {
+    fn default() -> Self {
+        Self {
+            connections: None,
+            too_many: StreamRefusal::default(),
+            retry_millis: 2000,
+            heartbeat_millis: Some(15_000),
+            close_after_millis: Some(300_000),
+            retained: 10_000,
+            delay_millis: 0,
+            lose_every: None,
+            double_every: None,
+            swap_every: None,
+            omitted: Vec::new(),
+        }
+    }
+}
+
 /// The switches. Every default is the likeliest behaviour; a test that depends on an unknown rule
 /// runs under both positions.
 ///
@@ -177,6 +261,10 @@ pub struct Rules {
     pub custom_domains: Vec<String>,
     /// One of them is the default one. Default false.
     pub default_custom_domain: bool,
+    /// The search of users.
+    pub search: SearchRules,
+    /// The stream of events.
+    pub events: EventRules,
 }
 
 impl Default for Rules {
@@ -216,6 +304,8 @@ impl Default for Rules {
             retry_after_on_429: false,
             custom_domains: Vec::new(),
             default_custom_domain: false,
+            search: SearchRules::default(),
+            events: EventRules::default(),
         }
     }
 }

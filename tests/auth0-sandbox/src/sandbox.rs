@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use tokio::sync::oneshot;
 
-use crate::http::{Certificates, Grant, expire_tokens, issue, serve};
+use crate::events;
+use crate::http::{Certificates, Grant, error_data, expire_tokens, issue, serve};
 use crate::model::{Account, Effects};
 use crate::state::{Shared, State};
 use crate::{Client, Connection, Exchange, Fault, Options, Plan, Rules, SeedUser};
@@ -154,17 +155,12 @@ impl Sandbox {
 
     /// Changes a user behind everybody's back, as the dashboard would; `updated_at` moves. `None` if unknown.
     pub fn change_user<T>(&self, id: &str, change: impl FnOnce(&mut Map<String, Value>) -> T) -> Option<T> {
-        let mut state = self.shared.lock();
-        let stamp = state.clock.stamp();
-        let user = &mut state.accounts.get_mut(id)?.user;
-        let outcome = change(user);
-        user.insert("updated_at".into(), Value::String(stamp));
-        Some(outcome)
+        self.shared.lock().change(id, change)
     }
 
     /// Deletes a user; whether there was one.
     pub fn remove_user(&self, id: &str) -> bool {
-        self.shared.lock().accounts.remove(id).is_some()
+        self.shared.lock().remove_user(id)
     }
 
     /// The password in force of the user's first identity in a connection.
@@ -193,6 +189,41 @@ impl Sandbox {
     /// enterprise and external databases, by default), these overwrite it.
     pub fn login_with(&self, id: &str, from_provider: &Map<String, Value>) -> bool {
         self.shared.lock().login(id, from_provider)
+    }
+
+    /// Raises an event of any type about any object, also one that Auth0 would not; users' own changes raise theirs.
+    pub fn publish(&self, kind: &str, object: &Map<String, Value>) {
+        self.shared.lock().raise(kind, events::copied(object));
+    }
+
+    /// How many streams of events are open.
+    #[must_use]
+    pub fn open_streams(&self) -> usize {
+        self.shared.lock().events.open_streams()
+    }
+
+    /// Ends all streams of events, as Auth0 does every few minutes.
+    pub fn close_streams(&self) {
+        self.shared.lock().events.end_streams(None);
+    }
+
+    /// Ends all streams of events with an `error` message. Auth0's codes: `invalid_cursor`, `cursor_expired`,
+    /// `timeout`, `payload_too_large`, `processing_error`, `connection_timeout`.
+    pub fn fail_streams(&self, code: &str, message: &str) {
+        self.shared.lock().events.end_streams(Some(error_data(code, message)));
+    }
+
+    /// Every offset given out so far is expired from now on (410); open streams go on, with new ones.
+    pub fn expire_offsets(&self) {
+        self.shared.lock().events.expire_offsets();
+    }
+
+    /// The offset after which the next event comes.
+    #[must_use]
+    pub fn offset(&self) -> String {
+        let mut state = self.shared.lock();
+        let latest = state.events.latest();
+        state.events.offset(latest)
     }
 
     /// Adds a fault.
@@ -290,7 +321,7 @@ impl Sandbox {
 
     /// Moves the stand-in's clock ahead: tokens expire and limits refill by it.
     pub fn advance_clock(&self, by: Duration) {
-        self.shared.lock().clock.advance(by);
+        self.shared.lock().advance(by);
     }
 
     /// Stops the stand-in's clock; only [`advance_clock`](Self::advance_clock) moves it from then on.

@@ -1,13 +1,16 @@
 //! The tenant: all that the stand-in knows, behind one lock.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, iso};
+use crate::events::{self, Events};
 use crate::faults::Fault;
+use crate::history::History;
 use crate::limits::Limiter;
 use crate::log::Exchange;
 use crate::model::{self, Account, Passwords, Refusal, Target, Tenant};
@@ -34,6 +37,8 @@ pub(crate) struct State {
     pub(crate) clients: BTreeMap<String, Client>,
     pub(crate) connections: Vec<Connection>,
     pub(crate) accounts: BTreeMap<String, Account>,
+    pub(crate) history: History,
+    pub(crate) events: Events,
     pub(crate) tokens: HashMap<String, Token>,
     /// Signs the tokens.
     pub(crate) key: [u8; 32],
@@ -84,7 +89,16 @@ impl State {
         for user in options.seed.users {
             state.put_user(user)?;
         }
+        // The seed has been there for ever.
+        state.history = History::default();
+        state.events = Events::new(u64::from_le_bytes(std::array::from_fn(|index| state.key[index])));
         Ok(state)
+    }
+
+    /// Moves the clock; streams whose token has expired by then end.
+    pub(crate) fn advance(&mut self, by: Duration) {
+        self.clock.advance(by);
+        self.events.wake();
     }
 
     /// Removes all faults and lets go what they hold, unless its client gave up.
@@ -99,6 +113,48 @@ impl State {
         match self.connections.iter_mut().find(|known| known.name == connection.name) {
             Some(known) => *known = connection,
             None => self.connections.push(connection),
+        }
+    }
+
+    /// Before any change of what a user shows: a search may go on showing it as it is.
+    fn remember(&mut self, id: &str) {
+        let user = self.accounts.get(id).map(|account| &account.user);
+        self.history.note(id, user, self.clock.millis(), self.rules.search.lag_millis);
+    }
+
+    /// After any change of what a user shows.
+    fn tell(&mut self, kind: &str, id: &str) {
+        let Some(user) = self.accounts.get(id).map(|account| events::copied(&account.user)) else { return };
+        self.raise(kind, self.as_shown(user, false));
+    }
+
+    /// Tells the streams that something happened to this object.
+    pub(crate) fn raise(&mut self, kind: &str, object: Map<String, Value>) {
+        let now = self.clock.millis();
+        self.events.raise(kind, object, (now, iso(now)), &self.hosts[0], &self.rules.events);
+    }
+
+    /// Deletes a user; whether there was one.
+    pub(crate) fn remove_user(&mut self, id: &str) -> bool {
+        self.remember(id);
+        let Some(account) = self.accounts.remove(id) else { return false };
+        let mut last = self.as_shown(events::copied(&account.user), false);
+        last.insert("deleted_at".into(), json!(iso(self.clock.millis())));
+        self.raise("user.deleted", last);
+        true
+    }
+
+    /// The users as a search sees them, or those of these ids, in the same order each time.
+    pub(crate) fn searched(&self, ids: Option<&BTreeSet<String>>) -> Vec<&Map<String, Value>> {
+        let moment = self.clock.millis().saturating_sub(self.rules.search.lag_millis);
+        let seen = |id: &String| {
+            let current = self.accounts.get(id).map(|account| &account.user);
+            self.history.at(id, moment, current)
+        };
+        let gone = self.history.ids().filter(|id| !self.accounts.contains_key(*id));
+        match ids {
+            Some(ids) => ids.iter().filter_map(seen).collect(),
+            None => self.accounts.keys().chain(gone).filter_map(seen).collect(),
         }
     }
 
@@ -118,7 +174,9 @@ impl State {
                 .ok_or_else(|| format!("`{id}` has no identity in `{connection}`"))?;
             account.passwords.insert(key, Passwords { current: password, earlier: Vec::new() });
         }
-        self.accounts.insert(id, account);
+        self.remember(&id);
+        let was = self.accounts.insert(id.clone(), account).is_some();
+        self.tell(if was { "user.updated" } else { "user.created" }, &id);
         Ok(())
     }
 
@@ -143,13 +201,23 @@ impl State {
             .collect();
         let tenant = Tenant { connections: &self.connections, rules: &self.rules, others: &others };
         let next = model::patched(account, body, &tenant, &now)?;
+        let changes = next.user != account.user;
+        self.remember(id);
         self.accounts.insert(id.to_owned(), next);
+        if changes {
+            self.tell("user.updated", id);
+        }
         Ok(())
     }
 
     /// What a GET of a user answers.
     pub(crate) fn shown(&self, id: &str, with_tokens: bool) -> Option<Value> {
-        let mut user = self.accounts.get(id)?.user.clone();
+        let account = self.accounts.get(id)?;
+        Some(Value::Object(self.as_shown(account.user.clone(), with_tokens)))
+    }
+
+    /// What Auth0 shows of a user object.
+    pub(crate) fn as_shown(&self, mut user: Map<String, Value>, with_tokens: bool) -> Map<String, Value> {
         let identities = user.get_mut("identities").and_then(Value::as_array_mut);
         for identity in identities.into_iter().flatten().filter_map(Value::as_object_mut) {
             if !with_tokens {
@@ -161,7 +229,7 @@ impl State {
                 data.retain(|key, _| !self.rules.profile_data_hides.contains(key));
             }
         }
-        Some(Value::Object(user))
+        user
     }
 
     pub(crate) fn password(&self, id: &str, connection: &str) -> Option<String> {
@@ -182,6 +250,7 @@ impl State {
     /// provider says overwrites the root, unless the connection leaves it to the tenant.
     pub(crate) fn login(&mut self, id: &str, from_provider: &Map<String, Value>) -> bool {
         let stamp = self.clock.stamp();
+        self.remember(id);
         let connections = &self.connections;
         let Some(account) = self.accounts.get_mut(id) else { return false };
         let user = &mut account.user;
@@ -194,7 +263,23 @@ impl State {
         user.insert("last_ip".into(), json!(format!("192.0.2.{}", count % 250 + 1)));
         user.insert("last_login".into(), json!(stamp));
         user.insert("updated_at".into(), json!(stamp));
+        self.tell("user.updated", id);
         true
+    }
+
+    /// A change of the user object behind everybody's back; `updated_at` moves. `None` if unknown.
+    pub(crate) fn change<T>(
+        &mut self,
+        id: &str,
+        change: impl FnOnce(&mut Map<String, Value>) -> T,
+    ) -> Option<T> {
+        let stamp = self.clock.stamp();
+        self.remember(id);
+        let user = &mut self.accounts.get_mut(id)?.user;
+        let outcome = change(user);
+        user.insert("updated_at".into(), json!(stamp));
+        self.tell("user.updated", id);
+        Some(outcome)
     }
 
     pub(crate) fn audiences(&self) -> Vec<String> {

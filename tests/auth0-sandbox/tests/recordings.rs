@@ -56,7 +56,7 @@ async fn every_recorded_exchange_is_answered_as_auth0_did() {
         judge(&name, recording).await;
         judged += 1;
     }
-    assert_eq!(judged, 28);
+    assert_eq!(judged, 29);
 }
 
 async fn judge(name: &str, recording: Recording) {

@@ -358,7 +358,7 @@ async fn paths_bodies_and_unknown_users() {
     assert_eq!(send("application/x-www-form-urlencoded", "name=A".into()).await.0, 415);
     let large = json!({ "user_metadata": { "a": "x".repeat(1 << 20) } }).to_string();
     assert_eq!(send("application/json", large).await.0, 413);
-    for path in ["/", "/api/v2/users", "/api/v2/users/auth0%7Cann/roles", "/__sandbox", "/__sandboxed/log"] {
+    for path in ["/", "/api/v2/users/", "/api/v2/users/auth0%7Cann/roles", "/__sandbox", "/__sandboxed/log"] {
         let (status, answer) = lab.get(path).await;
         assert_eq!(
             (status, &answer["error"], answer.get("errorCode")),

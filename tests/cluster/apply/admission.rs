@@ -1,6 +1,6 @@
 //! The optional admission policy, which warns at `kubectl apply` time about nulls that kubectl dropped.
 
-use crate::world::{DEADLINE, install_crds, update};
+use crate::world::{DEADLINE, install_crds, object, update};
 use lab::{ControlPlane, Kubectl, Mode, Output, Patch, wait_until};
 use serde_json::{Value, json};
 
@@ -121,4 +121,61 @@ async fn is_quiet_about_other_ways(kubectl: &Kubectl) {
     let status = json!({"status": {"observedGeneration": 1}});
     let output = kubectl.patch_status(object, Patch::Merge, &status).await.unwrap();
     assert!(!warned(&output), "{output}");
+}
+
+const TEAMS: &str = include_str!("../../../examples/policies/team-namespaces.yaml");
+
+#[tokio::test]
+async fn the_policy_for_teams_refuses_what_they_may_not_write_and_nothing_else() {
+    let plane = ControlPlane::shared().await.unwrap();
+    install_crds(plane).await;
+    plane.admin().submit(Mode::ServerSideApply, TEAMS).await.unwrap().ok().unwrap();
+    let [team, other] = [plane.namespace("team").await.unwrap(), plane.namespace("no-team").await.unwrap()];
+    let label = ["label", "namespace", team.as_str(), "auth0-user-operator.dev/team=people"];
+    plane.admin().run(label, "").await.unwrap().ok().unwrap();
+    let try_in = async |namespace: &str, manifest: &str| {
+        let kubectl = plane.admin().in_namespace(namespace);
+        kubectl.run(["apply", "--server-side", "--dry-run=server", "-f", "-"], manifest).await.unwrap()
+    };
+    let own = object(
+        "Auth0Tenant",
+        "own",
+        &json!({"domain": "a.auth0.com", "credentialsSecretRef": {"name": "a"}}),
+    );
+    let of = |namespace: &str, mut card: Value| {
+        card["tenantRef"] = json!({"name": "example", "namespace": namespace});
+        update("ann", card)
+    };
+    wait_until("the policy in force", DEADLINE, async || {
+        let output = try_in(&team, &own).await;
+        if output.status.success() { Err(output.to_string()) } else { Ok(()) }
+    })
+    .await
+    .unwrap();
+    let mut refused = vec![
+        (own.clone(), "may have no Auth0Tenant"),
+        (of("other", json!({"name": "A"})), "namespace as auth0"),
+    ];
+    for card in [
+        json!({"passwordSecretRef": {"name": "s", "key": "k"}}),
+        json!({"email": "a@example.com"}),
+        json!({"email": null}),
+        json!({"phoneNumber": "+15550100"}),
+        json!({"username": "a"}),
+        json!({"clear": ["email"]}),
+    ] {
+        refused.push((of("auth0", card), "changed by the identity team"));
+    }
+    for (manifest, says) in &refused {
+        let output = try_in(&team, manifest).await;
+        assert!(!output.status.success() && output.stderr.contains(says), "{manifest}: {output}");
+        try_in(&other, manifest).await.ok().unwrap();
+    }
+    let allowed = json!({"name": "A", "userMetadata": {"a": 1}, "blocked": true, "clear": ["nickname"]});
+    try_in(&team, &of("auth0", allowed)).await.ok().unwrap();
+    for policy in ["tenants", "updates"] {
+        let policy = format!("validatingadmissionpolicy/auth0-user-operator-team-{policy}");
+        let policy = plane.admin().get(&policy).await.unwrap();
+        assert!(policy["status"]["typeChecking"]["expressionWarnings"].is_null(), "{policy}");
+    }
 }

@@ -120,7 +120,7 @@ impl Exposed {
         match label {
             _ if ADDED.contains(&label) => true,
             "reason" => Reason::from_word(value).as_str() == value,
-            "ready" => ["True", "False", "Unknown", "None"].contains(&value),
+            "ready" | "synced" => ["True", "False", "Unknown", "None"].contains(&value),
             "status" => ["0", "429", "5.."].contains(&value),
             "outcome" => ["updated", "unchanged", "failed"].contains(&value),
             _ => self.series[name].get(label).is_some_and(|values| values.contains(value)),

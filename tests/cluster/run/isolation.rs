@@ -7,7 +7,7 @@ use crate::world::{
     CLIENT_SECRET, DEADLINE, Objects, SCOPES, ann, condition, namespace, object, person, start_operator,
     update,
 };
-use auth0_sandbox::{Client, Connection, Options, Sandbox};
+use auth0_sandbox::{Client, Connection, Fault, FaultKind, Options, Sandbox};
 use auth0_user_operator::api::crds;
 use kube::api::PostParams;
 use lab::{AuditEvent, AuditEvents, ControlPlane, Mode, Operator, secret, wait_until};
@@ -184,16 +184,19 @@ async fn under_crds_of_every_age_one_bad_object_does_not_stop_the_others() {
 
     install(&plane, |schema| {
         refuse_every_status(schema);
-        for forgotten in ["triggers", "explicitNulls"] {
+        for forgotten in
+            ["triggers", "explicitNulls", "refusedFields", "notPersisted", "lastHandledReconcileAt"]
+        {
             schema["status"]["properties"].as_object_mut().unwrap().remove(forgotten).unwrap();
         }
     })
     .await;
     stuck.until_refused(json!({"nickname": "never"})).await;
-    let ((), forgotten, nulls) = tokio::join!(
+    let ((), forgotten, nulls, rejected) = tokio::join!(
         an_object_whose_every_status_write_is_refused_does_not_loop(&stuck),
         a_password_is_not_sent_under_a_crd_that_forgets_it(&plane),
         beside_nulls_nothing_is_sent_under_a_crd_that_forgets_them(&plane),
+        what_auth0_rejects_is_sent_once_for_each_edit_under_a_crd_that_forgets_it(&plane),
     );
 
     install(&plane, |schema| schema["status"]["properties"][LATER] = json!({"type": "string"})).await;
@@ -205,6 +208,17 @@ async fn under_crds_of_every_age_one_bad_object_does_not_stop_the_others() {
     let (case, operator) = nulls;
     case.until_ready(&operator, "ann").await;
     assert_eq!(case.sandbox.patches().len(), 1);
+    let (case, _operator) = rejected;
+    case.objects.annotate("auth0userupdate/ann", "auth0-user-operator.dev/requested-at=2").await.unwrap();
+    wait_until("the request", DEADLINE, async || {
+        let told = case.get("ann").await;
+        let status = &told["status"];
+        let is_kept = status["refusedFields"][0]["field"] == "givenName";
+        if is_kept && status["lastHandledReconcileAt"] == "2" { Ok(()) } else { Err(status.to_string()) }
+    })
+    .await
+    .unwrap();
+    assert_eq!(condition(&case.get("ann").await, "Ready").1, "InvalidRequest");
 }
 
 async fn store_what_does_not_decode(case: &Case<'_>) {
@@ -363,5 +377,36 @@ async fn beside_nulls_nothing_is_sent_under_a_crd_that_forgets_them(
     assert_eq!(case.sandbox.patches().len(), 0);
     let writes = case.status_writes("ann").len();
     assert!(writes <= 8, "{writes} status writes");
+    (case, operator)
+}
+
+async fn what_auth0_rejects_is_sent_once_for_each_edit_under_a_crd_that_forgets_it(
+    plane: &ControlPlane,
+) -> (Case<'_>, Operator) {
+    let case = Case::start(plane, "rejected").await;
+    let body = json!({"statusCode": 400, "error": "Bad Request", "message": "givenName is odd", "errorCode": "invalid_body"});
+    let refusal = FaultKind::Status { status: 400, body: Some(body), headers: vec![], after_effect: false };
+    case.sandbox.fault(Fault::new(refusal).method("PATCH").body_key("given_name"));
+    case.sandbox.change_rules(|rules| drop(rules.overrides.insert("name".to_owned(), json!("By Action"))));
+    let operator = case.operator().await;
+    case.apply("ann", json!({"givenName": "odd", "name": "New"})).await;
+    let told = case.until(&operator, "ann", "Ready", "False", "CRDOutdated").await;
+    let text = told["status"]["conditions"].to_string();
+    assert!(text.contains("status.notPersisted, status.refusedFields"), "{text}");
+    let sent = case.sandbox.patches().len();
+    case.objects.annotate("auth0userupdate/ann", "auth0-user-operator.dev/requested-at=1").await.unwrap();
+    case.until_a_missing_user_was_looked_for_four_times().await;
+    assert_eq!(case.sandbox.patches().len(), sent, "nothing is sent again");
+    let writes = case.status_writes("ann");
+    assert!(writes.len() <= 12, "{} status writes: {writes:#?}", writes.len());
+    // A block is an edit.
+    case.apply("ann", json!({"givenName": "odd", "name": "New", "blocked": true})).await;
+    wait_until("the block", DEADLINE, async || {
+        let user = case.sandbox.user("auth0|ann").unwrap();
+        if user["blocked"] == true { Ok(()) } else { Err(user) }
+    })
+    .await
+    .unwrap();
+    case.until(&operator, "ann", "Ready", "False", "CRDOutdated").await;
     (case, operator)
 }

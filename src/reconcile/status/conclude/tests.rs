@@ -229,6 +229,31 @@ fn observing_does_not_hide_what_auth0_does_not_hold() {
     assert_eq!((synced.status.as_str(), synced.reason.as_str()), ("False", "NotPersisted"));
 }
 
+#[test]
+fn what_is_contested_is_told_once_beside_what_was_rejected_too() {
+    let contested = |fields: &[&str]| Outcome {
+        generation: 1,
+        user: Some(User::from(JsonMap::new())),
+        contested: fields.iter().copied().map(String::from).collect(),
+        ..Outcome::default()
+    };
+    let before = concluded(&Auth0UserUpdateStatus::default(), &contested(&[]));
+    let status = concluded(&before, &contested(&["name", "nickname"]));
+    let synced =
+        |status: &Auth0UserUpdateStatus| conditions::find(&status.conditions, SYNCED).unwrap().clone();
+    assert_eq!((synced(&status).status.as_str(), synced(&status).reason.as_str()), ("False", "Contested"));
+    assert!(synced(&status).message.contains("name, nickname;"), "{}", synced(&status).message);
+    assert_eq!(ready(&status).0, "Applied");
+    assert_eq!(told(&before, &status), ["Contested"]);
+    assert_eq!(concluded(&status, &contested(&["name", "nickname"])), status, "no write");
+    assert_eq!(told(&status, &concluded(&status, &contested(&["name"]))), ["Contested"], "of another field");
+    let holds = concluded(&status, &contested(&[]));
+    assert_eq!((synced(&holds).reason.as_str(), told(&status, &holds)), ("InSync", vec![]));
+    let refusals = vec![refusal(&["email"], Reason::AlreadyExists, "taken")];
+    let beside = concluded(&before, &Outcome { refusals, ..contested(&["name"]) });
+    assert_eq!((ready(&beside).0, synced(&beside).reason.as_str()), ("AlreadyExists", "Contested"));
+}
+
 /// The status after a pass that did all it should, of a user with so many bytes of metadata.
 fn done(previous: &Auth0UserUpdateStatus, generation: i64, bytes: usize) -> Auth0UserUpdateStatus {
     let user = serde_json::json!({"user_id": "auth0|a", "user_metadata": {"notes": "x".repeat(bytes)}});

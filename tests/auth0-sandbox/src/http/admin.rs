@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::message::{Answer, Received};
+use super::stream::error_data;
 use super::token::{Grant, issue};
 use crate::seed::SeedUser;
 use crate::state::State;
@@ -34,6 +35,7 @@ fn handle(state: &mut State, received: &Received) -> Done {
         (_, ["users", ..]) => users(state, received, &path[1..]),
         (_, ["connections", ..]) => connections(state, received, &path[1..]),
         (_, ["clients" | "tokens", ..]) => credentials(state, received, &path),
+        (_, ["events", ..]) => events(state, received, &path[1..]),
         (_, ["log" | "faults", ..]) => observation(state, received, &path),
         _ => settings(state, received, &path),
     }
@@ -43,7 +45,7 @@ fn users(state: &mut State, received: &Received, path: &[&str]) -> Done {
     match (received.method.as_str(), path) {
         ("PUT", []) => done(state.put_user(parsed::<SeedUser>(received)?)),
         ("GET", [id]) => state.shown(id, false).ok_or_else(no_user),
-        ("DELETE", [id]) => state.accounts.remove(*id).map(|_| Value::Null).ok_or_else(no_user),
+        ("DELETE", [id]) => found(state.remove_user(id)),
         ("GET", [id, "stored"]) => {
             state.accounts.get(*id).map(|account| json!(account.user)).ok_or_else(no_user)
         }
@@ -114,6 +116,30 @@ fn credentials(state: &mut State, received: &Received, path: &[&str]) -> Done {
     }
 }
 
+fn events(state: &mut State, received: &Received, path: &[&str]) -> Done {
+    match (received.method.as_str(), path) {
+        ("POST", []) => {
+            let body = parsed::<Value>(received)?;
+            let object = body["object"].as_object().cloned().unwrap_or_default();
+            state.raise(body["type"].as_str().unwrap_or_default(), object);
+        }
+        ("GET", ["offset"]) => {
+            let latest = state.events.latest();
+            return Ok(json!(state.events.offset(latest)));
+        }
+        ("DELETE", ["offsets"]) => state.events.expire_offsets(),
+        ("GET", ["streams"]) => return Ok(json!(state.events.open_streams())),
+        ("DELETE", ["streams"]) => state.events.end_streams(None),
+        ("POST", ["error"]) => {
+            let body = parsed::<Value>(received)?;
+            let text = |name: &str| body[name].as_str().unwrap_or_default();
+            state.events.end_streams(Some(error_data(text("code"), text("message"))));
+        }
+        _ => return Err(no_such()),
+    }
+    Ok(Value::Null)
+}
+
 fn observation(state: &mut State, received: &Received, path: &[&str]) -> Done {
     match (received.method.as_str(), path) {
         ("GET", ["log"]) => Ok(json!(state.log)),
@@ -152,7 +178,7 @@ fn settings(state: &mut State, received: &Received, path: &[&str]) -> Done {
             Ok(Value::Null)
         }
         ("POST", ["clock", "advance"]) => {
-            state.clock.advance(Duration::from_millis(parsed::<u64>(received)?));
+            state.advance(Duration::from_millis(parsed::<u64>(received)?));
             Ok(Value::Null)
         }
         ("POST", ["clock", "freeze"]) => {
@@ -168,6 +194,7 @@ pub(crate) fn expire_tokens(state: &mut State) {
     for token in state.tokens.values_mut() {
         token.expires_at = 0;
     }
+    state.events.wake();
 }
 
 fn parsed<T: DeserializeOwned>(received: &Received) -> Result<T, (u16, String)> {

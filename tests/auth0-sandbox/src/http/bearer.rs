@@ -25,6 +25,15 @@ fn token(state: &State, received: &Received) -> Result<Token, Answer> {
         let refusal = Refusal::new(401, "Missing authentication");
         return Err(Answer::from(refusal).header("www-authenticate", "Bearer"));
     };
+    presented(state, header)
+}
+
+/// Whether a request with this header would still be let in.
+pub(super) fn is_current(state: &State, header: &str) -> bool {
+    presented(state, header).is_ok()
+}
+
+fn presented(state: &State, header: &str) -> Result<Token, Answer> {
     let text = match header.split_once(' ') {
         Some((kind, text)) if kind.eq_ignore_ascii_case("bearer") => text.trim(),
         _ => return Err(bad_format()),

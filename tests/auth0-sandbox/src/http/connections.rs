@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::bearer::authorized;
 use super::fields::Fields;
 use super::message::{Answer, Received};
+use super::parameters::{number, query_error, value};
 use crate::connection::Connection;
 use crate::model::Refusal;
 use crate::state::State;
@@ -76,26 +77,4 @@ fn start_of(found: &[&Connection], from: Option<&str>) -> Result<usize, Answer> 
     let Some(from) = from else { return Ok(0) };
     let place = found.iter().position(|known| checkpoint(known) == from || known.id == from);
     place.ok_or_else(|| query_error("Invalid checkpoint", "from"))
-}
-
-fn value<'a>(query: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-}
-
-fn number(
-    query: &[(String, String)],
-    name: &str,
-    default: usize,
-    range: std::ops::RangeInclusive<usize>,
-) -> Result<usize, Answer> {
-    let Some(text) = value(query, name) else { return Ok(default) };
-    let number: Option<usize> = text.parse().ok();
-    number
-        .filter(|number| range.contains(number))
-        .ok_or_else(|| query_error(&format!("Value {text} is not in the allowed range"), name))
-}
-
-fn query_error(problem: &str, name: &str) -> Answer {
-    let text = format!("Query validation error: '{problem}' on property {name}.");
-    Refusal::new(400, text).code("invalid_query_string").into()
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::message::{Answer, Payload, Received};
-use super::{admin, router};
+use super::{admin, router, stream};
 use crate::clock::{http_date, signed};
 use crate::faults::{FaultKind, Hits, strike};
 use crate::log::Exchange;
@@ -33,7 +33,7 @@ pub(super) async fn exchange(
 ) -> Option<Response<Payload>> {
     if received.path.starts_with(admin::PREFIX) {
         let answer = admin::answer(&mut shared.lock(), &received);
-        return Some(sent(&answer, &Spoilt::No, http_date(signed(shared.lock().clock.seconds()))));
+        return Some(sent(&answer, &Spoilt::No, &http_date(signed(shared.lock().clock.seconds()))));
     }
     let (sequence, hits, released) = arrive(&mut shared.lock(), &received);
     wait(&hits, false, &released).await;
@@ -43,7 +43,14 @@ pub(super) async fn exchange(
     }
     let (outcome, spoilt, date) = decide(&mut shared.lock(), &received, &hits, sequence, is_gone());
     wait(&hits, true, &released).await;
-    Some(sent(&outcome?, &spoilt, date))
+    let mut answer = outcome?;
+    match (answer.stream.take(), &spoilt) {
+        (Some(events), Spoilt::No) => {
+            let payload = Payload::streamed(stream::start(shared.clone(), *events));
+            Some(with_head(&answer, &date, answer.content_type, payload))
+        }
+        _ => Some(sent(&answer, &spoilt, &date)),
+    }
 }
 
 /// Records and strikes; the last is how it hears that the delays were ended since.
@@ -175,7 +182,7 @@ fn skew(answer: &mut Answer, seconds: i64) {
     }
 }
 
-fn sent(answer: &Answer, spoilt: &Spoilt, date: String) -> Response<Payload> {
+fn sent(answer: &Answer, spoilt: &Spoilt, date: &str) -> Response<Payload> {
     let html = || b"<html><body>A proxy's page</body></html>".to_vec();
     let plain = answer.body.as_ref().map_or_else(html, |body| body.to_string().into_bytes());
     let plain = if matches!(answer.status, 204 | 304) { Vec::new() } else { plain };
@@ -191,12 +198,17 @@ fn sent(answer: &Answer, spoilt: &Spoilt, date: String) -> Response<Payload> {
             Payload::whole(json!({ "padding": "x".repeat(5 << 20) }).to_string().into_bytes())
         }
     };
+    let mut response = with_head(answer, date, content_type, payload);
+    if matches!(spoilt, Spoilt::Truncated { .. }) {
+        response.headers_mut().insert("content-length", length.into());
+    }
+    response
+}
+
+fn with_head(answer: &Answer, date: &str, content_type: &str, payload: Payload) -> Response<Payload> {
     let mut builder = Response::builder().status(answer.status).header("date", date);
     if !answer.headers.iter().any(|(name, _)| name == "content-type") {
         builder = builder.header("content-type", content_type);
-    }
-    if matches!(spoilt, Spoilt::Truncated { .. }) {
-        builder = builder.header("content-length", length);
     }
     for (name, value) in &answer.headers {
         builder = builder.header(name, value);

@@ -8,7 +8,9 @@ use std::task::{Context, Poll};
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
+use tokio::sync::mpsc;
 
+use super::events::Subscription;
 use crate::model::Refusal;
 
 /// A request, read completely.
@@ -69,6 +71,8 @@ pub(crate) struct Answer {
     pub(crate) body: Option<Value>,
     /// Whether a change of state took effect.
     pub(crate) effect: bool,
+    /// What follows instead of a body.
+    pub(crate) stream: Option<Box<Subscription>>,
 }
 
 impl Answer {
@@ -79,7 +83,13 @@ impl Answer {
             content_type: "application/json; charset=utf-8",
             body: Some(body),
             effect: false,
+            stream: None,
         }
+    }
+
+    pub(crate) fn stream(stream: Subscription) -> Self {
+        let content_type = "text/event-stream";
+        Self { content_type, body: None, stream: Some(Box::new(stream)), ..Self::json(200, Value::Null) }
     }
 
     pub(crate) fn header(mut self, name: &str, value: impl Into<HeaderText>) -> Self {
@@ -108,8 +118,9 @@ impl From<Refusal> for Answer {
     }
 }
 
-/// A body that may end before its announced length.
+/// A body that may end before its announced length, or last until its stream ends.
 pub(crate) struct Payload {
+    stream: Option<mpsc::Receiver<Bytes>>,
     bytes: Option<Bytes>,
     breaks: bool,
     paused: bool,
@@ -120,7 +131,11 @@ pub(crate) struct Payload {
 impl Payload {
     pub(crate) fn whole(bytes: Vec<u8>) -> Self {
         let bytes = Some(Bytes::from(bytes)).filter(|bytes| !bytes.is_empty());
-        Self { bytes, breaks: false, paused: false, announced: false }
+        Self { stream: None, bytes, breaks: false, paused: false, announced: false }
+    }
+
+    pub(crate) fn streamed(stream: mpsc::Receiver<Bytes>) -> Self {
+        Self { stream: Some(stream), ..Self::whole(Vec::new()) }
     }
 
     /// The first half. Over HTTP/1 the connection then breaks; over HTTP/2 the stream just ends, because a
@@ -139,6 +154,9 @@ impl Body for Payload {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let Some(stream) = &mut self.stream {
+            return stream.poll_recv(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))));
+        }
         if let Some(bytes) = self.bytes.take() {
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
@@ -152,11 +170,12 @@ impl Body for Payload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.bytes.is_none() && !self.breaks
+        self.bytes.is_none() && !self.breaks && self.stream.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
         let length = self.bytes.as_ref().map_or(0, Bytes::len) as u64;
-        if self.announced { SizeHint::default() } else { SizeHint::with_exact(length) }
+        let is_open = self.announced || self.stream.is_some();
+        if is_open { SizeHint::default() } else { SizeHint::with_exact(length) }
     }
 }

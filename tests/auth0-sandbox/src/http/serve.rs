@@ -46,7 +46,9 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, shared: Shared) {
         let (shared, cut) = (shared.clone(), cut.clone());
         async move { respond(request, shared, &cut).await }
     });
-    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // A search may be longer than what HTTP/2 admits by default, and is to be refused as Auth0 does.
+    builder.http2().max_header_list_size(1 << 20);
     tokio::select! {
         _ = builder.serve_connection(TokioIo::new(stream), service) => {}
         () = cut.notified() => {}

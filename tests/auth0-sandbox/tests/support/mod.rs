@@ -1,6 +1,8 @@
 //! A client for the tests, and a stand-in with the example's people.
 #![allow(dead_code, unreachable_pub)] // each test file uses a part
 
+pub mod stream;
+
 use auth0_sandbox::{Options, Sandbox, Seed};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Certificate, Client, Method, RequestBuilder, Response, StatusCode};

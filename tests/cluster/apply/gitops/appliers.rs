@@ -230,6 +230,9 @@ async fn apply_examples(applier: Applier) {
     let asked = "auth0-user-operator.dev/requested-at=2026-01-01T00:00:00Z";
     let manager = "--field-manager=flux-client-side-apply";
     world.run(["annotate", "auth0userupdate/ann", asked, manager]).await;
+    // Its status write would be a difference, if it came between the judge's two reads.
+    let looked = |object: &Value| object["status"]["lastHandledReconcileAt"] == "2026-01-01T00:00:00Z";
+    world.until("auth0userupdate/ann", "the look", looked).await;
     let manifests = format!("{tenant}\n---\n{edited}");
     assert_eq!(applier.drift(&world, &manifests).await, None, "{}", applier.name);
     let annotations = world.get("auth0userupdate/ann").await["metadata"]["annotations"].clone();

@@ -1,0 +1,75 @@
+//! Many users at a time, by search.
+//!
+//! Eventually consistent (Auth0: "User Search Best Practices"): it may show a user as before the last change, and not show
+//! one that is there. So nothing is changed on the word of a search.
+
+use crate::api::json;
+use crate::auth0::answer::Error;
+use crate::auth0::client::{Call, Client, garbage, refused};
+use crate::user::User;
+use std::sync::atomic::Ordering;
+use tokio::sync::MutexGuard;
+
+const USERS: &str = "/api/v2/users";
+
+/// As many as one page has in Auth0's public cloud.
+pub const MOST: usize = 50;
+
+/// Answers that mean that a search was too long, or took too long.
+const TOO_LARGE: [u16; 2] = [414, 503];
+
+impl Client {
+    /// How many users to search for at once: half as many after each search that was too large for Auth0.
+    #[must_use]
+    pub fn batch(&self) -> usize {
+        MOST >> self.halvings.load(Ordering::Relaxed).min(MOST.ilog2())
+    }
+
+    /// One search at a time.
+    pub async fn search_turn(&self) -> MutexGuard<'_, ()> {
+        self.searching.lock().await
+    }
+
+    /// Finds the users of these ids, in any order. One that does not come may be there.
+    ///
+    /// # Errors
+    /// What keeps the call from being answered. Never with an effect.
+    pub async fn search(&self, ids: &[&str]) -> Result<Vec<User>, Error> {
+        let mut url = self.url(USERS)?;
+        url.query_pairs_mut()
+            .append_pair("search_engine", "v3")
+            .append_pair("per_page", &ids.len().to_string())
+            .append_pair("q", &query(ids));
+        let answer = self.answer(&Call::get(url, USERS)).await.map_err(Error::without_effect)?;
+        if TOO_LARGE.contains(&answer.status.as_u16()) {
+            self.halvings.fetch_add(1, Ordering::Relaxed);
+        }
+        if !answer.status.is_success() {
+            return Err(refused(&answer, None).without_effect());
+        }
+        let users = json::read::<Vec<json::User>>(&answer.body).ok_or_else(|| garbage("a list of users"))?;
+        Ok(users.into_iter().filter_map(|user| user.0).map(User::from).collect())
+    }
+}
+
+/// `user_id:("a" OR "b")`, where a quote and a backslash in an id are escaped (Lucene's syntax).
+fn query(ids: &[&str]) -> String {
+    let quoted = ids.iter().map(|id| format!("\"{}\"", id.replace('\\', "\\\\").replace('"', "\\\"")));
+    format!("user_id:({})", quoted.collect::<Vec<_>>().join(" OR "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_one_quoted_word_whatever_it_holds() {
+        for (ids, expected) in [
+            (&["auth0|a"][..], r#"user_id:("auth0|a")"#),
+            (&["auth0|a", "samlp|x|ann@example.com"], r#"user_id:("auth0|a" OR "samlp|x|ann@example.com")"#),
+            (&[r#"a" OR user_id:* OR "\"#], r#"user_id:("a\" OR user_id:* OR \"\\")"#),
+        ] {
+            assert_eq!(query(ids), expected);
+        }
+    }
+}

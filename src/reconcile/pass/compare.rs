@@ -1,0 +1,165 @@
+//! Comparisons in batches: one search finds the users of many resources that are to be compared. What agrees is done; all
+//! else is confirmed by reading the user, since a search may show what was.
+
+use crate::access::narrow;
+use crate::api::Mode;
+use crate::api::reason::{Failure, Reason};
+use crate::auth0::SEARCHED;
+use crate::ownership::Named;
+use crate::plan::{Desired, Memory, must_read_password};
+use crate::plan::{Password, Progress};
+use crate::queue::Key;
+use crate::queue::dispatch::Permit;
+use crate::reconcile::object::schedule;
+use crate::reconcile::object::why::Why;
+use crate::reconcile::pass::Updates;
+use crate::reconcile::pass::execute::Pass;
+use crate::reconcile::pass::look::recall;
+use crate::reconcile::pass::status_writer::StatusWriter;
+use crate::reconcile::resource::record::Record;
+use crate::reconcile::resource::references::{References, SecretState};
+use crate::reconcile::resource::{Found, State, comparison, why};
+use crate::reconcile::status::outcome::Outcome;
+use crate::reconcile::tenant::directory::{self, Tenant};
+use crate::user::User;
+use kube::ResourceExt as _;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How much earlier than planned a resource is compared along with others, at most.
+const EARLY: Duration = Duration::from_mins(30);
+
+/// How often a resource is compared of whose user every change is told.
+const WITH_EVENTS: Duration = Duration::from_hours(24);
+
+impl Updates {
+    /// Compares a resource that is due with its user as the search of another one has found it, or searches for it and for
+    /// those that are to be compared soon. Answers whether that was all: else the pass goes on.
+    pub async fn compare(
+        &self,
+        key: &Key,
+        writer: &StatusWriter,
+        references: &References,
+        found: Option<Found>,
+        permit: &Permit,
+        state: &mut State,
+    ) -> bool {
+        let (record, started) = (Record::of(writer.object()), Instant::now());
+        let why = why::why(&record, references, state, started);
+        if !comparison::is_due(&record, state, &why) || !self.conflicts.ownership.is_alone(record.uid) {
+            return false;
+        }
+        let found = match (found, &references.tenant) {
+            (Some(found), _) => Some(found),
+            (None, Ok(tenant)) if permit.host() == Some(&tenant.host) => {
+                self.search(key, &record, tenant, permit).await
+            }
+            (None, Ok(_) | Err(_)) => None,
+        };
+        let Some(Found(user)) = found else { return false };
+        if user.is_none_or(|user| !self.agrees(writer, references, state, &user)) {
+            // It has to be read, in a turn of its own.
+            state.unfinished_mut().confirms = true;
+            return true;
+        }
+        let reason = if record.observes { Reason::Observed } else { Reason::Applied };
+        let (why, elapsed) = (Why::Due.as_str(), started.elapsed());
+        self.probes.metrics.pass("Auth0UserUpdate", "unchanged", reason.as_str(), why, elapsed);
+        let interval = self.interval(&record, &references.tenant);
+        let wait = schedule::next_look(reason, 0, Duration::ZERO, None, interval);
+        state.due = wait.map(|wait| Instant::now() + wait);
+        true
+    }
+
+    /// An event has shown a user: the resources of it at this host compare.
+    pub fn hear(&self, host: &str, user_id: &str, found: &Found) {
+        for (namespace, name) in self.conflicts.ownership.of_user(user_id) {
+            let key = self.resources.key(&namespace, &name);
+            let (_, tenant) = match self.resources.tenant_of(&key) {
+                Some(tenant) => directory::resolve(&self.conflicts.tenants, &namespace, &tenant, user_id),
+                None => continue,
+            };
+            if tenant.is_ok_and(|tenant| tenant.host == host) {
+                self.resources.hear(&key, found);
+                self.consider(&key);
+            }
+        }
+    }
+
+    /// Events of a host may have been missed: what waits for them compares within its interval.
+    pub fn compare_sooner(&self, host: &str) {
+        let tenants = self.conflicts.tenants.of_each(|tenant| {
+            let named = (tenant.namespace().unwrap_or_default(), tenant.name_any());
+            (tenant.spec.domain == host).then_some(named)
+        });
+        let tenants: HashSet<Named> = tenants.flatten().collect();
+        let of_host = |record: &Record| tenants.contains(&*record.tenant);
+        for key in self.resources.filtered(|_, record| record.is_some_and(of_host)) {
+            self.resources.compare_sooner(&key, Instant::now());
+            self.consider(&key);
+        }
+    }
+
+    /// How often a resource in sync is compared: rarely while events tell of every change of its user. There are none for
+    /// a resource that only observes.
+    fn interval(&self, record: &Record, tenant: &Result<Tenant, Failure>) -> Option<Duration> {
+        let (resync, tenant) = (record.resync?, tenant.as_ref().ok()?);
+        let whole_for = self.clients.streams.whole_for(&tenant.host, Instant::now());
+        let is_told = whole_for >= resync && !record.observes;
+        Some(if is_told { resync.max(WITH_EVENTS) } else { resync })
+    }
+
+    /// Searches for the user of a resource and those of others of its tenant; keeps theirs for them. `None` where there is
+    /// none to search for along with it.
+    async fn search(&self, key: &Key, record: &Record, tenant: &Tenant, permit: &Permit) -> Option<Found> {
+        let resource = tenant.object.0.as_ref().ok()?;
+        let auth0 = self.clients.of(resource, &self.secrets).await.ok()?;
+        // Two at once would search for the same users.
+        let _turn = auth0.search_turn().await;
+        let interval = self.interval(record, &Ok(tenant.clone()));
+        let early = interval.map_or(EARLY, |interval| (interval / 10).min(EARLY));
+        let soon = self.queue.resyncs(&tenant.host, early, auth0.batch().min(SEARCHED).saturating_sub(1));
+        let others = self.resources.to_compare(&soon, key, &record.tenant);
+        if others.is_empty() {
+            return None;
+        }
+        permit.begin();
+        let ids: Vec<&str> = others.iter().map(|(_, id)| &**id).chain([&*record.user_id]).collect();
+        let Ok(users) = auth0.search(&ids).await else { return Some(Found(None)) };
+        let id = |user: &User| user.text("user_id").unwrap_or_default().to_owned();
+        let mut users: HashMap<String, User> = users.into_iter().map(|user| (id(&user), user)).collect();
+        let own = users.get(&*record.user_id).cloned();
+        for (other, id) in others {
+            self.resources.find(&other, Found(users.remove(&*id).map(Box::new)));
+            self.consider(&other);
+        }
+        Some(Found(own.map(Box::new)))
+    }
+
+    /// Whether nothing of what a resource asks is open for this user.
+    fn agrees(&self, writer: &StatusWriter, references: &References, state: &State, user: &User) -> bool {
+        let object = writer.object();
+        let (spec, nulls) = (&object.spec, object.last_applied_nulls());
+        let Ok(desired) = Desired::read(spec, nulls.as_ref(), &writer.known_nulls()) else {
+            return false;
+        };
+        let Ok(tenant) = &references.tenant else { return false };
+        let (desired, refused) = narrow(desired, &references.access, user, ("", ""));
+        let outcome = Outcome { mode: object.mode(), ..Outcome::default() };
+        let memory: Memory = recall(writer, object, &outcome, state);
+        let password = match (&desired.password, &references.secret) {
+            (None, _) => Password::Undeclared,
+            (Some(_), SecretState::At(version)) if object.mode() == Mode::Apply => {
+                if must_read_password(&memory, &self.key, user, version) {
+                    return false;
+                }
+                Password::Unchanged
+            }
+            (Some(_), _) => return false,
+        };
+        let (key, user_id) = (&self.key, &spec.user_id);
+        let pass = Pass { desired: &desired, password: &password, key, host: &tenant.host, user_id };
+        refused.is_empty() && pass.is_done(user, &memory, &Progress::default())
+    }
+}
