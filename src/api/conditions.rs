@@ -13,6 +13,9 @@ pub const RECONCILING: &str = "Reconciling";
 /// Stalled: only while an action of the user is needed.
 pub const STALLED: &str = "Stalled";
 
+/// Overcommitted: only while the checks of a tenant's resources need more than half of its rate limit.
+pub const OVERCOMMITTED: &str = "Overcommitted";
+
 /// What one condition shall say.
 pub struct Saying<'a> {
     /// `True`, `False` or `Unknown`.

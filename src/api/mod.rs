@@ -22,7 +22,7 @@ pub use status::{
 };
 pub use tenant::{
     Auth0Tenant, Auth0TenantSpec, Auth0TenantStatus, ConnectionChoice, CredentialsSecretRef, Drift,
-    EventsState, Grant, NamespaceAccess, RateLimit, TenantEvents,
+    EventsState, Grant, NamespaceAccess, RateLimit, TenantChecks, TenantEvents,
 };
 pub use update::{Auth0UserUpdate, Auth0UserUpdateSpec, Mode, Output, SecretKeyRef, TenantRef};
 

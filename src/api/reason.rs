@@ -67,6 +67,8 @@ pub enum Reason {
     DriftFound,
     /// Of Synced: a part was rejected.
     Refused,
+    /// Of a tenant: checks need too much of its rate limit.
+    Overcommitted,
     /// Of Synced: what the operator puts back is changed again and again.
     Contested,
 }
@@ -97,7 +99,7 @@ pub enum Retry {
     Change,
 }
 
-const ALL: [(Reason, &str); 32] = [
+const ALL: [(Reason, &str); 33] = [
     (Reason::Applied, "Applied"),
     (Reason::Observed, "Observed"),
     (Reason::InvalidRequest, "InvalidRequest"),
@@ -130,6 +132,7 @@ const ALL: [(Reason, &str); 32] = [
     (Reason::DriftFound, "DriftFound"),
     (Reason::Refused, "Refused"),
     (Reason::Contested, "Contested"),
+    (Reason::Overcommitted, "Overcommitted"),
 ];
 
 impl Reason {
@@ -155,7 +158,8 @@ impl Reason {
             | Self::NotPersisted
             | Self::DriftFound
             | Self::Refused
-            | Self::Contested => Standing::Ready,
+            | Self::Contested
+            | Self::Overcommitted => Standing::Ready,
             Self::Paused => Standing::Held,
             Self::TenantNotFound
             | Self::TenantNotReady
@@ -196,7 +200,8 @@ impl Reason {
             | Self::NotPersisted
             | Self::DriftFound
             | Self::Refused
-            | Self::Contested => Retry::Resync,
+            | Self::Contested
+            | Self::Overcommitted => Retry::Resync,
             Self::InvalidRequest
             | Self::NotSupportedByConnection
             | Self::UnknownConnection

@@ -190,8 +190,8 @@ pub struct Auth0TenantStatus {
     #[schemars(with = "i64")]
     pub observed_generation: Option<i64>,
 
-    /// Ready: a token was had, and its scopes, where they are known, suffice. Reconciling and Stalled are
-    /// there only while true.
+    /// Ready: a token was had, and its scopes, where they are known, suffice. Reconciling, Stalled and
+    /// Overcommitted are there only while true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
     pub conditions: Vec<Condition>,
@@ -225,10 +225,27 @@ pub struct Auth0TenantStatus {
     #[schemars(with = "u32")]
     pub access_total: Option<u32>,
 
+    /// What comparing its resources costs, counted with each check of the tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "TenantChecks")]
+    pub checks: Option<TenantChecks>,
+
     /// Whether the operator hears of changes in Auth0 by its stream of events, or why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "TenantEvents")]
     pub events: Option<TenantEvents>,
+}
+
+/// What comparing the resources of a tenant costs.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct TenantChecks {
+    /// Requests an hour that comparisons need, as the resources are now: one for 50 users in sync, one for each
+    /// other. Rounded up to two digits.
+    pub requests_per_hour: u32,
+    /// Requests an hour that spec.rateLimit allows, for everything. More than half of them for comparisons is
+    /// the condition Overcommitted.
+    pub allowed_per_hour: u32,
 }
 
 /// The stream of Auth0's events.

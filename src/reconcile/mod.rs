@@ -31,7 +31,6 @@ use kube_runtime::watcher;
 use pass::Updates;
 use resource::record::Said;
 use resource::resources::Stored;
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -40,6 +39,7 @@ use tenant::directory::Directory;
 use tenant::gone::forget_gone;
 use tenant::shares::Shares;
 use tenant::state::States;
+use tenant::upkeep::Resources;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -181,13 +181,14 @@ fn describe(updates: &Arc<Updates>, stores: &[Store<Guarded<Auth0Tenant>>]) {
         let Some(updates) = updates.upgrade() else { return };
         metrics.set_waiting(updates.queue.waiting());
         metrics.set_budget(updates.queue.budgets());
-        let (mut ready, mut synced) = (Vec::new(), Vec::new());
+        let (mut ready, mut synced, mut overcommitted) = (Vec::new(), Vec::new(), 0);
         for object in stores.iter().flat_map(Store::state) {
             let conditions = match &object.0 {
                 Ok(tenant) => tenant.status.as_ref().map_or(&[][..], |status| &status.conditions),
                 Err(undecodable) => &undecodable.conditions,
             };
             ready.push(("Auth0Tenant", described(Said::of(conditions, conditions::READY))));
+            overcommitted += i64::from(conditions::find(conditions, conditions::OVERCOMMITTED).is_some());
         }
         updates.resources.for_each(|stored| {
             let said = match stored {
@@ -201,6 +202,7 @@ fn describe(updates: &Arc<Updates>, stores: &[Store<Guarded<Auth0Tenant>>]) {
         });
         metrics.set_resources(ready);
         metrics.set_synced(synced);
+        metrics.set_overcommitted(overcommitted);
     };
     if let Some(probes) = probes {
         probes.describe_with(described);
@@ -290,12 +292,11 @@ fn begin(updates: &Updates, namespace: Option<&str>) {
 fn count_resources(updates: Weak<Updates>, missing: watch::Receiver<usize>) -> tenant::Count {
     Box::new(move |tenant| {
         let updates = updates.upgrade().filter(|_| *missing.borrow() == 0)?;
-        let mut count = BTreeMap::new();
-        for key in
-            updates.resources.filtered(|_, record| record.is_some_and(|record| *record.tenant == *tenant))
-        {
-            *count.entry(key.namespace().to_string()).or_default() += 1;
-        }
+        let mut count = Resources::default();
+        updates.resources.for_each_of(tenant, |key, record| {
+            let in_sync = record.synced.is_some_and(|synced| synced.holds == Some(true));
+            count.count(key.namespace(), updates.interval_of(record, key.namespace()), in_sync);
+        });
         Some(count)
     })
 }

@@ -35,6 +35,7 @@ pub struct Metrics {
     event_gaps: Counter,
     resources: Family<ResourceLabels, Gauge>,
     synced: Family<SyncedLabels, Gauge>,
+    overcommitted: Gauge,
     leader: Gauge,
 }
 
@@ -143,6 +144,7 @@ impl Default for Metrics {
             event_gaps: Counter::default(),
             resources: Family::default(),
             synced: Family::default(),
+            overcommitted: Gauge::default(),
             leader: Gauge::default(),
         };
         metrics.begin_at_zero();
@@ -198,6 +200,8 @@ impl Metrics {
         let limit = "Requests that Auth0 last said it allows at once";
         registry.register("auth0_budget_limit", limit, self.budget_limit.clone());
         registry.register("auth0_events", "Events of Auth0 about users", self.events.clone());
+        let overcommitted = "Tenants whose checks need more than half of their rate limit";
+        registry.register("tenants_overcommitted", overcommitted, self.overcommitted.clone());
         let gaps = "Gaps in the stream of Auth0's events";
         registry.register("auth0_event_gaps", gaps, self.event_gaps.clone());
     }
@@ -244,6 +248,11 @@ impl Metrics {
         let method = method.to_owned();
         self.requests.get_or_create(&RequestLabels { method: method.clone(), status }).inc();
         self.request_seconds.get_or_create(&MethodLabels { method }).observe(elapsed.as_secs_f64());
+    }
+
+    /// How many tenants are overcommitted.
+    pub fn set_overcommitted(&self, tenants: i64) {
+        self.overcommitted.set(tenants);
     }
 
     /// Auth0 told of a user by an event of this type.

@@ -131,7 +131,8 @@ pub(super) fn sentence(verdict: &Verdict, status: u16, quoted: &str) -> String {
         | Reason::NotPersisted
         | Reason::DriftFound
         | Reason::Refused
-        | Reason::Contested => ("Auth0 rejects this request", "correct the spec"),
+        | Reason::Contested
+        | Reason::Overcommitted => ("Auth0 rejects this request", "correct the spec"),
     };
     format!("{what} ({quoted}); {remedy}")
 }

@@ -101,6 +101,14 @@ impl Updates {
         }
     }
 
+    /// How often a resource is compared, as things are now.
+    #[must_use]
+    pub fn interval_of(&self, record: &Record, namespace: &str) -> Option<Duration> {
+        let (_, tenant) =
+            directory::resolve(&self.conflicts.tenants, namespace, &record.tenant, &record.user_id);
+        self.interval(record, &tenant).or(record.resync)
+    }
+
     /// How often a resource in sync is compared: rarely while events tell of every change of its user. There are none for
     /// a resource that only observes.
     fn interval(&self, record: &Record, tenant: &Result<Tenant, Failure>) -> Option<Duration> {

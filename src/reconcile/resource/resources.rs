@@ -254,6 +254,13 @@ impl Resources {
         named.map(|(key, _)| key.namespace().to_string()).collect()
     }
 
+    /// Tells of each that names a tenant what is kept of it.
+    pub fn for_each_of(&self, tenant: &Named, mut tell: impl FnMut(&Key, &Record)) {
+        let all = self.lock();
+        let named = all.resources.iter().filter_map(|(key, known)| Some((key, known.record()?)));
+        named.filter(|(_, record)| *record.tenant == *tenant).for_each(|(key, record)| tell(key, record));
+    }
+
     /// Tells of each what is stored.
     pub fn for_each(&self, mut tell: impl FnMut(&Stored)) {
         self.lock().resources.values().for_each(|known| tell(&known.stored));

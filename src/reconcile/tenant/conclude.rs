@@ -1,6 +1,6 @@
 //! From what a check of a tenant found to its status and events. Pure.
 
-use crate::api::conditions::{self, READY, RECONCILING, STALLED, Saying};
+use crate::api::conditions::{self, OVERCOMMITTED, READY, RECONCILING, STALLED, Saying};
 use crate::api::reason::{Failure, Reason, Standing};
 use crate::api::{Auth0TenantStatus, SecretVersion};
 use crate::auth0;
@@ -128,7 +128,10 @@ pub fn announce(previous: &Auth0TenantStatus, next: &Auth0TenantStatus) -> Vec<E
         events::warning("ExcessiveScope", &message)
     });
     let failed = status::events::failed(&previous.conditions, &next.conditions, false);
-    failed.into_iter().chain(excessive).collect()
+    let told = conditions::find(&next.conditions, OVERCOMMITTED)
+        .filter(|_| conditions::find(&previous.conditions, OVERCOMMITTED).is_none());
+    let overcommitted = told.map(|told| events::warning(&told.reason, &told.message));
+    failed.into_iter().chain(excessive).chain(overcommitted).collect()
 }
 
 #[cfg(test)]

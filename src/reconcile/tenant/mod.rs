@@ -11,6 +11,7 @@ mod scopes;
 pub mod shares;
 pub mod state;
 pub mod streams;
+pub mod upkeep;
 
 use crate::api::conditions::{self, READY};
 use crate::api::reason::{Failure, Reason};
@@ -28,6 +29,7 @@ use crate::reconcile::tenant::directory::Directory;
 use crate::reconcile::tenant::lent::{is_lent, lent};
 use crate::reconcile::tenant::shares::Shares;
 use crate::reconcile::tenant::state::{REFRESH, States};
+use crate::reconcile::tenant::upkeep::Resources;
 use crate::telemetry::health::Probes;
 use crate::telemetry::metrics::{Metrics, PANICKED};
 use futures::FutureExt as _;
@@ -35,7 +37,6 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::Api;
 use kube::{Client, Resource as _, ResourceExt as _};
 use kube_runtime::controller::Action;
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -68,12 +69,12 @@ pub struct Tenants {
     pub states: Arc<States>,
     /// Passes under way.
     pub shares: Shares,
-    /// How many resources name a tenant, by namespace, once all lists came.
+    /// The resources that name a tenant, once all lists came.
     pub count: Count,
 }
 
-/// Counts the resources of a tenant by their namespace.
-pub type Count = Box<dyn Fn(&Named) -> Option<BTreeMap<String, u32>> + Send + Sync>;
+/// Counts the resources of a tenant.
+pub type Count = Box<dyn Fn(&Named) -> Option<Resources> + Send + Sync>;
 
 /// One pass. Never fails and never panics: the answer is when to come back.
 ///
@@ -132,7 +133,9 @@ impl Tenants {
         if state.counts(is_lent(tenant), check.is_some(), Instant::now())
             && let Some(count) = (self.count)(&(namespace, tenant.name_any()))
         {
-            (after.access, after.access_total) = lent(tenant, &count);
+            (after.access, after.access_total) = lent(tenant, &count.by_namespace);
+            let checks = count.checks(self.directory.rate(&tenant.spec.domain));
+            upkeep::say(&mut after, checks, tenant.metadata.generation.unwrap_or_default(), Timestamp::now());
         }
         after.events = self.clients.streams.status(tenant, Instant::now());
         let is_written = self.publish(tenant, &before, after).await;
@@ -282,7 +285,7 @@ mod tests {
             directory,
             states: Arc::default(),
             shares: Shares::default(),
-            count: Box::new(|(namespace, _)| Some([(namespace.clone(), 3)].into())),
+            count: Box::new(|_| None),
         };
         (Arc::new(tenants), requests)
     }

@@ -7,6 +7,7 @@
 mod backlog;
 mod bare;
 mod beside;
+mod drift;
 mod edit;
 mod faults;
 mod limits;
@@ -14,6 +15,7 @@ mod memory;
 mod neighbours;
 mod one_user;
 mod ordinary;
+mod peer;
 mod process;
 mod restart;
 mod stage;
@@ -26,8 +28,9 @@ use std::process::ExitCode;
 
 const USAGE: &str =
     "usage: bench --operator PROGRAM [SCENE]... [--edits N] [--crowd N] [--most N] [--siblings N]";
-const SCENES: [&str; 8] =
-    ["limits", "edit", "backlog", "neighbours", "faults", "memory", "restart", "one-user"];
+const SCENES: [&str; 10] = [
+    "limits", "edit", "peer", "drift", "backlog", "neighbours", "faults", "memory", "restart", "one-user",
+];
 
 /// What to measure, and how much of it.
 struct Arguments {
@@ -66,6 +69,8 @@ async fn run(words: &[String]) -> Result<()> {
         match scene.as_str() {
             "limits" => limits::measure(&mut stage, arguments.edits).await?,
             "edit" => edit::measure(&mut stage, arguments.edits).await?,
+            "peer" => peer::measure(&mut stage).await?,
+            "drift" => drift::measure(&mut stage).await?,
             "backlog" => backlog::measure(&mut stage, arguments.crowd).await?,
             "neighbours" => neighbours::measure(&mut stage).await?,
             "faults" => faults::measure(&mut stage).await?,
