@@ -240,8 +240,8 @@ pub struct Auth0TenantStatus {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct TenantChecks {
-    /// Requests an hour that comparisons need, as the resources are now: one for 50 users in sync, one for each
-    /// other. Rounded up to two digits.
+    /// Requests an hour that comparing the resources of this tenant needs, as they are now: one for 50 users in
+    /// sync, one for each other. Rounded up to two digits.
     pub requests_per_hour: u32,
     /// Requests an hour that spec.rateLimit allows, for everything. More than half of them for comparisons is
     /// the condition Overcommitted.

@@ -7,6 +7,7 @@ use crate::auth0::client::{Call, Client, refused};
 use crate::auth0::http::{Answer, MOST_BYTES, read as read_answer};
 use crate::user::User;
 use futures::{Stream, StreamExt as _};
+use k8s_openapi::jiff::Timestamp;
 use reqwest::header::ACCEPT;
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
@@ -58,6 +59,8 @@ pub struct About {
     pub user_id: String,
     /// The type, such as `user.updated`.
     pub kind: &'static str,
+    /// When it happened, where the event says so.
+    pub time: Option<Timestamp>,
     /// The user, unless it was deleted.
     pub user: Option<User>,
 }
@@ -80,6 +83,7 @@ struct Data {
 struct Envelope {
     #[serde(rename = "type")]
     kind: String,
+    time: Option<String>,
     data: Payload,
 }
 
@@ -185,7 +189,8 @@ fn about(event: Envelope) -> Option<About> {
     let kind = TYPES.into_iter().find(|kind| *kind == event.kind)?;
     let user = User::from(event.data.object.0?);
     let user_id = user.text("user_id")?.to_owned();
-    Some(About { user_id, kind, user: (kind != "user.deleted").then_some(user) })
+    let time = event.time.and_then(|time| time.parse().ok());
+    Some(About { user_id, kind, time, user: (kind != "user.deleted").then_some(user) })
 }
 
 #[cfg(test)]

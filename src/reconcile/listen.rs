@@ -9,6 +9,7 @@ use crate::reconcile::pass::Updates;
 use crate::reconcile::resource::Found;
 use crate::reconcile::tenant::directory::Directory;
 use crate::reconcile::tenant::streams::is_wanted;
+use k8s_openapi::jiff::Timestamp;
 use kube::{Resource as _, ResourceExt as _};
 use kube_runtime::reflector::ObjectRef;
 use std::collections::{BTreeMap, HashMap};
@@ -160,7 +161,9 @@ impl Listener {
                 }
             };
             if let Some(about) = about {
-                self.updates.probes.metrics.event(about.kind);
+                let lag = about.time.map(|time| Timestamp::now().duration_since(time));
+                let lag = lag.and_then(|lag| Duration::try_from(lag).ok());
+                self.updates.probes.metrics.event(about.kind, lag);
                 self.updates.hear(&self.host, &about.user_id, &Found(about.user.map(Box::new)));
             }
             // Once it was acted on.

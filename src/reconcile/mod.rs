@@ -29,6 +29,7 @@ use kube_runtime::reflector::store::Writer;
 use kube_runtime::reflector::{self, ObjectRef, Store};
 use kube_runtime::watcher;
 use pass::Updates;
+use pass::compare::interval;
 use resource::record::Said;
 use resource::resources::Stored;
 use std::convert::Infallible;
@@ -293,9 +294,17 @@ fn count_resources(updates: Weak<Updates>, missing: watch::Receiver<usize>) -> t
     Box::new(move |tenant| {
         let updates = updates.upgrade().filter(|_| *missing.borrow() == 0)?;
         let mut count = Resources::default();
+        let (namespace, name) = tenant;
+        let object = updates.conflicts.tenants.get(namespace, name)?;
+        let host = object.0.as_ref().map_or("", |tenant| tenant.spec.domain.as_str());
+        let whole_for = updates.clients.streams.whole_for(host, Instant::now());
         updates.resources.for_each_of(tenant, |key, record| {
-            let in_sync = record.synced.is_some_and(|synced| synced.holds == Some(true));
-            count.count(key.namespace(), updates.interval_of(record, key.namespace()), in_sync);
+            // One that was not visited yet will most likely be.
+            let in_sync = record.synced.is_none_or(|synced| synced.holds == Some(true));
+            let is_searched = in_sync && updates.conflicts.ownership.is_alone(record.uid);
+            let is_checked = !record.is_paused && !record.is_deleted;
+            let interval = if is_searched { interval(record, whole_for) } else { record.resync };
+            count.count(key.namespace(), interval.filter(|_| is_checked), is_searched);
         });
         Some(count)
     })

@@ -33,6 +33,7 @@ pub struct Metrics {
     watch_errors: Family<KindLabels, Counter>,
     events: Family<EventLabels, Counter>,
     event_gaps: Counter,
+    event_lag: Histogram,
     resources: Family<ResourceLabels, Gauge>,
     synced: Family<SyncedLabels, Gauge>,
     overcommitted: Gauge,
@@ -142,6 +143,7 @@ impl Default for Metrics {
             watch_errors: Family::default(),
             events: Family::default(),
             event_gaps: Counter::default(),
+            event_lag: pass_buckets(),
             resources: Family::default(),
             synced: Family::default(),
             overcommitted: Gauge::default(),
@@ -204,6 +206,8 @@ impl Metrics {
         registry.register("tenants_overcommitted", overcommitted, self.overcommitted.clone());
         let gaps = "Gaps in the stream of Auth0's events";
         registry.register("auth0_event_gaps", gaps, self.event_gaps.clone());
+        let lag = "Time from a change of a user to its event";
+        registry.register_with_unit("auth0_event_lag", lag, Unit::Seconds, self.event_lag.clone());
     }
 
     /// Alerts look for an increase, and a counter that appears with 1 has had none.
@@ -255,9 +259,12 @@ impl Metrics {
         self.overcommitted.set(tenants);
     }
 
-    /// Auth0 told of a user by an event of this type.
-    pub fn event(&self, kind: &'static str) {
+    /// Auth0 told of a user by an event of this type, so long after it happened.
+    pub fn event(&self, kind: &'static str, lag: Option<Duration>) {
         self.events.get_or_create(&EventLabels { r#type: kind }).inc();
+        if let Some(lag) = lag {
+            self.event_lag.observe(lag.as_secs_f64());
+        }
     }
 
     /// Events of Auth0 were missed.

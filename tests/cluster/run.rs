@@ -16,4 +16,5 @@ pub mod operations;
 pub mod quiet;
 pub mod reasons;
 pub mod requests;
+pub mod upkeep;
 pub mod wakes;

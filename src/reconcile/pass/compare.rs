@@ -101,21 +101,10 @@ impl Updates {
         }
     }
 
-    /// How often a resource is compared, as things are now.
-    #[must_use]
-    pub fn interval_of(&self, record: &Record, namespace: &str) -> Option<Duration> {
-        let (_, tenant) =
-            directory::resolve(&self.conflicts.tenants, namespace, &record.tenant, &record.user_id);
-        self.interval(record, &tenant).or(record.resync)
-    }
-
-    /// How often a resource in sync is compared: rarely while events tell of every change of its user. There are none for
-    /// a resource that only observes.
+    /// How often a resource in sync is compared.
     fn interval(&self, record: &Record, tenant: &Result<Tenant, Failure>) -> Option<Duration> {
-        let (resync, tenant) = (record.resync?, tenant.as_ref().ok()?);
-        let whole_for = self.clients.streams.whole_for(&tenant.host, Instant::now());
-        let is_told = whole_for >= resync && !record.observes;
-        Some(if is_told { resync.max(WITH_EVENTS) } else { resync })
+        let tenant = tenant.as_ref().ok()?;
+        interval(record, self.clients.streams.whole_for(&tenant.host, Instant::now()))
     }
 
     /// Searches for the user of a resource and those of others of its tenant; keeps theirs for them. `None` where there is
@@ -170,4 +159,13 @@ impl Updates {
         let pass = Pass { desired: &desired, password: &password, key, host: &tenant.host, user_id };
         refused.is_empty() && pass.is_done(user, &memory, &Progress::default())
     }
+}
+
+/// How often a resource in sync is compared: rarely once events have told of every change of its user for so long. There
+/// are none for a resource that only observes.
+#[must_use]
+pub fn interval(record: &Record, whole_for: Duration) -> Option<Duration> {
+    let resync = record.resync?;
+    let is_told = whole_for >= resync && !record.observes;
+    Some(if is_told { resync.max(WITH_EVENTS) } else { resync })
 }

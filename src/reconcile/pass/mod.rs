@@ -1,6 +1,6 @@
 //! The pass of an `Auth0UserUpdate`: observe → plan → execute → conclude → publish.
 
-mod compare;
+pub mod compare;
 pub mod conflicts;
 pub mod execute;
 #[cfg(test)]

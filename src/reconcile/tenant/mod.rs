@@ -130,14 +130,14 @@ impl Tenants {
             let generation = tenant.metadata.generation.unwrap_or_default();
             after = conclude(&before, generation, &found, Timestamp::now());
         }
+        after.events = self.clients.streams.status(tenant, Instant::now());
         if state.counts(is_lent(tenant), check.is_some(), Instant::now())
             && let Some(count) = (self.count)(&(namespace, tenant.name_any()))
         {
             (after.access, after.access_total) = lent(tenant, &count.by_namespace);
-            let checks = count.checks(self.directory.rate(&tenant.spec.domain));
+            let checks = count.checks(self.directory.rate_with(tenant));
             upkeep::say(&mut after, checks, tenant.metadata.generation.unwrap_or_default(), Timestamp::now());
         }
-        after.events = self.clients.streams.status(tenant, Instant::now());
         let is_written = self.publish(tenant, &before, after).await;
         if check.is_some() {
             state.published(is_written, Instant::now());

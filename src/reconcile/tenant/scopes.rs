@@ -1,6 +1,7 @@
 //! What a token has to allow, and what it had better not (Auth0: "Management API scopes").
 
 use crate::api::reason::{Failure, Reason};
+use crate::auth0::EVENTS_SCOPE;
 use std::collections::BTreeSet;
 
 /// Reads the tokens with which users are logged in elsewhere. Nothing here asks for it (Auth0: "Identity
@@ -14,7 +15,7 @@ pub const CONNECTIONS: &str = "read:connections";
 /// granted when it was issued.
 #[must_use]
 pub fn may_change(scopes: &BTreeSet<String>) -> bool {
-    !scopes.contains(CONNECTIONS) || scopes.contains(IDP_TOKENS)
+    !scopes.contains(CONNECTIONS) || !scopes.contains(EVENTS_SCOPE) || scopes.contains(IDP_TOKENS)
 }
 
 /// Names a missing scope before a call fails for it.
@@ -68,7 +69,8 @@ mod tests {
 
     #[test]
     fn another_token_may_help_where_scopes_lack_the_connections_or_have_too_much() {
-        assert!(!may_change(&set(&[CONNECTIONS])));
+        assert!(!may_change(&set(&[CONNECTIONS, EVENTS_SCOPE])));
+        assert!(may_change(&set(&[CONNECTIONS])));
         assert!(may_change(&set(&[])));
         assert!(may_change(&set(&[CONNECTIONS, IDP_TOKENS])));
     }

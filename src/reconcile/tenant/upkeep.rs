@@ -2,7 +2,7 @@
 
 use crate::api::conditions::{self, OVERCOMMITTED, Saying};
 use crate::api::reason::Reason;
-use crate::api::{Auth0TenantStatus, TenantChecks};
+use crate::api::{Auth0TenantStatus, EventsState, TenantChecks};
 use crate::auth0::{Rate, SEARCHED};
 use k8s_openapi::jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -33,7 +33,10 @@ impl Resources {
     /// What status says of it.
     #[must_use]
     pub fn checks(&self, rate: Rate) -> TenantChecks {
-        TenantChecks { requests_per_hour: rounded(self.checks), allowed_per_hour: rate.per_minute.saturating_mul(60) }
+        TenantChecks {
+            requests_per_hour: rounded(self.checks),
+            allowed_per_hour: rate.per_minute.saturating_mul(60),
+        }
     }
 }
 
@@ -41,7 +44,7 @@ impl Resources {
 fn rounded(millionths: u64) -> u32 {
     let number = millionths.div_ceil(MILLIONTHS);
     let mut unit = 1;
-    while number / unit > 100 {
+    while number.div_ceil(unit) > 99 {
         unit *= 10;
     }
     (number.div_ceil(unit) * unit).try_into().unwrap_or(u32::MAX)
@@ -51,8 +54,16 @@ fn rounded(millionths: u64) -> u32 {
 pub fn say(status: &mut Auth0TenantStatus, checks: TenantChecks, generation: i64, now: Timestamp) {
     let TenantChecks { requests_per_hour: needed, allowed_per_hour: allowed } = checks;
     if needed > allowed / 2 {
+        let times = needed.div_ceil((allowed / 2).max(1));
+        let is_connected =
+            status.events.as_ref().is_some_and(|events| events.state == EventsState::Connected);
+        let events = if is_connected {
+            ""
+        } else {
+            ", or grant the scope read:events, with which one check a day is enough"
+        };
         let message = format!(
-            "the checks of its resources need about {needed} of the {allowed} requests an hour that its rate limit allows, and edits wait behind them: raise spec.rateLimit as far as the Auth0 plan allows, lengthen spec.resyncInterval of the resources, or grant the scope read:events, with which one check a day is enough"
+            "the checks of its resources need about {needed} of the {allowed} requests an hour that its rate limit allows, and edits wait behind them: raise spec.rateLimit as far as the Auth0 plan allows, or lengthen spec.resyncInterval of the resources at least {times}-fold{events}"
         );
         let saying = Saying { status: "True", reason: Reason::Overcommitted.as_str(), message: &message };
         conditions::set(&mut status.conditions, OVERCOMMITTED, &saying, generation, now);
@@ -65,6 +76,7 @@ pub fn say(status: &mut Auth0TenantStatus, checks: TenantChecks, generation: i64
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reconcile::tenant::conclude::announce;
 
     const MINUTE: Duration = Duration::from_mins(1);
 
@@ -87,10 +99,15 @@ mod tests {
             (10_000, 0, hour, 200),
             (10_000, 0, Some(24 * 60 * MINUTE), 9),
             (10_000, 123, hour, 330),
+            (0, 1_001, hour, 1_100),
             (100, 0, Some(MINUTE), 120),
             (100, 100, None, 0),
         ] {
-            assert_eq!(checks(in_sync, others, interval).requests_per_hour, needed, "{in_sync} {others} {interval:?}");
+            assert_eq!(
+                checks(in_sync, others, interval).requests_per_hour,
+                needed,
+                "{in_sync} {others} {interval:?}"
+            );
         }
     }
 
@@ -106,6 +123,13 @@ mod tests {
         let condition = said(&status).unwrap();
         assert_eq!((condition.status.as_str(), condition.reason.as_str()), ("True", "Overcommitted"));
         assert!(condition.message.contains("about 1900 of the 3600 requests"), "{}", condition.message);
+        assert!(
+            condition.message.contains("2-fold, or grant the scope read:events"),
+            "{}",
+            condition.message
+        );
+        let told = |before: &Auth0TenantStatus, after: &Auth0TenantStatus| announce(before, after).len();
+        assert_eq!((told(&Auth0TenantStatus::default(), &status), told(&status, &status)), (1, 0));
         say(&mut status, with(90), 1, now);
         assert_eq!((said(&status), status.checks), (None, Some(with(90))));
     }

@@ -28,9 +28,8 @@ use std::process::ExitCode;
 
 const USAGE: &str =
     "usage: bench --operator PROGRAM [SCENE]... [--edits N] [--crowd N] [--most N] [--siblings N]";
-const SCENES: [&str; 10] = [
-    "limits", "edit", "peer", "drift", "backlog", "neighbours", "faults", "memory", "restart", "one-user",
-];
+const SCENES: [&str; 10] =
+    ["limits", "edit", "peer", "drift", "backlog", "neighbours", "faults", "memory", "restart", "one-user"];
 
 /// What to measure, and how much of it.
 struct Arguments {

@@ -54,7 +54,8 @@ async fn operator(stage: &mut Stage, users: usize, nickname: &str) -> Result<Str
 
 /// All users once: compared, and changed where `family_name` is named.
 async fn client(stage: &Stage, users: usize, family_name: Option<&str>) -> Result<String> {
-    let (http, token, domain) = (bare::client(stage.auth0.ca_pem())?, bare::token(stage)?, stage.auth0.domain());
+    let (http, token, domain) =
+        (bare::client(stage.auth0.ca_pem())?, bare::token(stage)?, stage.auth0.domain());
     stage.auth0.clear_log();
     let begun = Instant::now();
     let each = stream::iter(0..users).map(async |index| {

@@ -13,7 +13,8 @@ pub(crate) const CLIENT_SECRET: &str = "Bench-Client-Secret-5f1a";
 pub(crate) const NAMESPACE: &str = "bench";
 /// Another team, which uses the same tenant.
 pub(crate) const NEIGHBOUR: &str = "neighbour";
-pub(crate) const SCOPES: [&str; 4] = ["read:users", "update:users", "update:users_app_metadata", "read:connections"];
+pub(crate) const SCOPES: [&str; 4] =
+    ["read:users", "update:users", "update:users_app_metadata", "read:connections"];
 /// Objects that kubectl is given at once.
 const BATCH: usize = 500;
 const LONG: Duration = Duration::from_mins(40);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use auth0_sandbox::{Options, Sandbox, Seed};
+use auth0_sandbox::{Client, Options, Sandbox, Seed};
 use lab::{ControlPlane, Error, Kubectl, Operator, Result};
 use serde_json::json;
 
@@ -17,6 +17,10 @@ pub(crate) const UPDATE: &str = "auth0userupdate/ann";
 pub(crate) const USER: &str = "auth0|ann";
 /// What `tenant.yaml` says in the place of the stand-in's address.
 const PLACEHOLDER: &str = "demo.example.com";
+
+/// All that the operator can use.
+const SCOPES: [&str; 5] =
+    ["read:users", "update:users", "update:users_app_metadata", "read:connections", "read:events"];
 
 /// The running parts; the operator ends first.
 pub(crate) struct Stage {
@@ -105,7 +109,9 @@ async fn operator_ends(operator: &mut Operator) -> Error {
 
 async fn start_auth0() -> Result<Sandbox> {
     let seed = Seed::example().map_err(Error::Failed)?;
-    Sandbox::start(Options::seeded(seed)).await.map_err(Error::Failed)
+    let auth0 = Sandbox::start(Options::seeded(seed)).await.map_err(Error::Failed)?;
+    auth0.put_client(Client::with_secret("operator", "operator-secret").scopes(&SCOPES));
+    Ok(auth0)
 }
 
 async fn start_operator(

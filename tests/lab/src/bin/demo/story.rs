@@ -1,4 +1,5 @@
-//! The demo: a resource is applied and edited, and Auth0 follows; a null that kubectl drops is told.
+//! The demo: a resource is applied and edited, and Auth0 follows; a null that kubectl drops is told; what somebody changes
+//! in Auth0 is put right.
 
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ pub(crate) async fn tell(stage: &mut Stage) -> Result<()> {
     drop_null(stage, &null).await?;
     check(stage, "/family_name", "Miller")?;
 
+    correct_drift(stage).await?;
     show::heading("The user in Auth0, after");
     show::user(stage.auth0.user(USER).as_ref());
     Ok(())
@@ -90,6 +92,22 @@ async fn drop_null(stage: &mut Stage, manifest: &str) -> Result<()> {
     show::heading("kubectl get a0uu ann -o jsonpath=… (the message of Ready)");
     let message = "--output=jsonpath={.status.conditions[?(@.type=='Ready')].message}";
     println!("{}", kubectl.run(["get", UPDATE, message], "").await?.ok()?);
+    Ok(())
+}
+
+/// Changes the user behind the operator's back, and shows that it is put right.
+async fn correct_drift(stage: &Stage) -> Result<()> {
+    show::heading("Somebody changes family_name to Drift in Auth0 itself");
+    stage.auth0.clear_log();
+    stage.auth0.change_user(USER, |user| drop(user.insert("family_name".into(), "Drift".into())));
+    println!();
+    let corrected = async || check(stage, "/family_name", "Miller").map_err(|error| error.to_string());
+    step("waiting until it is corrected", wait_until("the correction", Duration::from_secs(20), corrected))
+        .await?;
+    show::heading("What Auth0 received");
+    for exchange in stage.auth0.log().iter().filter(|exchange| exchange.path.starts_with("/api/v2/users")) {
+        println!("{}", show::request(exchange));
+    }
     Ok(())
 }
 
