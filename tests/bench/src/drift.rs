@@ -11,8 +11,8 @@ const USERS: usize = 200;
 const CHANGES: usize = 600;
 /// Between two changes.
 const PACE: Duration = Duration::from_millis(100);
-/// Every so-many-th event is lost, another one doubled and a third one late: five in a hundred.
-const FAULTY: u64 = 60;
+/// Every so-many-th event is lost, doubled or late: five in a hundred, be they of a change or an echo of its correction.
+const FAULTY: [u64; 3] = [59, 61, 67];
 /// What is not corrected after this was not heard of.
 const LOST: Duration = Duration::from_secs(15);
 const LAG: Duration = Duration::from_secs(30);
@@ -40,9 +40,8 @@ pub(crate) async fn measure(stage: &mut Stage) -> Result<()> {
 
 async fn by_events(stage: &mut Stage) -> Result<()> {
     stage.auth0.change_rules(|rules| {
-        let events = &mut rules.events;
-        (events.lose_every, events.double_every, events.swap_every) =
-            (Some(FAULTY), Some(FAULTY), Some(FAULTY));
+        let (events, [lose, double, swap]) = (&mut rules.events, FAULTY);
+        (events.lose_every, events.double_every, events.swap_every) = (Some(lose), Some(double), Some(swap));
     });
     stage.auth0.clear_log();
     let mut open: Vec<(usize, Instant)> = Vec::new();
