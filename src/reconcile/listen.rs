@@ -2,6 +2,7 @@
 //! shows of it, and read where that does not agree.
 
 use crate::api::EventsState;
+use crate::api::reason::Failure;
 use crate::auth0::{Events, Heard, Lost};
 use crate::reconcile::enqueue::WakeTenants;
 use crate::reconcile::object::schedule::spread;
@@ -118,7 +119,11 @@ impl Listener {
         let object = self.updates.conflicts.tenants.get(namespace, name);
         let tenant = object.as_ref().and_then(|object| object.0.as_ref().ok()).ok_or(Lost::Ended)?;
         let client = self.updates.clients.of(tenant, &self.updates.secrets).await;
-        client.map_err(|failure| Lost::Failed(failure.into()))?.events(offset).await
+        let client = client.map_err(|failure| {
+            let message = "the credentials of the tenant that listens for this domain cannot be used";
+            Lost::Failed(Failure::new(failure.reason, message).into())
+        });
+        client?.events(offset).await
     }
 
     fn opened(&self, resumes: bool) {

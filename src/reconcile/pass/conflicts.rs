@@ -4,7 +4,7 @@ use crate::api::reason::{Failure, Reason};
 use crate::api::{Auth0UserUpdate, Trigger};
 use crate::ownership::{Contest, Field, Named, Ownership, Uid};
 use crate::reconcile::tenant::directory::Directory;
-use crate::user::{Target, User, maps};
+use crate::user::{Attribute, Target, User, maps};
 use serde_json::Map;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -73,6 +73,15 @@ impl Conflicts {
                 fields.join(", ")
             ),
         ))
+    }
+
+    /// Whether another resource owns the block of the user.
+    #[must_use]
+    pub fn contest_block(&self, object: &Auth0UserUpdate, host: &str, primary: &str) -> bool {
+        let rights_of = |tenant: &Named, of: &str| self.tenants.rights(tenant, of, &object.spec.user_id);
+        // A block belongs to no identity.
+        let conflicts = self.ownership.conflicts(object, host, &rights_of, None, &|_| true, primary);
+        conflicts.iter().any(|conflict| conflict.field == Field::of(Attribute::Blocked))
     }
 
     /// What other resources of the same user remember of one-time actions.

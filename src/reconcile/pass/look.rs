@@ -80,6 +80,9 @@ impl Updates {
             Ok(tenant) => self.conflicts.turn(uid, &tenant.host).await,
             Err(_) => None,
         };
+        if turn.is_some() && self.is_withdrawn(writer.object(), references) {
+            return Some(ANEW);
+        }
         let prepared = match self.prepare(writer, turn.is_some(), references, state).await {
             Ok(prepared) => prepared,
             Err(wait) => return wait,
@@ -106,6 +109,13 @@ impl Updates {
         }
         self.finish(&prepared, outcome, started, references, state, writer).await;
         None
+    }
+
+    /// Whether the tenant grants something else than before a wait.
+    fn is_withdrawn(&self, object: &Auth0UserUpdate, references: &References) -> bool {
+        let key = self.resources.key_of(object);
+        let now = self.known_references(&key, &Record::of(object));
+        now.access != references.access || now.tenant_fingerprint() != references.tenant_fingerprint()
     }
 
     /// Makes sure that the look may begin: that the resource still wants it, that no other process is at it, and that status
@@ -198,7 +208,8 @@ impl Updates {
         if extent != Extent::Whole {
             state.due = Some(Instant::now() + ANEW);
         }
-        if record.seems_done {
+        // What a conflict has kept back is no drift.
+        if record.seems_done && !record.in_conflict {
             count_repairs(&mut outcome, schedule::interval(&object.spec), state);
         }
         let published = self.publish_outcome(writer, &outcome, state).await;
@@ -254,7 +265,8 @@ impl Updates {
         // Taken with the judgement: what comes and goes before it must not be noted as judged.
         outcome.contest = Some(self.conflicts.contest(uid, &tenant.host, user_id).fingerprint);
         if let Err(failure) = self.judge(object, &pass, &user, &memory, state) {
-            outcome.user = Some(user);
+            let blocks = outcome.mode == Mode::Apply && self.blocks_all_the_same(object, &pass, &user);
+            outcome.user = Some(if blocks { block(&host, writer, outcome).await? } else { user });
             return Err(failure.into());
         }
         match outcome.mode {
@@ -310,7 +322,12 @@ impl Updates {
         } else {
             host.user().await
         };
+        let is_held = asked.references.access != Access::Everything;
         match read {
+            Ok(user) if is_held && user.text("user_id") != Some(host.user_id) => {
+                let message = "Auth0 knows this user by another id, and grants are for ids: write that one as spec.userId";
+                Err(Failure::new(Reason::TenantNotAllowed, message).into())
+            }
             Ok(user) => Ok(user),
             Err(error) if self.may_block_unread(object, asked, &error) => {
                 block_unread(host, writer, error, outcome).await
@@ -333,6 +350,13 @@ impl Updates {
             && object.mode() == Mode::Apply
             && !object.is_applied()
             && !self.conflicts.contest(Uid::of(object), &tenant.host, &object.spec.user_id).contested
+    }
+
+    /// Whether a resource that another one turns away blocks the user: the block is no part of the conflict.
+    fn blocks_all_the_same(&self, object: &Auth0UserUpdate, pass: &Pass<'_>, user: &User) -> bool {
+        pass.desired.flags.get(&Attribute::Blocked) == Some(&true)
+            && !user.is_blocked()
+            && !self.conflicts.contest_block(object, pass.host, user.primary_connection())
     }
 
     /// Judges a resource beside the others of its user. A target that the user does not have is the plan's to refuse.
@@ -365,7 +389,14 @@ impl Updates {
         let resource = tenant.object.0.as_ref().map_err(|_| {
             Failure::new(Reason::TenantNotReady, "the tenant cannot be read by this version of the operator")
         })?;
-        let auth0 = self.clients.of(resource, &self.secrets).await?;
+        let auth0 = self.clients.of(resource, &self.secrets).await.map_err(|failure| {
+            let is_own = resource.metadata.namespace == object.metadata.namespace;
+            if is_own {
+                failure
+            } else {
+                Failure::new(failure.reason, format!("the tenant {}", directory::NOT_TOLD))
+            }
+        })?;
         Ok((desired, tenant, auth0))
     }
 }
@@ -443,6 +474,17 @@ async fn block_unread(
             Err(End::Failed(error))
         }
     }
+}
+
+/// Blocks a user, and nothing else.
+async fn block(host: &Permitted<'_>, writer: &mut StatusWriter, outcome: &mut Outcome) -> Result<User, End> {
+    let block = Step::block();
+    host.turn().await.map_err(End::Failed)?;
+    writer.confirm().await.map_err(|unwritten| End::by(unwritten, outcome.requests))?;
+    outcome.requests += 1;
+    let user = host.patch(&block.body, false).await.map_err(End::Failed)?;
+    outcome.note_accepted(&block);
+    Ok(user)
 }
 
 /// Sends what is needed, and keeps what the next look has to know of requests without an answer.

@@ -84,6 +84,10 @@ pub fn conclude(
             Standing::Reconciling | Standing::Ready | Standing::Held => ("False", failure, Some(RECONCILING)),
         },
     };
+    if failure.reason == Reason::AuthenticationFailed {
+        // Whatever becomes of the Secret, the tenant has no say until Auth0 accepts its credentials again.
+        (after.credentials, after.scopes) = (None, Vec::new());
+    }
     let (reason, message) = (failure.reason.as_str(), &failure.message);
     conditions::set(&mut after.conditions, READY, &Saying { status, reason, message }, generation, now);
     conditions::set_abnormal(&mut after.conditions, abnormal, reason, message, generation, now);
@@ -214,7 +218,11 @@ mod tests {
             let after = after(before, &failed(reason));
             assert_eq!(said(&after), expected, "{reason}");
             assert_eq!(after.observed_generation, Some(1));
-            assert_eq!(after.credentials, before.credentials, "those that were accepted last");
+            let accepted = before.credentials.clone().filter(|_| reason != Reason::AuthenticationFailed);
+            assert_eq!(
+                after.credentials, accepted,
+                "those that were accepted last, unless Auth0 took that back"
+            );
         }
     }
 

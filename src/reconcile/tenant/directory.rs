@@ -33,6 +33,9 @@ impl Tenant {
     }
 }
 
+/// What resources of other namespaces are told of a tenant that cannot be used: its own message names its Secret.
+pub const NOT_TOLD: &str = "cannot be used now: its conditions tell its owner why";
+
 /// The tenants of all watched namespaces.
 #[derive(Clone)]
 pub struct Directory {
@@ -137,7 +140,10 @@ pub fn resolve(
         );
         Err(failure((Reason::TenantNotAllowed, what)))
     } else if let Some(object) = object {
-        usable(&object).map_err(failure).map(|tenant| {
+        let told = |(reason, what): (Reason, String)| {
+            failure((reason, if is_own { what } else { NOT_TOLD.to_owned() }))
+        };
+        usable(&object).map_err(told).map(|tenant| {
             let uid = tenant.uid().unwrap_or_default();
             let spec = &tenant.spec;
             let fingerprint =

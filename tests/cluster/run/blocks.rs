@@ -66,3 +66,18 @@ async fn a_block_gets_through_beside_a_rejected_key_and_beside_what_fails_for_ev
     assert_eq!(unread["status"]["lastUpdate"]["sentFields"], json!(["blocked", "name"]));
     assert_eq!(condition(&unread, "Synced"), ("True".into(), "InSync".into()));
 }
+
+#[tokio::test]
+async fn a_block_gets_through_beside_a_conflict_about_something_else() {
+    let world = World::start("blocks-conflict").await;
+    world.add_person("ada");
+    world.apply_as("older", json!({"userId": "auth0|ada", "nickname": "x"})).await;
+    world.until_ready("auth0userupdate/older").await;
+    world.sandbox.clear_log();
+    let younger = json!({"userId": "auth0|ada", "nickname": "y", "blocked": true});
+    world.apply_as("younger", younger).await;
+    world.until_reason("auth0userupdate/younger", "ManagementConflict").await;
+    assert_eq!(world.bodies_of("auth0|ada"), [json!({"blocked": true})]);
+    world.look_again("auth0userupdate/younger").await;
+    assert_eq!(world.bodies_of("auth0|ada").len(), 1);
+}
