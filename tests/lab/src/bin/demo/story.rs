@@ -97,11 +97,11 @@ async fn drop_null(stage: &mut Stage, manifest: &str) -> Result<()> {
 
 /// Changes the user behind the operator's back, and shows that it is put right.
 async fn correct_drift(stage: &Stage) -> Result<()> {
-    show::heading("Somebody changes family_name to Drift in Auth0 itself");
+    show::heading("Somebody changes name to Drift in Auth0 itself");
     stage.auth0.clear_log();
-    stage.auth0.change_user(USER, |user| drop(user.insert("family_name".into(), "Drift".into())));
+    stage.auth0.change_user(USER, |user| drop(user.insert("name".into(), "Drift".into())));
     println!();
-    let corrected = async || check(stage, "/family_name", "Miller").map_err(|error| error.to_string());
+    let corrected = async || check(stage, "/name", "Ann Miller").map_err(|error| error.to_string());
     step("waiting until it is corrected", wait_until("the correction", Duration::from_secs(20), corrected))
         .await?;
     show::heading("What Auth0 received");
