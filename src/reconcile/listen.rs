@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// A stream that ended is opened again after this, doubling while it fails.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
-/// What Auth0 refuses is tried again after this.
+/// Pause after a refusal of Auth0.
 const REFUSED: Duration = Duration::from_mins(10);
 
 /// Holds the streams of all hosts, until it is dropped.
@@ -178,12 +178,8 @@ impl Listener {
 
     /// Has the tenants of the host say what is new.
     fn wake(&self) {
-        let of_host = self.updates.conflicts.tenants.of_each(|tenant| {
-            let reference =
-                ObjectRef::new(&tenant.name_any()).within(&tenant.namespace().unwrap_or_default());
-            (tenant.spec.domain == self.host).then_some(reference)
-        });
-        for reference in of_host.flatten() {
+        for (namespace, name) in self.updates.conflicts.tenants.of_host(&self.host) {
+            let reference = ObjectRef::new(&name).within(&namespace);
             for wake in &self.wake {
                 let _ = wake.send(reference.clone());
             }

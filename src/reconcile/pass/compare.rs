@@ -22,7 +22,6 @@ use crate::reconcile::resource::{Found, State, comparison, why};
 use crate::reconcile::status::outcome::Outcome;
 use crate::reconcile::tenant::directory::{self, Tenant};
 use crate::user::User;
-use kube::ResourceExt as _;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -89,11 +88,7 @@ impl Updates {
 
     /// Events of a host may have been missed: what waits for them compares within its interval.
     pub fn compare_sooner(&self, host: &str) {
-        let tenants = self.conflicts.tenants.of_each(|tenant| {
-            let named = (tenant.namespace().unwrap_or_default(), tenant.name_any());
-            (tenant.spec.domain == host).then_some(named)
-        });
-        let tenants: HashSet<Named> = tenants.flatten().collect();
+        let tenants: HashSet<Named> = self.conflicts.tenants.of_host(host).collect();
         let of_host = |record: &Record| tenants.contains(&*record.tenant);
         for key in self.resources.filtered(|_, record| record.is_some_and(of_host)) {
             self.resources.compare_sooner(&key, Instant::now());

@@ -266,7 +266,7 @@ impl Updates {
         outcome.contest = Some(self.conflicts.contest(uid, &tenant.host, user_id).fingerprint);
         if let Err(failure) = self.judge(object, &pass, &user, &memory, state) {
             let blocks = outcome.mode == Mode::Apply && self.blocks_all_the_same(object, &pass, &user);
-            outcome.user = Some(if blocks { block(&host, writer, outcome).await? } else { user });
+            outcome.user = Some(if blocks { block(&host, writer, None, outcome).await? } else { user });
             return Err(failure.into());
         }
         match outcome.mode {
@@ -330,7 +330,7 @@ impl Updates {
             }
             Ok(user) => Ok(user),
             Err(error) if self.may_block_unread(object, asked, &error) => {
-                block_unread(host, writer, error, outcome).await
+                block(host, writer, Some(error), outcome).await
             }
             Err(error) => Err(End::Failed(error)),
         }
@@ -453,38 +453,29 @@ impl Auth0 for Permitted<'_> {
     }
 }
 
-/// Blocks a user that could not be read because of this error. Auth0's answer is the user as it would have been read.
-async fn block_unread(
+/// Blocks a user, and nothing else; Auth0's answer is the user as it would have been read. `unread`: why it could not be,
+/// which is what is told where the block fails, too.
+async fn block(
     host: &Permitted<'_>,
     writer: &mut StatusWriter,
-    error: auth0::Error,
+    unread: Option<auth0::Error>,
     outcome: &mut Outcome,
 ) -> Result<User, End> {
     let block = Step::block();
     host.turn().await.map_err(End::Failed)?;
     writer.confirm().await.map_err(|unwritten| End::by(unwritten, outcome.requests))?;
+    outcome.requests += 1;
     match host.patch(&block.body, false).await {
         Ok(user) => {
-            (outcome.sent, outcome.requests) = (block.fields.into_keys().collect(), 1);
+            outcome.note_accepted(&block);
             Ok(user)
         }
-        Err(second) => {
+        Err(error) => {
             // Auth0 may still block the user.
-            outcome.gave_up = (second.effect == Effect::Unknown).then(Instant::now);
-            Err(End::Failed(error))
+            outcome.gave_up = (error.effect == Effect::Unknown).then(Instant::now);
+            Err(End::Failed(unread.unwrap_or(error)))
         }
     }
-}
-
-/// Blocks a user, and nothing else.
-async fn block(host: &Permitted<'_>, writer: &mut StatusWriter, outcome: &mut Outcome) -> Result<User, End> {
-    let block = Step::block();
-    host.turn().await.map_err(End::Failed)?;
-    writer.confirm().await.map_err(|unwritten| End::by(unwritten, outcome.requests))?;
-    outcome.requests += 1;
-    let user = host.patch(&block.body, false).await.map_err(End::Failed)?;
-    outcome.note_accepted(&block);
-    Ok(user)
 }
 
 /// Sends what is needed, and keeps what the next look has to know of requests without an answer.

@@ -70,7 +70,7 @@ mod tests {
 
     const HOUR: Duration = Duration::from_hours(1);
 
-    /// Somebody changes the field before each check; answers with the hours at which it is put back.
+    /// A rival changes the field before each check; answers with the hours at which it is put back.
     fn put_back(resync: Duration, checks: u32) -> Vec<u64> {
         let (start, field) = (Instant::now(), "name".to_owned());
         let mut repairs = Repairs::default();

@@ -77,6 +77,15 @@ impl Directory {
         objects.filter_map(move |object| object.0.as_ref().ok().map(&take))
     }
 
+    /// Namespace and name of each tenant of a host.
+    pub fn of_host(&self, host: &str) -> impl Iterator<Item = Named> {
+        let of_host = self.of_each(move |tenant| {
+            let named = (tenant.namespace().unwrap_or_default(), tenant.name_any());
+            (tenant.spec.domain == host).then_some(named)
+        });
+        of_host.flatten()
+    }
+
     /// Whether this very object is there.
     #[must_use]
     pub fn has(&self, tenant: &Auth0Tenant) -> bool {

@@ -39,7 +39,7 @@ impl Streams {
         });
     }
 
-    /// It ended, or could not be opened. Answers whether that is no longer to be ignored, from now on.
+    /// It ended, or could not be opened for this reason.
     pub fn failed(&self, host: &str, trouble: Option<(EventsState, String)>, now: Instant) {
         self.with(|streams| {
             let new = Stream { whole_since: now, open_until: Some(now), trouble: None };

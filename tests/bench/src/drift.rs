@@ -1,4 +1,4 @@
-//! Changes that somebody makes in Auth0 itself: how soon they are corrected by events, some of which are lost, doubled or
+//! Changes that are made in Auth0 itself: how soon they are corrected by events, some of which are lost, doubled or
 //! out of order; and what a search that lags makes the operator do.
 
 use crate::stage::{CLIENT_SECRET, NAMESPACE, SCOPES, Stage, update, user_id};

@@ -1,5 +1,5 @@
-//! The demo: a resource is applied and edited, and Auth0 follows; a null that kubectl drops is told; what somebody changes
-//! in Auth0 is put right.
+//! The demo: a resource is applied and edited, and Auth0 follows; a null that kubectl drops is told; what an
+//! administrator changes in Auth0 is put right.
 
 use std::time::Duration;
 
@@ -97,7 +97,7 @@ async fn drop_null(stage: &mut Stage, manifest: &str) -> Result<()> {
 
 /// Changes the user behind the operator's back, and shows that it is put right.
 async fn correct_drift(stage: &Stage) -> Result<()> {
-    show::heading("Somebody changes name to Drift in Auth0 itself");
+    show::heading("An administrator changes name to Drift in Auth0 itself");
     stage.auth0.clear_log();
     stage.auth0.change_user(USER, |user| drop(user.insert("name".into(), "Drift".into())));
     println!();
