@@ -5,6 +5,7 @@ use crate::api::json;
 use crate::auth0::answer::Error;
 use crate::auth0::client::{Call, Client, refused};
 use crate::auth0::http::{Answer, MOST_BYTES, read as read_answer};
+use crate::auth0::token::Token;
 use crate::user::User;
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::jiff::Timestamp;
@@ -133,7 +134,7 @@ impl Client {
         self.stream(call, &fresh).await
     }
 
-    async fn stream(&self, call: &Call<'_>, token: &crate::auth0::token::Token) -> Result<Response, Error> {
+    async fn stream(&self, call: &Call<'_>, token: &Token) -> Result<Response, Error> {
         self.limiter().spend();
         let request = self.request(call, token).header(ACCEPT, "text/event-stream").timeout(LONGEST);
         let in_flight = self.limiter().send(false).await?;

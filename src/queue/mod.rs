@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Of so many timers for each wanted one the host is looked at.
-const SEARCHED: usize = 40;
+/// For each wanted resync of a host, so many timers are looked at.
+const LOOKED_AT: usize = 40;
 
 /// The budget of one host.
 pub trait Limiter {
@@ -153,7 +153,7 @@ impl<L: Limiter> Queue<L> {
         };
         let ready = self.hosts.get(host).into_iter().flat_map(|host| host.ready(Priority::Resync));
         let timers = self.timers.iter().take_while(|(at, _)| *at <= until).map(|(_, key)| key);
-        let all = ready.chain(timers.take(most * SEARCHED).filter(|key| is_resync(key)));
+        let all = ready.chain(timers.take(most * LOOKED_AT).filter(|key| is_resync(key)));
         all.filter(|key| key.kind() == Kind::Update).take(most).cloned().collect()
     }
 

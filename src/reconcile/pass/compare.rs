@@ -3,11 +3,9 @@
 
 use crate::access::narrow;
 use crate::api::Mode;
-use crate::api::reason::{Failure, Reason};
-use crate::auth0::SEARCHED;
+use crate::api::reason::Reason;
 use crate::ownership::Named;
-use crate::plan::{Desired, Memory, must_read_password};
-use crate::plan::{Password, Progress};
+use crate::plan::{Desired, Password, Progress, must_read_password};
 use crate::queue::Key;
 use crate::queue::dispatch::Permit;
 use crate::reconcile::object::schedule;
@@ -37,27 +35,27 @@ impl Updates {
     /// those that are to be compared soon. Answers whether that was all: else the pass goes on.
     pub async fn compare(
         &self,
-        key: &Key,
+        record: &Record,
         writer: &StatusWriter,
         references: &References,
         found: Option<Found>,
         permit: &Permit,
         state: &mut State,
     ) -> bool {
-        let (record, started) = (Record::of(writer.object()), Instant::now());
-        let why = why::why(&record, references, state, started);
-        if !comparison::is_due(&record, state, &why) || !self.conflicts.ownership.is_alone(record.uid) {
+        let started = Instant::now();
+        let why = why::why(record, references, state, started);
+        let Ok(tenant) = &references.tenant else { return false };
+        if !comparison::is_due(record, state, &why) || !self.conflicts.ownership.is_alone(record.uid) {
             return false;
         }
-        let found = match (found, &references.tenant) {
-            (Some(found), _) => Some(found),
-            (None, Ok(tenant)) if permit.host() == Some(&tenant.host) => {
-                self.search(key, &record, tenant, permit).await
+        let found = match found {
+            None if permit.host() == Some(&tenant.host) => {
+                self.search(&self.resources.key_of(writer.object()), record, tenant, permit).await
             }
-            (None, Ok(_) | Err(_)) => None,
+            Some(_) | None => found,
         };
         let Some(Found(user)) = found else { return false };
-        if user.is_none_or(|user| !self.agrees(writer, references, state, &user)) {
+        if user.is_none_or(|user| !self.agrees(writer, references, tenant, state, &user)) {
             // It has to be read, in a turn of its own.
             state.unfinished_mut().confirms = true;
             return true;
@@ -65,7 +63,7 @@ impl Updates {
         let reason = if record.observes { Reason::Observed } else { Reason::Applied };
         let (why, elapsed) = (Why::Due.as_str(), started.elapsed());
         self.probes.metrics.pass("Auth0UserUpdate", "unchanged", reason.as_str(), why, elapsed);
-        let interval = self.interval(&record, &references.tenant);
+        let interval = self.interval(record, &tenant.host);
         let wait = schedule::next_look(reason, 0, Duration::ZERO, None, interval);
         state.due = wait.map(|wait| Instant::now() + wait);
         true
@@ -97,9 +95,8 @@ impl Updates {
     }
 
     /// How often a resource in sync is compared.
-    fn interval(&self, record: &Record, tenant: &Result<Tenant, Failure>) -> Option<Duration> {
-        let tenant = tenant.as_ref().ok()?;
-        interval(record, self.clients.streams.whole_for(&tenant.host, Instant::now()))
+    fn interval(&self, record: &Record, host: &str) -> Option<Duration> {
+        interval(record, self.clients.streams.whole_for(host, Instant::now()))
     }
 
     /// Searches for the user of a resource and those of others of its tenant; keeps theirs for them. `None` where there is
@@ -109,9 +106,9 @@ impl Updates {
         let auth0 = self.clients.of(resource, &self.secrets).await.ok()?;
         // Two at once would search for the same users.
         let _turn = auth0.search_turn().await;
-        let interval = self.interval(record, &Ok(tenant.clone()));
+        let interval = self.interval(record, &tenant.host);
         let early = interval.map_or(EARLY, |interval| (interval / 10).min(EARLY));
-        let soon = self.queue.resyncs(&tenant.host, early, auth0.batch().min(SEARCHED).saturating_sub(1));
+        let soon = self.queue.resyncs(&tenant.host, early, auth0.batch().saturating_sub(1));
         let others = self.resources.to_compare(&soon, key, &record.tenant);
         if others.is_empty() {
             return None;
@@ -130,16 +127,22 @@ impl Updates {
     }
 
     /// Whether nothing of what a resource asks is open for this user.
-    fn agrees(&self, writer: &StatusWriter, references: &References, state: &State, user: &User) -> bool {
+    fn agrees(
+        &self,
+        writer: &StatusWriter,
+        references: &References,
+        tenant: &Tenant,
+        state: &State,
+        user: &User,
+    ) -> bool {
         let object = writer.object();
         let (spec, nulls) = (&object.spec, object.last_applied_nulls());
         let Ok(desired) = Desired::read(spec, nulls.as_ref(), &writer.known_nulls()) else {
             return false;
         };
-        let Ok(tenant) = &references.tenant else { return false };
         let (desired, refused) = narrow(desired, &references.access, user, ("", ""));
         let outcome = Outcome { mode: object.mode(), ..Outcome::default() };
-        let memory: Memory = recall(writer, object, &outcome, state);
+        let memory = recall(writer, object, &outcome, state);
         let password = match (&desired.password, &references.secret) {
             (None, _) => Password::Undeclared,
             (Some(_), SecretState::At(version)) if object.mode() == Mode::Apply => {

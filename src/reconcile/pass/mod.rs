@@ -257,7 +257,7 @@ impl Updates {
             Decision::ComparePassword => true,
             Decision::Sleep => return self.tell(key, &mut writer, &record, &references, state).await,
         };
-        if self.compare(key, &writer, &references, found, permit, state).await {
+        if self.compare(&record, &writer, &references, found, permit, state).await {
             return None;
         }
         let host = references.tenant.as_ref().ok().map(|tenant| tenant.host.as_str());

@@ -274,6 +274,11 @@ mod tests {
         let failure =
             found(&with(&failing(1, "AuthenticationFailed", "no"), &consents), "m").1.err().unwrap();
         assert_eq!(failure.reason, Reason::AuthenticationFailed);
+        assert_eq!(
+            failure.message,
+            format!("the Auth0Tenant n/t {NOT_TOLD}"),
+            "its message may name its Secret"
+        );
     }
 
     #[test]
