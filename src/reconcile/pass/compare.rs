@@ -71,12 +71,11 @@ impl Updates {
 
     /// An event has shown a user: the resources of it at this host compare.
     pub fn hear(&self, host: &str, user_id: &str, found: &Found) {
-        for (namespace, name) in self.conflicts.ownership.of_user(user_id) {
-            let key = self.resources.key(&namespace, &name);
-            let (_, tenant) = match self.resources.tenant_of(&key) {
-                Some(tenant) => directory::resolve(&self.conflicts.tenants, &namespace, &tenant, user_id),
-                None => continue,
-            };
+        let claimants = self.conflicts.ownership.of_user(user_id).into_iter();
+        let claimants = claimants.map(|(namespace, name)| self.resources.key(&namespace, &name));
+        for key in claimants.chain(self.resources.observers(user_id)) {
+            let Some(tenant) = self.resources.tenant_of(&key) else { continue };
+            let (_, tenant) = directory::resolve(&self.conflicts.tenants, key.namespace(), &tenant, user_id);
             if tenant.is_ok_and(|tenant| tenant.host == host) {
                 self.resources.hear(&key, found);
                 self.consider(&key);
@@ -159,11 +158,9 @@ impl Updates {
     }
 }
 
-/// How often a resource in sync is compared: rarely once events have told of every change of its user for so long. There
-/// are none for a resource that only observes.
+/// How often a resource in sync is compared: rarely once events have told of every change of its user for so long.
 #[must_use]
 pub fn interval(record: &Record, whole_for: Duration) -> Option<Duration> {
     let resync = record.resync?;
-    let is_told = whole_for >= resync && !record.observes;
-    Some(if is_told { resync.max(WITH_EVENTS) } else { resync })
+    Some(if whole_for >= resync { resync.max(WITH_EVENTS) } else { resync })
 }

@@ -8,6 +8,7 @@ use crate::ownership::{Named, Uid};
 use crate::queue::{Key, Kind};
 use crate::reconcile::object::schedule;
 use kube::ResourceExt as _;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
@@ -56,6 +57,8 @@ struct All {
     resources: HashMap<Key, Box<Resource>>,
     /// Users as a search or an event has shown them, for the next pass of their resource.
     found: HashMap<Key, Found>,
+    /// Those that only observe, by user id: they claim nothing, and so ownership does not know them.
+    observers: HashMap<Box<str>, Vec<Key>>,
     /// What many have in common.
     namespaces: HashSet<Arc<str>>,
     tenants: HashSet<Arc<Named>>,
@@ -177,6 +180,12 @@ impl Resources {
         all.found.insert(key.clone(), if is_doubtful { Found(None) } else { found.clone() });
     }
 
+    /// The resources that only observe the user of this id, whatever their tenant.
+    #[must_use]
+    pub fn observers(&self, user_id: &str) -> Vec<Key> {
+        self.lock().observers.get(user_id).cloned().unwrap_or_default()
+    }
+
     /// Brings the comparison of a resource forward to somewhere within its interval, where it was to come later.
     pub fn compare_sooner(&self, key: &Key, now: Instant) {
         let mut all = self.lock();
@@ -273,23 +282,43 @@ impl Resources {
 
 impl All {
     fn forget(&mut self, key: &Key) {
-        self.resources.remove(key);
+        if let Some(known) = self.resources.remove(key) {
+            self.observes_no_more(key, &known);
+        }
         self.found.remove(key);
+    }
+
+    fn observes_no_more(&mut self, key: &Key, known: &Resource) {
+        let Some(record) = known.record().filter(|record| record.observes) else { return };
+        if let Entry::Occupied(mut observers) = self.observers.entry(record.user_id.clone()) {
+            observers.get_mut().retain(|other| other != key);
+            if observers.get().is_empty() {
+                observers.remove();
+            }
+        }
     }
 
     fn see(&mut self, key: &Key, object: &Guarded<Auth0UserUpdate>, is_listed: bool) {
         let new = version(object);
-        let known = self.resources.remove(key).filter(|known| known.uid() == Uid::of(object));
-        if let Some(newer) = known.as_ref().filter(|known| !is_listed && known.version > new) {
-            self.resources.insert(key.clone(), newer.clone());
+        let is_same = |known: &Resource| known.uid() == Uid::of(object);
+        let known = self.resources.get(key);
+        if known.is_some_and(|known| !is_listed && is_same(known) && known.version > new) {
             return;
         }
+        let known = self.resources.remove(key);
+        if let Some(known) = &known {
+            self.observes_no_more(key, known);
+        }
+        let known = known.filter(|known| is_same(known));
         let pass = known.as_ref().map_or(Pass::None, |known| known.pass);
         let (mut state, is_found) = known.map(|known| (known.state, known.is_found)).unwrap_or_default();
         let (stored, (names_nulls, lacks_nulls)) = match &object.0 {
             Ok(readable) => {
                 let mut record = Record::of(readable);
                 record.tenant = self.shared(record.tenant);
+                if record.observes {
+                    self.observers.entry(record.user_id.clone()).or_default().push(key.clone());
+                }
                 let nulls = see_nulls(&mut state, readable);
                 (Stored::Readable(record), nulls)
             }
@@ -418,6 +447,33 @@ mod tests {
     fn a_resource_takes_two_hundred_bytes_beside_its_names() {
         let bytes = size_of::<Resource>();
         assert!(bytes <= 200, "{bytes}");
+    }
+
+    #[test]
+    fn those_that_only_observe_a_user_are_known_as_long_as_they_do() {
+        let resources = Resources::default();
+        let with = |mode: &str, version: u64, uid: &str| {
+            let mut object =
+                object(&json!({"userId": "auth0|ann", "mode": mode}), &ready(2, "True", "Applied"));
+            object.metadata.resource_version = Some(version.to_string());
+            object.metadata.uid = Some(uid.to_owned());
+            Guarded(Ok(object))
+        };
+        let key = resources.see(&with("Observe", 1, "a"), false);
+        for (mode, version, uid, observes) in [
+            ("Observe", 2, "a", true),
+            ("Apply", 3, "a", false),
+            ("Observe", 4, "a", true),
+            ("Apply", 2, "a", true),
+            ("Apply", 5, "b", false),
+        ] {
+            resources.see(&with(mode, version, uid), false);
+            let known = resources.observers("auth0|ann");
+            assert_eq!(known == [key.clone()], observes, "{mode} {version} {uid}: {known:?}");
+        }
+        resources.see(&with("Observe", 6, "b"), false);
+        resources.forget(&key);
+        assert!(resources.observers("auth0|ann").is_empty() && resources.lock().observers.is_empty());
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! Changes that are made in Auth0 itself: how soon they are corrected by events, some of which are lost, doubled or
 //! out of order; and what a search that lags makes the operator do.
 
-use crate::stage::{CLIENT_SECRET, NAMESPACE, SCOPES, Stage, update, user_id};
-use auth0_sandbox::{Client, Plan};
-use lab::{Error, Result, wait_until};
+use crate::stage::{NAMESPACE, Stage, update, user_id};
+use lab::{Error, Result};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -19,21 +18,13 @@ const LAG: Duration = Duration::from_secs(30);
 
 pub(crate) async fn measure(stage: &mut Stage) -> Result<()> {
     let fields = |nickname: &str| json!({"nickname": nickname, "resyncInterval": "1m"});
-    stage.auth0.put_client(
-        Client::with_secret("operator", CLIENT_SECRET).scopes(&[&SCOPES[..], &["read:events"]].concat()),
-    );
+    stage.listen(true).await?;
     stage.restart().await?;
-    // An edit of the tenant: its token is had anew, with the scope.
-    stage.set_limits(300_000, 4_999, Plan::Unlimited).await?;
     stage.add_people(USERS)?;
     stage.apply((0..USERS).map(|index| update(index, &fields("own")))).await?;
     stage.until_named(0..USERS, "own").await?;
     stage.until_ready(Duration::from_mins(5)).await?;
-    wait_until("a stream", LOST * 4, async || match stage.auth0.open_streams() {
-        0 => Err("none"),
-        _ => Ok(()),
-    })
-    .await?;
+    stage.until_listening().await?;
     by_events(stage).await?;
     behind_a_lag(stage).await
 }

@@ -15,7 +15,12 @@ const LONGEST_WATCH: Duration = Duration::from_mins(10);
 pub(crate) async fn measure(stage: &mut Stage, most: usize) -> Result<()> {
     let client = bare::list(stage).await?.resident;
     let template = Template::settle(stage, 0, &ordinary::fields_with(0, &ordinary::never_due())).await?;
-    println!("\nresident memory; resources of {} bytes in etcd, settled, after a restart", template.size());
+    stage.listen(true).await?;
+    stage.until_listening().await?;
+    println!(
+        "\nresident memory, listening to events; resources of {} bytes in etcd, settled, after a restart",
+        template.size()
+    );
     println!("a process with an HTTP client and no resources: {:.1} MiB", mebibytes(client));
     println!("| resources | resident | for each more |");
     println!("|---|---|---|");

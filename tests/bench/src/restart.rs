@@ -8,7 +8,9 @@ use std::time::Duration;
 
 pub(crate) async fn measure(stage: &mut Stage, most: usize) -> Result<()> {
     let template = Template::settle(stage, 0, &ordinary::fields_with(0, &ordinary::never_due())).await?;
-    println!("\na restart with settled resources of {} bytes in etcd", template.size());
+    stage.listen(true).await?;
+    stage.until_listening().await?;
+    println!("\na restart, listening to events, with settled resources of {} bytes in etcd", template.size());
     println!("| resources | a bare list | ready | over the list | processor | over the list | asked |");
     println!("|---|---|---|---|---|---|---|");
     let mut before = 1;

@@ -245,7 +245,28 @@ impl Stage {
         tokio::time::sleep(WATCHED).await;
         let asked = self.asked_of_kubernetes()?.split_off(before);
         let writes = asked.iter().filter(|event| event.is_write()).count();
-        Ok(format!("{} calls, {writes} writes", self.auth0.log().len()))
+        Ok(format!("{} requests about users, {writes} writes", self.about_users()))
+    }
+
+    /// Requests to Auth0 that are about users: all but the stream of events and its token.
+    pub(crate) fn about_users(&self) -> usize {
+        self.auth0.log().iter().filter(|call| call.path.starts_with("/api/v2/users")).count()
+    }
+
+    /// Gives the operator the scope for events, or takes it away; edits the tenant, so that a token is obtained again.
+    pub(crate) async fn listen(&self, listens: bool) -> Result<()> {
+        let scopes = [&SCOPES[..], if listens { &["read:events"] } else { &[] }].concat();
+        self.auth0.put_client(Client::with_secret("operator", CLIENT_SECRET).scopes(&scopes));
+        self.set_limits(300_000, if listens { 4_999 } else { 4_998 }, Plan::Unlimited).await
+    }
+
+    /// Waits until the operator listens to events.
+    pub(crate) async fn until_listening(&self) -> Result<()> {
+        wait_until("a stream of events", QUIET * 15, async || match self.auth0.open_streams() {
+            0 => Err("none"),
+            _ => Ok(()),
+        })
+        .await
     }
 
     /// Requests to the API server by the operator so far.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const LEASE: &str = "lease/auth0-user-operator";
 
 /// An operator that works only while it holds the lease.
-async fn candidate(world: &World, number: usize) -> Operator {
+pub async fn candidate(world: &World, number: usize) -> Operator {
     let ca = world.plane.dir().join(format!("{}-auth0-ca.pem", world.namespace));
     let operator = Operator::builder(env!("CARGO_BIN_EXE_auth0-user-operator"), world.plane.kubeconfig())
         .args(["--watch-namespace", &world.namespace, "--operator-namespace", &world.namespace])
@@ -25,7 +25,7 @@ async fn candidate(world: &World, number: usize) -> Operator {
     operator
 }
 
-async fn until_leading(operator: &Operator) -> Duration {
+pub async fn until_leading(operator: &Operator) -> Duration {
     let begun = Instant::now();
     operator.wait_for_log("started", DEADLINE).await.unwrap();
     begun.elapsed()

@@ -1,6 +1,7 @@
 //! Auth0's stream of events: drift is corrected within seconds, and what agrees costs no request.
 
-use crate::world::{CLIENT_SECRET, DEADLINE, SCOPES, World};
+use crate::once::replicas::{candidate, until_leading};
+use crate::world::{CLIENT_SECRET, DEADLINE, SCOPES, World, condition};
 use auth0_sandbox::Client;
 use lab::wait_until;
 use serde_json::{Map, Value, json};
@@ -110,4 +111,61 @@ async fn a_tenant_says_whether_it_listens_or_why_not() {
     .unwrap();
     rename(&world, "ada", "drift");
     until_named(&world, "ada", "ada").await;
+}
+
+#[tokio::test]
+async fn what_only_observes_shows_drift_and_its_end_within_seconds() {
+    let world = listening("events-observe").await;
+    world.apply_tenant().await;
+    until_state(&world, "Connected").await;
+    world.add_person("ada");
+    rename(&world, "ada", "ada");
+    world.apply_for("ada", json!({"nickname": "ada", "mode": "Observe"})).await;
+    let until_synced = async |reason: &str| {
+        world.until("a0uu/ada", reason, |object| condition(object, "Synced").1 == reason).await
+    };
+    until_synced("InSync").await;
+    rename(&world, "ada", "drift");
+    let drifted = until_synced("DriftFound").await;
+    assert_eq!(drifted["status"]["plan"], json!(["nickname"]));
+    rename(&world, "ada", "ada");
+    until_synced("InSync").await;
+    assert_eq!(world.bodies_of("auth0|ada"), Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_restart_and_a_change_of_leader_ask_for_no_user_and_go_on_listening() {
+    let mut world = listening("events-leader").await;
+    world.operator.terminate().await.unwrap();
+    let until_streams = async |world: &World, streams: usize| {
+        wait_until("the streams", DEADLINE, async || match world.sandbox.open_streams() {
+            open if open == streams => Ok(()),
+            other => Err(other),
+        })
+        .await
+        .unwrap();
+    };
+    let mut leader = candidate(&world, 1).await;
+    world.apply_tenant().await;
+    until_state(&world, "Connected").await;
+    let slugs = ["ada", "ben", "cid", "dan", "eve"];
+    for slug in slugs {
+        world.add_person(slug);
+        world.apply_for(slug, json!({"nickname": slug, "resyncInterval": "24h"})).await;
+        world.until_applied(slug).await;
+    }
+    for number in 2..4 {
+        until_streams(&world, 1).await;
+        world.sandbox.clear_log();
+        let next = candidate(&world, number).await;
+        assert!(leader.terminate().await.unwrap().success());
+        until_leading(&next).await;
+        until_streams(&world, 1).await;
+        world.until_all_is_quiet().await;
+        let asked: Vec<_> = slugs.iter().flat_map(|slug| world.calls_of(slug)).collect();
+        assert_eq!(asked, [], "by replica {number}");
+        rename(&world, "ada", "drift");
+        until_named(&world, "ada", "ada").await;
+        leader = next;
+    }
 }
