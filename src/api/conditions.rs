@@ -47,6 +47,14 @@ pub fn failing_reason(conditions: &[Condition]) -> Option<Reason> {
         .map(|ready| Reason::from_word(&ready.reason))
 }
 
+/// The reason that matters most: of `Ready` where it is not `True`, else of `Synced` where it is not, else of `Ready`.
+#[must_use]
+pub fn main_reason(conditions: &[Condition]) -> Option<&str> {
+    let (ready, synced) = (find(conditions, READY), find(conditions, SYNCED));
+    let troubled = [ready, synced].into_iter().flatten().find(|condition| condition.status != "True");
+    troubled.or(ready).map(|condition| condition.reason.as_str())
+}
+
 /// Sets a condition; `lastTransitionTime` moves only where `status` flips.
 pub fn set(
     conditions: &mut Vec<Condition>,

@@ -16,6 +16,7 @@ mod tenant;
 mod update;
 
 pub use field::{Field, PassEmptyValues};
+pub use questions::AssumeSent;
 pub use status::{
     Auth0UserUpdateStatus, IgnoredField, LastUpdate, NotPersisted, RefusedField, SecretVersion, Trigger,
     TriggerState, UserIdentity, UserOutputs,

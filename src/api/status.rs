@@ -33,6 +33,11 @@ pub struct Auth0UserUpdateStatus {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
     pub conditions: Vec<Condition>,
 
+    /// The reason that matters most: of Ready where it is not True, else of Synced where it is not, else of Ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub reason: Option<String>,
+
     /// The user as Auth0 last answered: the outputs of the Update User card. Taken anew when something was
     /// sent, a declared field differs, or a look was asked for; not because the user logged in.
     #[serde(default, deserialize_with = "json::if_readable", skip_serializing_if = "Option::is_none")]

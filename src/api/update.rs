@@ -32,10 +32,11 @@ use serde_json::Value;
         json_path = ".status.conditions[?(@.type=='Ready')].status"
     ),
     printcolumn(
-        name = "Reason",
+        name = "Synced",
         type_ = "string",
-        json_path = ".status.conditions[?(@.type=='Ready')].reason"
+        json_path = ".status.conditions[?(@.type=='Synced')].status"
     ),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.reason"),
     printcolumn(name = "Last Update", type_ = "date", json_path = ".status.lastUpdate.time"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Tenant", type_ = "string", json_path = ".spec.tenantRef.name", priority = 1),

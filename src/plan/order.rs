@@ -1,7 +1,7 @@
 //! Edge triggers: orders that are carried out once for each value, and the memory that makes it so.
 
 use crate::api::reason::{Failure, Reason};
-use crate::api::{NotPersisted, RefusedField, SecretVersion, Trigger, TriggerState};
+use crate::api::{AssumeSent, NotPersisted, RefusedField, SecretVersion, Trigger, TriggerState};
 use crate::plan::digest::TriggerKey;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ pub struct Memory {
     /// Whether this very generation was applied before, so that an order under a lost key is an old one.
     pub generation_applied: bool,
     /// The assume-sent annotation.
-    pub assume_sent: Option<bool>,
+    pub assume_sent: Option<AssumeSent>,
     /// Orders that other resources of the same user remember.
     pub siblings: Vec<Trigger>,
 }
@@ -105,7 +105,7 @@ enum Recall<'a> {
 
 /// Holds an order that was perhaps sent, until the annotation decides.
 fn held<'a>(memory: &Memory, because: &str) -> Result<Recall<'a>, Failure> {
-    if memory.assume_sent.is_some() {
+    if matches!(memory.assume_sent, Some(AssumeSent::Yes | AssumeSent::No)) {
         return Ok(Recall::Nothing);
     }
     let annotation = crate::api::ASSUME_SENT_ANNOTATION;
@@ -127,8 +127,15 @@ impl Order<'_> {
             {
                 return decision;
             }
-            Ok(Recall::Nothing) if memory.assume_sent == Some(true) => {
+            Ok(Recall::Nothing) if memory.assume_sent == Some(AssumeSent::Yes) => {
                 return Decision::Record(self.entry(TriggerState::Sent, key));
+            }
+            Ok(Recall::Nothing) if memory.assume_sent == Some(AssumeSent::Unclear) => {
+                let annotation = crate::api::ASSUME_SENT_ANNOTATION;
+                let message = format!(
+                    "the annotation {annotation} is neither true nor false: write one of them, or remove it"
+                );
+                return Decision::Hold(Failure::new(Reason::InvalidRequest, message));
             }
             Ok(Recall::Nothing | Recall::Another) => return self.send(TriggerState::Sending, key, false),
             Err(hold) => return Decision::Hold(hold),

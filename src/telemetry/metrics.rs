@@ -33,6 +33,7 @@ pub struct Metrics {
     watch_errors: Family<KindLabels, Counter>,
     events: Family<EventLabels, Counter>,
     event_gaps: Counter,
+    drift_corrected: Counter,
     event_lag: Histogram,
     resources: Family<ResourceLabels, Gauge>,
     synced: Family<SyncedLabels, Gauge>,
@@ -143,6 +144,7 @@ impl Default for Metrics {
             watch_errors: Family::default(),
             events: Family::default(),
             event_gaps: Counter::default(),
+            drift_corrected: Counter::default(),
             event_lag: pass_buckets(),
             resources: Family::default(),
             synced: Family::default(),
@@ -206,6 +208,8 @@ impl Metrics {
         registry.register("tenants_overcommitted", overcommitted, self.overcommitted.clone());
         let gaps = "Gaps in the stream of Auth0's events";
         registry.register("auth0_event_gaps", gaps, self.event_gaps.clone());
+        let corrected = "Reconciliations that corrected drift: changes made in Auth0 to declared fields";
+        registry.register("drift_corrected", corrected, self.drift_corrected.clone());
         let lag = "Time from a change of a user to its event";
         registry.register_with_unit("auth0_event_lag", lag, Unit::Seconds, self.event_lag.clone());
     }
@@ -270,6 +274,11 @@ impl Metrics {
     /// Events of Auth0 were missed.
     pub fn event_gap(&self) {
         self.event_gaps.inc();
+    }
+
+    /// A pass corrected drift.
+    pub fn drift_corrected(&self) {
+        self.drift_corrected.inc();
     }
 
     /// Whether this process does the work now.

@@ -2,8 +2,8 @@
 
 use crate::driver::{Fault, Operator, Secret, key};
 use crate::world::{Auth0, user};
-use auth0_user_operator::api::TriggerState;
 use auth0_user_operator::api::reason::Reason;
+use auth0_user_operator::api::{AssumeSent, TriggerState};
 use serde_json::{Value, json};
 
 const NONE: [Value; 0] = [];
@@ -72,13 +72,13 @@ fn a_new_secret_content_waits_for_a_word_although_the_generation_was_applied() {
 fn assume_sent_decides() {
     let (mut operator, mut auth0) = sent_under_another_key();
     operator.edit(&card());
-    operator.memory.assume_sent = Some(true);
+    operator.memory.assume_sent = Some(AssumeSent::Yes);
     assert_eq!(operator.settle(&mut auth0), NONE);
     assert_rewritten(&operator);
 
     let (mut operator, mut auth0) = sent_under_another_key();
     operator.edit(&card());
-    operator.memory.assume_sent = Some(false);
+    operator.memory.assume_sent = Some(AssumeSent::No);
     assert_eq!(operator.settle(&mut auth0), orders());
     assert_rewritten(&operator);
 }
@@ -86,11 +86,25 @@ fn assume_sent_decides() {
 #[test]
 fn assume_sent_records_unsent_where_there_is_no_memory_and_sends_a_later_change() {
     let (mut operator, mut auth0) = (operator(), auth0());
-    operator.memory.assume_sent = Some(true);
+    operator.memory.assume_sent = Some(AssumeSent::Yes);
     assert_eq!(operator.settle(&mut auth0), NONE);
     assert_eq!(operator.memory.triggers.len(), 3);
     operator.secret = Secret::Content { text: "After-2", version: 2 };
     assert_eq!(operator.settle(&mut auth0), [json!({"password": "After-2"})]);
+}
+
+#[test]
+fn an_annotation_that_cannot_be_read_holds_what_is_done_once_where_there_is_no_memory() {
+    let (mut operator, mut auth0) = (operator(), auth0());
+    operator.memory.assume_sent = Some(AssumeSent::Unclear);
+    let report = operator.pass(&mut auth0, Fault::None);
+    assert_eq!(report.hold_reasons(), [Reason::InvalidRequest; 3]);
+    assert_eq!(auth0.take_bodies(), NONE);
+    operator.memory.assume_sent = Some(AssumeSent::No);
+    assert_eq!(operator.settle(&mut auth0), orders());
+    operator.memory.assume_sent = Some(AssumeSent::Unclear);
+    operator.secret = Secret::Content { text: "After-2", version: 2 };
+    assert_eq!(operator.settle(&mut auth0), [json!({"password": "After-2"})], "what is known to be new");
 }
 
 #[test]
@@ -118,12 +132,12 @@ fn memory_that_another_version_wrote_holds_its_order() {
 
 #[test]
 fn the_annotation_decides_on_what_another_version_wrote() {
-    for (was_sent, requests) in [(true, 0), (false, 2)] {
+    for (was_sent, requests) in [(AssumeSent::Yes, 0), (AssumeSent::No, 2)] {
         let (mut operator, mut auth0) = (operator(), auth0());
         operator.settle(&mut auth0);
         operator.memory.triggers.iter_mut().for_each(|trigger| trigger.state = TriggerState::Unknown);
         operator.memory.assume_sent = Some(was_sent);
-        assert_eq!(operator.settle(&mut auth0).len(), requests, "{was_sent}");
+        assert_eq!(operator.settle(&mut auth0).len(), requests, "{was_sent:?}");
         assert!(operator.memory.triggers.iter().all(|trigger| trigger.state == TriggerState::Sent));
     }
 }

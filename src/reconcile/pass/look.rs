@@ -26,6 +26,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::user::{Attribute, Body, Group, User};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -208,9 +209,10 @@ impl Updates {
         if extent != Extent::Whole {
             state.due = Some(Instant::now() + ANEW);
         }
-        // What a conflict has kept back is no drift.
-        if record.seems_done && !record.in_conflict {
-            count_repairs(&mut outcome, schedule::interval(&object.spec), state);
+        outcome.corrected = corrected(record, before, &outcome);
+        count_repairs(&mut outcome, schedule::interval(&object.spec), state);
+        if !outcome.corrected.is_empty() {
+            self.probes.metrics.drift_corrected();
         }
         let published = self.publish_outcome(writer, &outcome, state).await;
         state.keep_unwritten(&published, &outcome.entries);
@@ -496,12 +498,25 @@ async fn carry_out(
     outcome.profile_kilobytes = user.map(User::kilobytes);
 }
 
-/// Counts what was sent although nothing new was asked for: drift that was corrected.
+/// Fields that were put back: they were as declared when this generation was last compared. What an earlier pass could not
+/// do, and what is done once only, is no drift.
+fn corrected(record: &Record, before: &Auth0UserUpdateStatus, outcome: &Outcome) -> Vec<String> {
+    let is_rest = record.synced.is_some_and(|synced| synced.reason == Reason::Refused);
+    if !record.is_applied && !is_rest || record.in_conflict || record.is_edited || record.observes {
+        return Vec::new();
+    }
+    let once = [Attribute::Password, Attribute::VerifyEmail].map(Attribute::spec_name);
+    let refused = before.refused_fields.iter().map(|refused| refused.field.as_str());
+    let not_persisted = before.not_persisted.iter().map(|entry| entry.field.as_str());
+    let others: BTreeSet<&str> = refused.chain(not_persisted).chain(once).collect();
+    let is_drift = |field: &&String| !others.contains(field.as_str());
+    outcome.sent.iter().chain(&outcome.cleared).filter(is_drift).cloned().collect()
+}
+
+/// Counts what was put back; what is put back again and again is contested.
 fn count_repairs(outcome: &mut Outcome, resync: Duration, state: &mut State) {
-    // A password goes out again only with another content.
-    let fields = outcome.sent.iter().chain(&outcome.cleared);
-    let repaired = fields.filter(|field| *field != Attribute::Password.spec_name());
-    let contested = state.unfinished_mut().repairs.count(repaired, Instant::now(), resync);
+    let repairs = &mut state.unfinished_mut().repairs;
+    let contested = repairs.count(outcome.corrected.iter(), Instant::now(), resync);
     outcome.contested.extend(contested);
 }
 

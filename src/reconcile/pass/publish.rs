@@ -1,7 +1,7 @@
 //! publish: the status that an outcome asks for, on the version that it was computed from, and its events.
 
 use crate::api::reason::{Failure, Reason};
-use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Output};
+use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Output, conditions};
 use crate::cluster;
 use crate::reconcile::object::schedule;
 use crate::reconcile::pass::execute::Unwritten;
@@ -137,5 +137,6 @@ fn wanted(writer: &StatusWriter, outcome: Option<&Outcome>) -> Auth0UserUpdateSt
     };
     next.explicit_nulls = writer.explicit_nulls();
     dropped::tell(&mut next, writer.object());
+    next.reason = conditions::main_reason(&next.conditions).map(str::to_owned);
     next
 }

@@ -13,7 +13,7 @@ pub mod resources;
 pub mod why;
 
 use crate::api::reason::{Failure, Reason, Retry};
-use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, RefusedField, Trigger, conditions};
+use crate::api::{AssumeSent, Auth0UserUpdate, Auth0UserUpdateStatus, RefusedField, Trigger, conditions};
 use crate::plan::intents::{Entries, Unsent, is_begun};
 use crate::reconcile::object::fingerprint::{Fingerprint, of_version};
 use crate::reconcile::object::{schedule, undecodable};
@@ -54,7 +54,7 @@ pub struct State {
     /// What stood in the way when it was last judged; its first sight is the baseline.
     pub contest: Option<u64>,
     /// The assume-sent annotation as it was last acted on.
-    pub assume_sent: Option<bool>,
+    pub assume_sent: Option<AssumeSent>,
     /// The Secret content that the last look took into account, whatever came of it.
     pub judged_secret: Option<Fingerprint>,
     /// Whether the password Secret was not to be had at the last visit.

@@ -2,7 +2,7 @@
 
 use crate::api::conditions::{self, READY, SYNCED};
 use crate::api::reason::{Reason, Retry, Standing};
-use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Mode, Output};
+use crate::api::{AssumeSent, Auth0UserUpdate, Auth0UserUpdateStatus, Mode, Output};
 use crate::ownership::{Named, Uid};
 use crate::plan::intents::is_begun;
 use crate::reconcile::object::fingerprint::{Fingerprint, of_version};
@@ -75,7 +75,7 @@ pub struct Record {
     /// The requested-at annotation was not acted on yet.
     pub is_requested: bool,
     /// The assume-sent annotation.
-    pub assume_sent: Option<bool>,
+    pub assume_sent: Option<AssumeSent>,
     /// The content of the Secret that status remembers as sent or refused.
     pub password: Option<Fingerprint>,
     /// Ready announces a password that no pass has answered yet.

@@ -241,7 +241,7 @@ mod tests {
                 Decision::Pass { forget_refusals: true },
             ),
             (
-                |record, _, _| record.assume_sent = Some(true),
+                |record, _, _| record.assume_sent = Some(crate::api::AssumeSent::Yes),
                 Why::Requested,
                 Decision::Pass { forget_refusals: true },
             ),

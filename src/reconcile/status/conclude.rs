@@ -254,7 +254,7 @@ struct Judgement<'a> {
 
 impl Judgement<'_> {
     fn applied(&mut self, not_persisted: &[NotPersisted]) {
-        let message = self.with_size("Auth0 has taken what the spec asks");
+        let message = self.with_size("all declared fields are applied in Auth0");
         self.say(READY, "True", Reason::Applied, &message);
         if !self.contested() {
             self.held(not_persisted);
@@ -278,7 +278,7 @@ impl Judgement<'_> {
     /// Nothing is left to send.
     fn held(&mut self, not_persisted: &[NotPersisted]) {
         if not_persisted.is_empty() {
-            self.say(SYNCED, "True", Reason::InSync, "the user is as the spec asks");
+            self.say(SYNCED, "True", Reason::InSync, "no drift: the user matches the spec");
         } else {
             let fields: Vec<&str> = not_persisted.iter().map(|entry| entry.field.as_str()).collect();
             let message = format!(

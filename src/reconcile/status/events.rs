@@ -19,14 +19,16 @@ pub fn announce(
 ) -> Vec<Event> {
     let mut events = Vec::new();
     if let Some(outcome) = outcome.filter(|outcome| outcome.changed_auth0() && !is_edit(previous, next)) {
-        let mut parts = Vec::new();
-        if !outcome.sent.is_empty() {
-            parts.push(format!("set {}", list(&outcome.sent)));
+        let is_correction = |field: &&String| outcome.corrected.contains(field);
+        for (reason, corrects) in [("Updated", false), ("DriftCorrected", true)] {
+            let of = |fields: &[String]| -> Vec<String> {
+                fields.iter().filter(|field| is_correction(field) == corrects).cloned().collect()
+            };
+            let parts = [("set", of(&outcome.sent)), ("cleared", of(&outcome.cleared))];
+            let parts = parts.iter().filter(|(_, fields)| !fields.is_empty());
+            let note: Vec<String> = parts.map(|(verb, fields)| format!("{verb} {}", list(fields))).collect();
+            events.extend((!note.is_empty()).then(|| event(EventType::Normal, reason, &note.join("; "))));
         }
-        if !outcome.cleared.is_empty() {
-            parts.push(format!("cleared {}", list(&outcome.cleared)));
-        }
-        events.push(event(EventType::Normal, "Updated", &parts.join("; ")));
     }
     let (before, ready) =
         (conditions::find(&previous.conditions, READY), conditions::find(&next.conditions, READY));
@@ -43,7 +45,7 @@ pub fn announce(
     let was_refused = |field: &str| previous.refused_fields.iter().any(|refused| refused.field == field);
     let is_more = next.refused_fields.iter().any(|refused| !was_refused(&refused.field));
     events.extend(failed(&previous.conditions, &next.conditions, is_more));
-    events.extend(contested(&previous.conditions, &next.conditions));
+    events.extend(synced(&previous.conditions, &next.conditions, events.is_empty()));
     events
 }
 
@@ -78,12 +80,20 @@ pub fn failed(previous: &[Condition], next: &[Condition], is_more: bool) -> Opti
     (is_failure && (is_new || is_more)).then(|| warning(&ready.reason, dropped::without_note(&ready.message)))
 }
 
-/// A warning where Synced becomes `Contested`, or so for other fields.
-fn contested(previous: &[Condition], next: &[Condition]) -> Option<Event> {
-    let (before, synced) = (conditions::find(previous, SYNCED), conditions::find(next, SYNCED)?);
-    let is_new = before.is_none_or(|before| before.message != synced.message);
-    let reason = Reason::Contested.as_str();
-    (synced.reason == reason && is_new).then(|| warning(reason, &synced.message))
+/// Where Synced alone changes, and nothing else of the pass is told; and where other fields than before are contested.
+fn synced(previous: &[Condition], next: &[Condition], is_alone: bool) -> Option<Event> {
+    let says = |conditions, type_| {
+        conditions::find(conditions, type_).map(|known| (known.status.clone(), known.reason.clone()))
+    };
+    let (before, synced) = (conditions::find(previous, SYNCED)?, conditions::find(next, SYNCED)?);
+    let is_contested = synced.reason == Reason::Contested.as_str();
+    let is_new = is_alone
+        && says(previous, SYNCED) != says(next, SYNCED)
+        && says(previous, READY) == says(next, READY);
+    let is_expected = synced.status == "True" || synced.reason == Reason::Paused.as_str();
+    let type_ = if is_expected { EventType::Normal } else { EventType::Warning };
+    (is_new || is_contested && before.message != synced.message)
+        .then(|| event(type_, &synced.reason, &synced.message))
 }
 
 /// Two of them fit into a note.
@@ -137,6 +147,53 @@ mod tests {
         let next = status(2, "False", "AlreadyExists");
         let expected = ["Updated set name", "AlreadyExists one sentence"];
         assert_eq!(told(&applied(1), &next, &["name"]), expected, "an edit of which a part is rejected");
+    }
+
+    #[test]
+    fn drift_that_was_corrected_is_an_event_of_its_own() {
+        let applied = status(1, "True", "Applied");
+        let texts = |texts: &[&str]| texts.iter().copied().map(String::from).collect::<Vec<_>>();
+        let outcome = Outcome {
+            sent: texts(&["passwordSecretRef", "name"]),
+            cleared: texts(&["nickname"]),
+            corrected: texts(&["name", "nickname"]),
+            ..Outcome::default()
+        };
+        let events = announce(&applied, &applied, Some(&outcome)).into_iter();
+        let told: Vec<_> = events.map(|event| (event.reason, event.note.unwrap())).collect();
+        let expected =
+            [("Updated", "set passwordSecretRef"), ("DriftCorrected", "set name; cleared nickname")];
+        assert_eq!(told, expected.map(|(reason, note)| (reason.to_owned(), note.to_owned())));
+    }
+
+    #[test]
+    fn synced_is_told_where_it_alone_changes() {
+        let with = |ready: (&'static str, &str), synced: (&'static str, &str)| {
+            let mut status = status(1, ready.0, ready.1);
+            let saying = Saying { status: synced.0, reason: synced.1, message: "because" };
+            set(&mut status.conditions, SYNCED, &saying, 1, Timestamp::UNIX_EPOCH);
+            status
+        };
+        let (applied, in_sync) = (("True", "Applied"), ("True", "InSync"));
+        let gone = ("Unknown", "TenantNotFound");
+        for (before, next, expected) in [
+            ((applied, in_sync), (applied, gone), Some(EventType::Warning)),
+            ((applied, gone), (applied, in_sync), Some(EventType::Normal)),
+            ((applied, in_sync), (applied, ("Unknown", "Paused")), Some(EventType::Normal)),
+            (
+                (("True", "Observed"), in_sync),
+                (("True", "Observed"), ("False", "DriftFound")),
+                Some(EventType::Warning),
+            ),
+            ((applied, in_sync), (applied, in_sync), None),
+            ((("Unknown", "Paused"), gone), (applied, in_sync), None),
+        ] {
+            let (before, next) = (with(before.0, before.1), with(next.0, next.1));
+            let told = synced(&before.conditions, &next.conditions, true).map(|event| event.type_);
+            assert_eq!(told, expected, "{next:?}");
+        }
+        let first = synced(&[], &with(applied, in_sync).conditions, true);
+        assert!(first.is_none(), "the first check tells by Ready");
     }
 
     #[test]

@@ -77,6 +77,8 @@ pub struct Outcome {
     pub sent: Vec<String>,
     /// Fields that were cleared.
     pub cleared: Vec<String>,
+    /// Those of them that were as declared before: something has changed them in Auth0.
+    pub corrected: Vec<String>,
     /// PATCH requests, accepted or not.
     pub requests: u32,
     /// What changed in the memory of orders.

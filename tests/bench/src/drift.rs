@@ -19,7 +19,6 @@ const LAG: Duration = Duration::from_secs(30);
 pub(crate) async fn measure(stage: &mut Stage) -> Result<()> {
     let fields = |nickname: &str| json!({"nickname": nickname, "resyncInterval": "1m"});
     stage.listen(true).await?;
-    stage.restart().await?;
     stage.add_people(USERS)?;
     stage.apply((0..USERS).map(|index| update(index, &fields("own")))).await?;
     stage.until_named(0..USERS, "own").await?;

@@ -253,10 +253,12 @@ impl Stage {
         self.auth0.log().iter().filter(|call| call.path.starts_with("/api/v2/users")).count()
     }
 
-    /// Gives the operator the scope for events, or takes it away; edits the tenant, so that a token is obtained again.
-    pub(crate) async fn listen(&self, listens: bool) -> Result<()> {
+    /// Gives the operator the scope for events, or takes it away. A restart drops its token, and an edit of the tenant makes it
+    /// obtain one.
+    pub(crate) async fn listen(&mut self, listens: bool) -> Result<()> {
         let scopes = [&SCOPES[..], if listens { &["read:events"] } else { &[] }].concat();
         self.auth0.put_client(Client::with_secret("operator", CLIENT_SECRET).scopes(&scopes));
+        self.restart().await?;
         self.set_limits(300_000, if listens { 4_999 } else { 4_998 }, Plan::Unlimited).await
     }
 

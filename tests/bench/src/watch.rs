@@ -35,7 +35,6 @@ pub(crate) async fn measure(stage: &mut Stage, most: usize) -> Result<()> {
         let without = asked(stage).await;
         let once = without.div_ceil(MEASURED as usize);
         stage.listen(true).await?;
-        stage.restart().await?;
         stage.until_listening().await?;
         // Each is compared once more; then the stream has been whole for an interval.
         tokio::time::sleep((INTERVAL + SPREAD) * 2).await;

@@ -87,10 +87,10 @@ async fn a_request_a_pause_an_observation_a_conflict_and_a_dropped_null_cost_wha
 
     let before = world.cost("ida").await;
     world.annotate("a0uu/ida", "auth0-user-operator.dev/paused=true").await;
-    situation("pause", cost(0, 1, 0), before).await;
+    situation("pause", cost(0, 1, 1), before).await;
     let before = world.cost("ida").await;
     world.annotate("a0uu/ida", "auth0-user-operator.dev/paused-").await;
-    situation("end of the pause", cost(1, 1, 0), before).await;
+    situation("end of the pause", cost(1, 1, 1), before).await;
 
     let mut observing = card.clone();
     observing["mode"] = json!("Observe");

@@ -218,9 +218,11 @@ async fn a_request_waits_while_the_resource_is_paused() {
     world.add_person("ada");
     world.apply_for("ada", json!({"name": "Ada"})).await;
     world.until_applied("ada").await;
+    world.until_cost("ada", Cost::default(), cost(2, 1, 1)).await;
     world.annotate("auth0userupdate/ada", &format!("{PAUSED}=true")).await;
     let paused = |object: &Value| condition(object, "Synced").1 == "Paused";
     world.until("auth0userupdate/ada", "Paused", paused).await;
+    world.until_cost("ada", Cost::default(), cost(2, 2, 2)).await;
     rename(&world, "ada");
     let before = world.cost("ada").await;
     world.ask("ada", "while-paused").await;

@@ -248,7 +248,10 @@ fn what_is_contested_is_told_once_beside_what_was_rejected_too() {
     assert_eq!(concluded(&status, &contested(&["name", "nickname"])), status, "no write");
     assert_eq!(told(&status, &concluded(&status, &contested(&["name"]))), ["Contested"], "of another field");
     let holds = concluded(&status, &contested(&[]));
-    assert_eq!((synced(&holds).reason.as_str(), told(&status, &holds)), ("InSync", vec![]));
+    assert_eq!(
+        (synced(&holds).reason.as_str(), told(&status, &holds)),
+        ("InSync", vec!["InSync".to_owned()])
+    );
     let refusals = vec![refusal(&["email"], Reason::AlreadyExists, "taken")];
     let beside = concluded(&before, &Outcome { refusals, ..contested(&["name"]) });
     assert_eq!((ready(&beside).0, synced(&beside).reason.as_str()), ("AlreadyExists", "Contested"));

@@ -101,7 +101,7 @@ async fn the_wide_table_fits_a_terminal(kubectl: &Kubectl) {
         "userId": "auth0|507f1f77bcf86cd799439011", "connection": "Username-Password-Authentication",
     });
     kubectl.apply(&update("ada", card)).await.unwrap();
-    let message = "Auth0 has taken what the spec asks";
+    let message = "all declared fields are applied in Auth0";
     let ready = json!({"type": "Ready", "status": "True", "reason": "Applied", "message": message, "lastTransitionTime": "2026-01-01T00:00:00Z"});
     let last = json!({"time": "2026-01-01T00:00:00Z", "generation": 1, "requests": 1});
     let status = json!({"status": {"conditions": [ready], "lastUpdate": last}});
@@ -121,17 +121,18 @@ async fn kubectl_get_shows_what_matters() {
     let condition = |type_, reason, message| json!({"type": type_, "status": "False", "reason": reason, "message": message, "lastTransitionTime": "2026-01-01T00:00:00Z"});
     let status = json!({"status": {
         "conditions": [condition("Synced", "NotThis", "nor this"), condition("Ready", "UserBlocked", "declare blocked")],
+        "reason": "UserBlocked",
         "lastUpdate": {"time": "2020-01-01T00:00:00Z", "generation": 1, "requests": 1, "sentFields": [], "clearedFields": []},
     }});
     kubectl.patch_status("a0uu/ann", Patch::Merge, &status).await.unwrap().ok().unwrap();
 
     let table = printed(&kubectl, ["get", "a0uu", "ann"]).await;
-    let columns = ["NAME", "USER", "READY", "REASON", "LAST UPDATE", "AGE"];
+    let columns = ["NAME", "USER", "READY", "SYNCED", "REASON", "LAST UPDATE", "AGE"];
     let header = table.lines().next().unwrap().split("  ").map(str::trim).filter(|name| !name.is_empty());
     assert_eq!(header.collect::<Vec<_>>(), columns, "{table}");
     let row: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();
-    assert_eq!(row[..4], ["ann", "auth0|ann", "False", "UserBlocked"], "{table}");
-    assert!(row[4].ends_with('y') || row[4].ends_with('d'), "the age of the last update: {table}");
+    assert_eq!(row[..5], ["ann", "auth0|ann", "False", "False", "UserBlocked"], "{table}");
+    assert!(row[5].ends_with('y') || row[5].ends_with('d'), "the age of the last update: {table}");
 
     let wide = printed(&kubectl, ["get", "a0uu", "ann", "-o", "wide"]).await;
     for word in ["TENANT", "CONNECTION", "MESSAGE", "example", "People", "declare blocked"] {

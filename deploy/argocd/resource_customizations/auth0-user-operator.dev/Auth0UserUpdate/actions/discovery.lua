@@ -1,5 +1,6 @@
 local annotations = obj.metadata.annotations or {}
-local paused = annotations["auth0-user-operator.dev/paused"] == "true"
+local no = {["false"] = true, ["no"] = true, ["off"] = true, ["0"] = true}
+local paused = not no[string.lower(annotations["auth0-user-operator.dev/paused"] or "no")]
 -- Lua drops the nulls of spec, and Argo CD would write it back without them.
 local nulls = obj.status ~= nil and obj.status.explicitNulls ~= nil and next(obj.status.explicitNulls) ~= nil
 
