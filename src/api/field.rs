@@ -96,8 +96,8 @@ impl<'de> Deserialize<'de> for PassEmptyValues {
             Written::Flag(true) => Ok(Self::Yes),
             Written::Flag(false) => Ok(Self::No),
             Written::Text(text) => match text.as_str() {
-                "Yes" | "true" => Ok(Self::Yes),
-                "No" | "false" => Ok(Self::No),
+                "Yes" | "yes" | "true" => Ok(Self::Yes),
+                "No" | "no" | "false" => Ok(Self::No),
                 _ => Err(serde::de::Error::custom("expected Yes, No, true or false")),
             },
         }
@@ -127,6 +127,8 @@ mod tests {
     fn pass_empty_values_reads_every_spelling() {
         for (written, read) in [
             (json!("Yes"), PassEmptyValues::Yes),
+            (json!("yes"), PassEmptyValues::Yes),
+            (json!("no"), PassEmptyValues::No),
             (json!("true"), PassEmptyValues::Yes),
             (json!(true), PassEmptyValues::Yes),
             (json!("No"), PassEmptyValues::No),
@@ -135,6 +137,6 @@ mod tests {
         ] {
             assert_eq!(serde_json::from_value::<PassEmptyValues>(written).unwrap(), read);
         }
-        assert!(serde_json::from_value::<PassEmptyValues>(json!("yes")).is_err());
+        assert!(serde_json::from_value::<PassEmptyValues>(json!("YES")).is_err());
     }
 }

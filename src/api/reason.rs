@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Reason {
     /// The spec is applied.
     Applied,
+    /// Of a tenant: an access token was obtained.
+    Available,
     /// What the spec would change was computed; mode Observe sends nothing.
     Observed,
     /// The spec does not decode, contradicts itself, or Auth0 refuses it as malformed.
@@ -99,8 +101,9 @@ pub enum Retry {
     Change,
 }
 
-const ALL: [(Reason, &str); 33] = [
+const ALL: [(Reason, &str); 34] = [
     (Reason::Applied, "Applied"),
+    (Reason::Available, "Available"),
     (Reason::Observed, "Observed"),
     (Reason::InvalidRequest, "InvalidRequest"),
     (Reason::NotSupportedByConnection, "NotSupportedByConnection"),
@@ -153,6 +156,7 @@ impl Reason {
     pub const fn standing(self) -> Standing {
         match self {
             Self::Applied
+            | Self::Available
             | Self::Observed
             | Self::InSync
             | Self::NotPersisted
@@ -194,6 +198,7 @@ impl Reason {
         match self {
             // The identities of a user may have changed in Auth0, which no watch tells.
             Self::Applied
+            | Self::Available
             | Self::Observed
             | Self::ManagementConflict
             | Self::InSync

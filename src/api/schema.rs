@@ -16,7 +16,7 @@ pub(super) fn free_form_map(_: &mut SchemaGenerator) -> Schema {
 /// what an unquoted `Yes` is.
 pub(super) fn pass_empty_values(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
-        "enum": ["Yes", "No", "true", "false", true, false],
+        "enum": ["Yes", "No", "yes", "no", "true", "false", true, false],
         "x-kubernetes-preserve-unknown-fields": true,
     })
 }

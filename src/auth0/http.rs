@@ -3,7 +3,7 @@
 use crate::api::reason::{Failure, Reason};
 use crate::auth0::answer::{Effect, Error};
 use crate::auth0::domain::AllowedDomains;
-use crate::auth0::resolver::{LeadsInside, Resolver};
+use crate::auth0::resolver::{LeadsInside, NotFound, Resolver};
 use crate::telemetry::metrics::Metrics;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderValue};
 use reqwest::{Client, ClientBuilder, Request, RequestBuilder, Response, StatusCode, redirect, retry};
@@ -171,16 +171,24 @@ fn lost(error: &reqwest::Error) -> Error {
         };
     }
     let effect = if error.is_connect() { Effect::None } else { Effect::Unknown };
+    let host = error.url().and_then(|url| url.host_str()).unwrap_or("Auth0");
     let what = if error.is_timeout() {
-        "Auth0 did not answer in time"
+        format!("{host} did not answer in time")
     } else if error.is_connect() && is_about_certificate(error) {
-        "the TLS certificate of the tenant's domain is not trusted (an own authority is named in SSL_CERT_FILE)"
+        format!(
+            "the TLS certificate of {host} is not trusted: name the authority's certificate in SSL_CERT_FILE"
+        )
     } else if error.is_connect() {
-        "no connection to the tenant's domain can be made"
+        let lookup = if causes(error).any(<dyn std::error::Error>::is::<NotFound>) {
+            ": DNS lookup failed"
+        } else {
+            ""
+        };
+        format!("cannot connect to {host}{lookup}; check egress, proxy and DNS")
     } else {
-        "the connection to Auth0 was closed before its answer was complete"
+        format!("{host} closed the connection before its answer was complete")
     };
-    Error::unavailable(effect, what)
+    Error::unavailable(effect, &what)
 }
 
 fn is_about_certificate(error: &reqwest::Error) -> bool {

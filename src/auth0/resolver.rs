@@ -12,12 +12,18 @@ pub(super) struct Resolver(pub(super) AllowedDomains);
 #[error("the name leads to a private address")]
 pub(super) struct LeadsInside;
 
+/// The name has no address.
+#[derive(Debug, thiserror::Error)]
+#[error("the name has no address")]
+pub(super) struct NotFound;
+
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         // A name that no entry matches is that of a proxy: domains of tenants were judged before.
         let is_guarded = self.0.allows_by_wildcard_only(name.as_str());
         Box::pin(async move {
-            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await.map_err(|_| NotFound)?;
+            let addresses: Vec<SocketAddr> = found.collect();
             if is_guarded && addresses.iter().any(|address| is_internal(address.ip())) {
                 return Err(LeadsInside.into());
             }

@@ -100,6 +100,11 @@ impl Content {
         self.data.get(key)
     }
 
+    /// The names of the keys.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.data.keys().map(String::as_str)
+    }
+
     /// Tells this content from others, whatever the Secret is called and however often it was written: SHA-256.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {

@@ -21,6 +21,9 @@ pub enum Unavailable {
     /// The API server did not give it.
     #[error("{0}")]
     Kubernetes(#[from] Error),
+    /// The operator's own namespace is not there.
+    #[error("namespace {0} does not exist: create it or set --operator-namespace")]
+    NoNamespace(String),
     /// The Secret does not hold a key.
     #[error(
         "the Secret {SECRET_NAME} does not hold {KEY_BYTES} bytes under {KEY:?}: delete it and set assume-sent on the resources"
@@ -37,7 +40,7 @@ pub async fn obtain(client: &Client, namespace: &str) -> TriggerKey {
         match read_or_create(client, namespace).await {
             Ok(key) => return key,
             Err(error) => {
-                tracing::error!(%error, namespace, secret = SECRET_NAME, "waiting for the trigger key");
+                tracing::error!(%error, namespace, secret = SECRET_NAME, "no trigger key yet: nothing is sent");
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -61,6 +64,7 @@ async fn read_or_create(client: &Client, namespace: &str) -> Result<TriggerKey, 
         Ok(created) => decode(&created),
         // Another operator was first: its key is the key.
         Err(error) if error.is_conflict() => decode(&within_deadline(api.get(SECRET_NAME)).await?),
+        Err(error) if error.is_not_found() => Err(Unavailable::NoNamespace(namespace.to_owned())),
         Err(error) => Err(error.into()),
     }
 }

@@ -107,6 +107,14 @@ impl Desired {
         last_applied: Option<&JsonMap>,
         remembered: &[String],
     ) -> Result<Self, Failure> {
+        // Auth0 rejects the path (400 invalid_uri).
+        if !spec.user_id.contains('|') {
+            let message = format!(
+                "spec.userId {:?} is not an Auth0 user id; it has the form PROVIDER|ID, such as auth0|507f1f77bcf86cd799439011",
+                spec.user_id
+            );
+            return Err(Failure::new(Reason::InvalidRequest, message));
+        }
         for (attribute, map) in maps(spec) {
             check_keys(spec, attribute, map)?;
         }

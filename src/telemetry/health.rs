@@ -228,14 +228,15 @@ mod tests {
     fn two_that_scrape_at_once_count_nothing_twice() {
         let probes = Probes::default();
         probes.describe_with(|metrics| {
-            let one = || ("Auth0Tenant", ("True", "Applied"));
+            let one = || ("Auth0Tenant", ("True", "Available"));
             metrics.set_resources((0..1_000).map(|_| one()));
         });
         let scrape = || (0..100).map(|_| probes.scrape().unwrap()).collect::<Vec<_>>();
         let texts = std::thread::scope(|scope| {
             [scope.spawn(scrape), scope.spawn(scrape)].map(|thread| thread.join().unwrap())
         });
-        let line = r#"auth0_user_operator_resources{kind="Auth0Tenant",ready="True",reason="Applied"} 1000"#;
+        let line =
+            r#"auth0_user_operator_resources{kind="Auth0Tenant",ready="True",reason="Available"} 1000"#;
         assert!(texts.concat().iter().all(|text| text.contains(line)));
     }
 }

@@ -154,7 +154,10 @@ impl User {
             )),
             (None, _) => Err(Failure::new(
                 Reason::UnknownConnection,
-                format!("the user has no identity in the connection {connection:?}"),
+                format!(
+                    "user {} has no identity in connection {connection:?}",
+                    self.text("user_id").unwrap_or_default()
+                ),
             )),
         }
     }
@@ -164,6 +167,11 @@ impl User {
     pub fn primary_connection(&self) -> &str {
         let identity = self.identities().get(self.primary());
         identity.and_then(|identity| identity.get("connection")).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The connections of its identities.
+    pub fn connections(&self) -> impl Iterator<Item = &str> {
+        self.identities().iter().filter_map(|identity| identity.get("connection").and_then(Value::as_str))
     }
 
     fn identities(&self) -> &[Value] {

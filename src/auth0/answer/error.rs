@@ -114,6 +114,7 @@ pub(super) fn sentence(verdict: &Verdict, status: u16, quoted: &str) -> String {
         }
         Reason::InvalidRequest
         | Reason::Applied
+        | Reason::Available
         | Reason::UserBlocked
         | Reason::TenantNotAllowed
         | Reason::SecretForbidden

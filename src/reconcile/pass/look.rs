@@ -276,7 +276,8 @@ impl Updates {
             Mode::Apply => carry_out(&pass, &host, writer, user, memory, outcome, state).await,
         }
         let failure = outcome.failure.take();
-        outcome.failure = failure.map(|failure| with_choices(failure, tenant, &references.access));
+        outcome.failure =
+            failure.map(|failure| with_choices(failure, outcome.user.as_ref(), &references.access));
         Ok(())
     }
 
@@ -532,14 +533,12 @@ fn fills_profile(desired: &Desired) -> bool {
     !desired.metadata.is_empty() || desired.texts.keys().any(|attribute| attribute.group() == Group::Profile)
 }
 
-/// An unknown connection is easier to mend where the known ones are named.
-fn with_choices(failure: Failure, tenant: &Tenant, access: &Access) -> Failure {
-    let names = tenant.choices().iter().map(|choice| choice.name.as_str());
-    let names: Vec<&str> = names.filter(|name| access.reaches(name)).take(10).collect();
-    if failure.reason != Reason::UnknownConnection || names.is_empty() {
-        return failure;
-    }
-    Failure::new(failure.reason, format!("{}; the tenant has: {}", failure.message, names.join(", ")))
+/// An unknown connection is easier to mend where those of the user are named.
+fn with_choices(failure: Failure, user: Option<&User>, access: &Access) -> Failure {
+    let Some(user) = user.filter(|_| failure.reason == Reason::UnknownConnection) else { return failure };
+    let names: Vec<&str> = user.connections().filter(|name| access.reaches(name)).take(10).collect();
+    let message = format!("{}; its identities are in: {}", failure.message, names.join(", "));
+    Failure::new(failure.reason, if names.is_empty() { failure.message } else { message })
 }
 
 /// What earlier passes left in status.
@@ -583,7 +582,8 @@ fn report(
 ) {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     let (generation, requests, why) = (outcome.generation, outcome.requests, why.as_str());
-    let problem = problem(before, outcome, Timestamp::now()).map(|failure| failure.reason);
+    let failure = problem(before, outcome, Timestamp::now());
+    let problem = failure.as_ref().map(|failure| failure.reason);
     let (came_to, done) = match (outcome.changed_auth0(), outcome.mode) {
         (true, _) => ("updated", Reason::Applied),
         (false, Mode::Observe) => ("unchanged", Reason::Observed),
@@ -592,7 +592,8 @@ fn report(
     let came_to = if problem.is_some() { "failed" } else { came_to };
     metrics.pass("Auth0UserUpdate", came_to, problem.unwrap_or(done).as_str(), why, elapsed);
     if let Some(reason) = problem.filter(|reason| !is_shown(before, generation, *reason)) {
-        tracing::warn!(namespace, name, generation, why, requests, %reason, ?elapsed, "not all was done");
+        let (user, message) = (&object.spec.user_id, failure.map(|failure| failure.message));
+        tracing::warn!(namespace, name, user, generation, why, requests, %reason, message, ?elapsed, "update incomplete");
     } else if outcome.changed_auth0() {
         tracing::info!(namespace, name, generation, why, requests, ?elapsed, "updated");
     } else {

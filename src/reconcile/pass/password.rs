@@ -12,7 +12,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 /// Why a Secret that is not there holds the password.
 #[must_use]
 pub fn missing(name: &str) -> Failure {
-    Failure::new(Reason::SecretNotFound, format!("the Secret {name} is not in this namespace: create it"))
+    Failure::new(
+        Reason::SecretNotFound,
+        format!("no Secret {name:?} in this namespace: create it, or correct spec.passwordSecretRef.name"),
+    )
 }
 
 /// Reads what the plan has to know of the password.
@@ -61,7 +64,10 @@ async fn read(
     let SecretKeyRef { name, key } = reference;
     let content = secrets.read(namespace, name, Use::Password).await?.ok_or_else(|| missing(name))?;
     let bytes = content.get(key).ok_or_else(|| {
-        Failure::new(Reason::SecretKeyMissing, format!("the Secret {name} lacks the key {key}: add it"))
+        Failure::new(
+            Reason::SecretKeyMissing,
+            format!("Secret {name:?} has no key {key:?}: add it, or correct spec.passwordSecretRef.key"),
+        )
     })?;
     let invalid = |what: &str| {
         Failure::new(Reason::InvalidRequest, format!("the key {key} of the Secret {name} {what}"))

@@ -73,7 +73,7 @@ impl Clients {
         if let Some(client) = self.known(tenant, &content.version) {
             return Ok(client);
         }
-        let credentials = credentials(content, domain)?;
+        let credentials = credentials(&tenant.spec.credentials_secret_ref.name, content, domain)?;
         let client = auth0::Client::new(self.http.clone(), domain, credentials, self.limiter(domain))?
             .with_custom_domain(tenant.spec.custom_domain.as_deref())?;
         Ok(Arc::new(self.sharing(client, (domain.clone(), content.digest()))))
@@ -168,12 +168,12 @@ pub async fn read_credentials(tenant: &Auth0Tenant, secrets: &Secrets) -> Result
     secrets.read(&namespace, name, Use::Credentials).await?.ok_or_else(|| {
         Failure::new(
             Reason::SecretNotFound,
-            format!("the Secret {name} is not in this namespace: create it with the keys clientId and clientSecret, or clientId and privateKey"),
+            format!("no Secret {name:?} in namespace {namespace}: create it with the keys clientId and clientSecret, or clientId and privateKey"),
         )
     })
 }
 
-fn credentials(content: &Content, domain: &str) -> Result<Credentials, Failure> {
+fn credentials(name: &str, content: &Content, domain: &str) -> Result<Credentials, Failure> {
     if let Some(named) = content.get("domain")
         && trimmed(named.expose_secret()) != Some(domain)
     {
@@ -184,7 +184,9 @@ fn credentials(content: &Content, domain: &str) -> Result<Credentials, Failure> 
     }
     let text = |key: &str| {
         let bytes = content.get(key).ok_or_else(|| {
-            Failure::new(Reason::SecretKeyMissing, format!("the Secret lacks the key {key}: add it"))
+            let there = content.keys().take(10).collect::<Vec<_>>().join(", ");
+            let message = format!("Secret {name:?} has no key {key} (it has {there}): add it");
+            Failure::new(Reason::SecretKeyMissing, message)
         })?;
         trimmed(bytes.expose_secret()).filter(|text| !text.is_empty()).ok_or_else(|| {
             Failure::new(
@@ -298,12 +300,12 @@ mod tests {
 
     #[test]
     fn credentials_that_cannot_be_right_say_what_to_mend() {
-        let reason = |keys: &[(&str, &str)]| credentials(&content("1", keys), "example.auth0.com").err();
+        let reason = |keys: &[(&str, &str)]| credentials("c", &content("1", keys), "example.auth0.com").err();
         assert_eq!(reason(&[("clientId", " id\n"), ("clientSecret", "secret\n")]), None);
         assert_eq!(reason(&[GOOD[0], GOOD[1], ("domain", "example.auth0.com\n")]), None);
         for (keys, reason_, names) in [
-            (&[GOOD[1]][..], Reason::SecretKeyMissing, "lacks the key clientId"),
-            (&[GOOD[0]], Reason::SecretKeyMissing, "lacks the key clientSecret"),
+            (&[GOOD[1]][..], Reason::SecretKeyMissing, "has no key clientId (it has "),
+            (&[GOOD[0]], Reason::SecretKeyMissing, "has no key clientSecret (it has clientId): add it"),
             (
                 &[GOOD[0], ("clientSecret", " ")],
                 Reason::AuthenticationFailed,

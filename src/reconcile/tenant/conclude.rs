@@ -71,7 +71,7 @@ pub fn conclude(
             let unheard = conditions::find(&before.conditions, READY)
                 .filter(|_| was_ready && matches!(findings.connections, Listing::Later));
             let message = unheard.map_or_else(|| accepted(findings), |ready| ready.message.clone());
-            ("True", &Failure::new(Reason::Applied, message), None)
+            ("True", &Failure::new(Reason::Available, message), None)
         }
         Err(Failed { failure, .. }) => match failure.reason.standing() {
             Standing::Stalled => ("False", failure, Some(STALLED)),
@@ -104,11 +104,15 @@ fn take_over(status: &mut Auth0TenantStatus, findings: &Findings) {
 }
 
 fn accepted(findings: &Findings) -> String {
-    let mut message = "Auth0 accepts the credentials".to_owned();
+    let mut message = match &findings.scopes {
+        Some(_) => "an access token was obtained and has the required scopes",
+        None => "an access token was obtained; Auth0 did not report its scopes",
+    }
+    .to_owned();
     if findings.scopes.as_ref().is_some_and(|scopes| scopes.contains(IDP_TOKENS)) {
-        message += "; the operator does not need their scope ";
+        message += "; the operator does not need the scope ";
         message += IDP_TOKENS;
-        message += ": take it from the application";
+        message += ": remove it from the application";
     }
     if let Listing::Failed(error) = &findings.connections {
         message += "; the connections could not be listed: ";
@@ -127,7 +131,7 @@ pub fn announce(previous: &Auth0TenantStatus, next: &Auth0TenantStatus) -> Vec<E
     let is_excessive = |status: &Auth0TenantStatus| status.scopes.iter().any(|scope| scope == IDP_TOKENS);
     let excessive = (is_excessive(next) && !is_excessive(previous)).then(|| {
         let message = format!(
-            "the token has the scope {IDP_TOKENS}, which the operator does not need: take it from the application"
+            "the token has the scope {IDP_TOKENS}, which the operator does not need: remove it from the application"
         );
         events::warning("ExcessiveScope", &message)
     });
@@ -179,14 +183,14 @@ mod tests {
     #[test]
     fn a_tenant_whose_connections_cannot_be_listed_is_ready_says_so_and_keeps_the_last_list() {
         let first = after(&Auth0TenantStatus::default(), &Ok(found(&[], listed(7))));
-        assert_eq!(message(&first), "Auth0 accepts the credentials");
+        assert_eq!(message(&first), "an access token was obtained and has the required scopes");
         let why = Failure::new(Reason::Auth0Unavailable, "Auth0's answer is not a list of connections");
         let failed = after(&first, &Ok(found(&[], Listing::Failed(why.into()))));
         assert_eq!(
             message(&failed),
-            "Auth0 accepts the credentials; the connections could not be listed: Auth0's answer is not a list of connections"
+            "an access token was obtained and has the required scopes; the connections could not be listed: Auth0's answer is not a list of connections"
         );
-        assert_eq!(said(&failed), [("Ready", "True", "Applied")]);
+        assert_eq!(said(&failed), [("Ready", "True", "Available")]);
         assert_eq!(failed.connections_total, Some(7));
         let later = after(&failed, &Ok(found(&[], Listing::Later)));
         assert_eq!(later, failed, "nothing more is known");
@@ -207,8 +211,8 @@ mod tests {
             [("Ready", "False", "AuthenticationFailed"), ("Stalled", "True", "AuthenticationFailed")];
         let waits = |reason| [("Ready", "False", reason), ("Reconciling", "True", reason)];
         for (before, reason, expected) in [
-            (&worked, Reason::Auth0Unavailable, &[("Ready", "True", "Applied")][..]),
-            (&worked, Reason::RateLimited, &[("Ready", "True", "Applied")]),
+            (&worked, Reason::Auth0Unavailable, &[("Ready", "True", "Available")][..]),
+            (&worked, Reason::RateLimited, &[("Ready", "True", "Available")]),
             (&worked, Reason::SecretNotFound, &waits("SecretNotFound")),
             (&worked, Reason::SecretKeyMissing, &waits("SecretKeyMissing")),
             (&worked, Reason::AuthenticationFailed, &stalled),
@@ -230,7 +234,7 @@ mod tests {
     fn a_scope_that_nothing_needs_is_named_and_warned_of_once() {
         let (before, found) = (status(&ready(1, "1")), Ok(found(&[IDP_TOKENS], listed(1))));
         let after = after(&before, &found);
-        assert!(message(&after).contains("does not need their scope read:user_idp_tokens"));
+        assert!(message(&after).contains("does not need the scope read:user_idp_tokens"));
         let reasons = |before, after| -> Vec<String> {
             announce(before, after).into_iter().map(|event| event.reason).collect()
         };

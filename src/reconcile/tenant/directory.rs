@@ -36,6 +36,9 @@ impl Tenant {
 /// What resources of other namespaces are told of a tenant that cannot be used: its own message names its Secret.
 pub const NOT_TOLD: &str = "cannot be used now: its conditions tell its owner why";
 
+/// So many names of a namespace are told at most.
+const TOLD: usize = 10;
+
 /// The tenants of all watched namespaces.
 #[derive(Clone)]
 pub struct Directory {
@@ -160,9 +163,23 @@ pub fn resolve(
             Tenant { host: spec.domain.clone(), fingerprint, object: Arc::clone(&object) }
         })
     } else {
-        Err(failure((Reason::TenantNotFound, "is not in this namespace: create it".to_owned())))
+        Err(Failure::new(Reason::TenantNotFound, not_found(tenants, tenant)))
     };
     (access, found)
+}
+
+/// What a resource is told whose tenant is not in its own namespace.
+fn not_found(tenants: &Directory, (namespace, name): &Named) -> String {
+    let here =
+        |tenant: &Auth0Tenant| (tenant.namespace().as_deref() == Some(namespace)).then(|| tenant.name_any());
+    let mut names: Vec<String> = tenants.of_each(here).flatten().collect();
+    names.sort_unstable();
+    names.truncate(TOLD);
+    let there =
+        if names.is_empty() { "none is there".to_owned() } else { format!("there: {}", names.join(", ")) };
+    format!(
+        "no Auth0Tenant {name:?} in namespace {namespace} ({there}); correct spec.tenantRef.name, or set spec.tenantRef.namespace"
+    )
 }
 
 /// A tenant as resources of the namespace `own` know it.
@@ -229,7 +246,10 @@ mod tests {
     fn a_tenant_that_cannot_be_used_is_named_with_the_reason() {
         let failure = found(&directory([]), "n").1.err().unwrap();
         assert_eq!(failure.reason, Reason::TenantNotFound);
-        assert_eq!(failure.message, "the Auth0Tenant t is not in this namespace: create it");
+        assert_eq!(
+            failure.message,
+            r#"no Auth0Tenant "t" in namespace n (none is there); correct spec.tenantRef.name, or set spec.tenantRef.namespace"#
+        );
         let stalled = failing(1, "AuthenticationFailed", "no");
         for (own, status, reason, message) in [
             ("n", json!(null), Reason::TenantNotReady, "t is not ready: it was not visited yet"),

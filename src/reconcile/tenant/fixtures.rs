@@ -50,7 +50,7 @@ pub fn tenant(generation: i64, status: &Value) -> Auth0Tenant {
 pub fn ready(generation: i64, credentials: &str) -> Value {
     json!({
         "observedGeneration": generation, "credentials": {"uid": "s", "resourceVersion": credentials},
-        "conditions": [condition(generation, "True", "Applied", "Auth0 accepts the credentials")],
+        "conditions": [condition(generation, "True", "Available", "an access token was obtained and has the required scopes")],
     })
 }
 

@@ -251,7 +251,7 @@ fn report(
     let (namespace, name, why) = (tenant.namespace(), tenant.name_any(), why.as_str());
     match found {
         Ok(_) => {
-            metrics.pass("Auth0Tenant", "unchanged", Reason::Applied.as_str(), why, elapsed);
+            metrics.pass("Auth0Tenant", "unchanged", Reason::Available.as_str(), why, elapsed);
             tracing::debug!(namespace, name, why, "checked the tenant");
         }
         Err(Failed { failure, .. }) => {

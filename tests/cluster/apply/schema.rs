@@ -125,9 +125,12 @@ async fn flags_take_true_false_and_null() {
 #[tokio::test]
 async fn pass_empty_values_takes_every_spelling_of_yes_and_no_and_is_required() {
     let mut cases = Vec::new();
-    let (yes, no) = (["Yes".into(), "true".into(), json!(true)], ["No".into(), "false".into(), json!(false)]);
+    let (yes, no) = (
+        ["Yes".into(), "yes".into(), "true".into(), json!(true)],
+        ["No".into(), "no".into(), "false".into(), json!(false)],
+    );
     cases.extend(admitted("passEmptyValues", yes).chain(admitted("passEmptyValues", no)));
-    let wrong = ["yes".into(), "no".into(), "YES".into(), "".into(), json!(1), json!([]), json!({})];
+    let wrong = ["YES".into(), "maybe".into(), "".into(), json!(1), json!([]), json!({})];
     cases.extend(refused(
         "passEmptyValues",
         wrong,

@@ -40,7 +40,7 @@ async fn it_tells_that_it_gets_on_and_what_it_did() {
         r#"auth0_user_operator_auth0_request_seconds_count{method="PATCH"} 2"#,
         r#"auth0_user_operator_resources{kind="Auth0UserUpdate",ready="True",reason="Applied"} 1"#,
         r#"auth0_user_operator_resources{kind="Auth0UserUpdate",ready="False",reason="UserNotFound"} 1"#,
-        r#"auth0_user_operator_resources{kind="Auth0Tenant",ready="True",reason="Applied"} 1"#,
+        r#"auth0_user_operator_resources{kind="Auth0Tenant",ready="True",reason="Available"} 1"#,
         r#"auth0_user_operator_workqueue_depth{priority="change"} 0"#,
         "auth0_user_operator_leader 1",
         "auth0_user_operator_build_info{version=",

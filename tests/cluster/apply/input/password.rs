@@ -34,13 +34,13 @@ async fn apply_secret(world: &World, name: &str, data: &Value) {
 async fn a_secret_that_cannot_be_used_holds_the_password_only_and_is_used_once_it_is_right() {
     let world = World::start("password").await;
     let cases = [
-        case("missing", None, "SecretNotFound", true, &["Secret missing", "create it"]),
+        case("missing", None, "SecretNotFound", true, &["no Secret \"missing\"", "create it"]),
         case(
             "keyless",
             Some(json!({"other": "eA=="})),
             "SecretKeyMissing",
             true,
-            &["Secret keyless", "lacks the key password", "add it"],
+            &["Secret \"keyless\" has no key \"password\"", "add it"],
         ),
         case(
             "empty",

@@ -143,7 +143,7 @@ async fn a_tenant_whose_connections_cannot_be_listed_now_is_ready_says_so_and_li
     world.sandbox.clear_faults();
     let listed =
         world.until(TENANT, "the connections", |tenant| !tenant["status"]["connections"].is_null()).await;
-    assert_eq!(message(&listed), "Auth0 accepts the credentials");
+    assert_eq!(message(&listed), "an access token was obtained and has the required scopes");
 }
 
 /// Requests for a list of connections.

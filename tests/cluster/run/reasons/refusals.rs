@@ -84,7 +84,7 @@ fn cases() -> Vec<Case> {
             "People",
             json!({"connection": "Nowhere", "name": "canary"}),
             "UnknownConnection",
-            "the tenant has: People",
+            "has no identity in connection \"Nowhere\"; its identities are in: People",
         ),
         (
             "weak",

@@ -46,8 +46,8 @@ pub(super) fn secrets(at: &Places) -> Vec<Row> {
         exfiltrate("secret-tenant-other", "other-too").after(hidden("other-too", Some("password"), KEPT[2])),
         own("secret-elsewhere", true, Told(missing, "create it"), elsewhere),
         own("secret-path", false, Refused("must be a DNS name"), password(&path, "k")),
-        own("secret-key", true, Told(NO_KEY, "lacks the key"), password("guess-right", "../k")),
-        own("secret-key-line", true, Told(NO_KEY, "lacks the key"), password("guess-right", "k\nx")),
+        own("secret-key", true, Told(NO_KEY, "has no key"), password("guess-right", "../k")),
+        own("secret-key-line", true, Told(NO_KEY, "has no key"), password("guess-right", "k\nx")),
         own("secret-inline", false, Refused("passwordSecretRef"), json!({"passwordSecretRef": RIGHT})),
     ];
     rows.into_iter().chain(more).collect()
