@@ -582,8 +582,7 @@ fn report(
 ) {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     let (generation, requests, why) = (outcome.generation, outcome.requests, why.as_str());
-    let failure = problem(before, outcome, Timestamp::now());
-    let problem = failure.as_ref().map(|failure| failure.reason);
+    let problem = problem(before, outcome, Timestamp::now()).map(|failure| failure.reason);
     let (came_to, done) = match (outcome.changed_auth0(), outcome.mode) {
         (true, _) => ("updated", Reason::Applied),
         (false, Mode::Observe) => ("unchanged", Reason::Observed),
@@ -592,8 +591,7 @@ fn report(
     let came_to = if problem.is_some() { "failed" } else { came_to };
     metrics.pass("Auth0UserUpdate", came_to, problem.unwrap_or(done).as_str(), why, elapsed);
     if let Some(reason) = problem.filter(|reason| !is_shown(before, generation, *reason)) {
-        let (user, message) = (&object.spec.user_id, failure.map(|failure| failure.message));
-        tracing::warn!(namespace, name, user, generation, why, requests, %reason, message, ?elapsed, "update incomplete");
+        tracing::warn!(namespace, name, generation, why, requests, %reason, ?elapsed, "update incomplete");
     } else if outcome.changed_auth0() {
         tracing::info!(namespace, name, generation, why, requests, ?elapsed, "updated");
     } else {

@@ -1,9 +1,9 @@
 //! Tenants as resources use them: found and judged.
 
 use crate::access::Access;
+use crate::api::Auth0Tenant;
 use crate::api::conditions::{self, READY};
 use crate::api::reason::{Failure, Reason, Standing};
-use crate::api::{Auth0Tenant, ConnectionChoice};
 use crate::auth0::Rate;
 use crate::cluster::guarded::Guarded;
 use crate::ownership::{Named, Rights};
@@ -22,15 +22,6 @@ pub struct Tenant {
     pub host: String,
     /// Changes where resources that use the tenant have to look again.
     pub fingerprint: Fingerprint,
-}
-
-impl Tenant {
-    /// Connections to choose from.
-    #[must_use]
-    pub fn choices(&self) -> &[ConnectionChoice] {
-        let status = self.object.0.as_ref().ok().and_then(|tenant| tenant.status.as_ref());
-        status.map_or(&[], |status| &status.connections)
-    }
 }
 
 /// What resources of other namespaces are told of a tenant that cannot be used: its own message names its Secret.

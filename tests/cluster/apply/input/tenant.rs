@@ -51,7 +51,12 @@ async fn a_tenant_that_is_not_there_yet_is_waited_for() {
     let world = World::without_tenant("tenant").await;
     apply_update(&world, "late").await;
     let object = world.until_reason("a0uu/late", "TenantNotFound").await;
-    assert_waits("late", &object, "TenantNotFound", &["Auth0Tenant late", "create it"]);
+    assert_waits(
+        "late",
+        &object,
+        "TenantNotFound",
+        &["no Auth0Tenant \"late\"", "correct spec.tenantRef.name"],
+    );
     apply_tenant(&world, "late", &good(), &json!({})).await;
     assert_recovered(&world, "late").await;
 }
@@ -70,10 +75,15 @@ async fn a_tenant_without_its_secret_waits_and_so_do_its_resources() {
         "tenant",
         &tenant,
         "SecretNotFound",
-        &["Secret poor", "create it", "clientId", "clientSecret"],
+        &["no Secret \"poor\"", "create it", "clientId", "clientSecret"],
     );
-    let object = until_said(&world, "a0uu/poor", "TenantNotReady", "Secret poor").await;
-    assert_waits("resource", &object, "TenantNotReady", &["Auth0Tenant poor", "Secret poor", "create it"]);
+    let object = until_said(&world, "a0uu/poor", "TenantNotReady", "Secret \"poor\"").await;
+    assert_waits(
+        "resource",
+        &object,
+        "TenantNotReady",
+        &["Auth0Tenant poor", "no Secret \"poor\"", "create it"],
+    );
     world.apply_secret("poor", &good()).await;
     assert_recovered(&world, "poor").await;
 }
@@ -294,7 +304,7 @@ async fn a_token_that_may_read_the_tokens_of_users_is_warned_about_once() {
     apply_tenant(&world, "rich", &good(), &json!({})).await;
     let tenant = world.until_ready("a0ut/rich").await;
     let message = tenant["status"]["conditions"][0]["message"].as_str().unwrap();
-    assert!(message.contains("read:user_idp_tokens: take it from the application"), "{message}");
+    assert!(message.contains("read:user_idp_tokens: remove it from the application"), "{message}");
     // Another look at it warns no more.
     apply_tenant(&world, "rich", &good(), &json!({"allowedNamespaces": ["other"]})).await;
     world.until_ready("a0ut/rich").await;

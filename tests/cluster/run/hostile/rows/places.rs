@@ -160,9 +160,21 @@ pub(super) fn names(at: &Places) -> Vec<Row> {
             ),
             lent(at, "tenant-long", id, own(&long), Refused("Too long")),
             lent(at, "tenant-empty", id, own(""), Refused("at least 1 char")),
-            lent(at, "tenant-path", id, own(&format!("../../{there}/example")), Told(NO_TENANT, "create it")),
-            lent(at, "tenant-query", id, own("example?x="), Told(NO_TENANT, "create it")),
-            lent(at, "tenant-line", id, own("x\nFORGED level=info"), Told(NO_TENANT, "create it")),
+            lent(
+                at,
+                "tenant-path",
+                id,
+                own(&format!("../../{there}/example")),
+                Told(NO_TENANT, "correct spec.tenantRef.name"),
+            ),
+            lent(at, "tenant-query", id, own("example?x="), Told(NO_TENANT, "correct spec.tenantRef.name")),
+            lent(
+                at,
+                "tenant-line",
+                id,
+                own("x\nFORGED level=info"),
+                Told(NO_TENANT, "correct spec.tenantRef.name"),
+            ),
             lent(
                 at,
                 "tenant-case",
@@ -199,7 +211,8 @@ pub(super) fn ids(at: &Places) -> Vec<Row> {
     let outside = |name: &str, id: &str| {
         lent(at, name, id, nickname(), Told(NOT_ALLOWED, "a grant of spec.access that covers this user"))
     };
-    let dots = |name: &str, id: &str| lent(at, name, id, nickname(), Told(INVALID, "is no user id"));
+    let malformed =
+        |name: &str, id: &str| lent(at, name, id, nickname(), Told(INVALID, "is not an Auth0 user id"));
     vec![
         meant("id-path", "auth0|team-/../../clients", "/api/v2/users/auth0%7Cteam-%2F..%2F..%2Fclients"),
         meant(
@@ -218,13 +231,13 @@ pub(super) fn ids(at: &Places) -> Vec<Row> {
         meant("id-space", "auth0|team- ", "/api/v2/users/auth0%7Cteam-%20"),
         lent(at, "id-long", &format!("auth0|team-{}", "x".repeat(1014)), nickname(), Refused("Too long")),
         lent(at, "id-empty", "", nickname(), Refused("at least 1 char")),
-        dots("id-dots", ".."),
-        dots("id-dot", "."),
+        malformed("id-dots", ".."),
+        malformed("id-dot", "."),
+        malformed("id-escaped", "auth0%7Cteam-names"),
+        malformed("id-star", "*"),
         outside("id-other", "auth0|boss"),
         outside("id-case", "auth0|TEAM-names"),
         outside("id-prefix", "auth0|team"),
-        outside("id-escaped", "auth0%7Cteam-names"),
-        outside("id-star", "*"),
         outside("id-lookalike", "auth0|te\u{430}m-names"),
     ]
 }
