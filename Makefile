@@ -81,8 +81,8 @@ bench: control-plane ## measure cost, fairness, faults and memory, as tables (ab
 	@$(dir $(OPERATOR))../release/bench --operator $(dir $(OPERATOR))../release/auth0-user-operator $(BENCH)
 
 .PHONY: crds
-crds: tools ## write crds/*.yaml and docs/fields.md anew from the Rust types
-	UPDATE_CRDS=1 cargo test --quiet --locked --test crds
+crds: tools ## write crds/*.yaml, docs/fields.md and the chart's README.md anew from what they describe
+	UPDATE_CRDS=1 cargo test --quiet --locked --test crds --test chart_readme
 
 .PHONY: control-plane
 control-plane: tools $(PROGRAMS) ## build etcd, kube-apiserver, kubectl and the launcher
@@ -142,11 +142,11 @@ target/checkers/%: Makefile | tools
 	GOBIN="$(CURDIR)/$(@D)" CGO_ENABLED=$(or $(CGO),0) go install -trimpath $(PACKAGE); \
 	touch $@; echo "built $* in $$((SECONDS - started)) s"
 
-# No program: the CRDs of ServiceMonitor and PrometheusRule.
+# No program: the CRDs of ServiceMonitor, PodMonitor and PrometheusRule.
 target/checkers/prometheus-operator: MODULE_AND_VERSION := github.com/prometheus-operator/prometheus-operator@v0.85.0
 target/checkers/prometheus-operator: Makefile | tools
 	@dir=$$(go mod download -json $(MODULE_AND_VERSION) | awk -F '"' '$$2 == "Dir" { print $$4 }'); mkdir -p $@; \
-	for kind in servicemonitors prometheusrules; do \
+	for kind in servicemonitors podmonitors prometheusrules; do \
 		install -m 644 "$$dir/example/prometheus-operator-crd/monitoring.coreos.com_$$kind.yaml" $@/; \
 	done; touch $@
 

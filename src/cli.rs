@@ -1,6 +1,6 @@
 //! The command line. Every flag has an environment twin.
 
-use crate::telemetry::log::LogFormat;
+use crate::telemetry::log::{LogFormat, LogLevel};
 use std::net::SocketAddr;
 
 use clap::{Args, Parser, Subcommand};
@@ -67,11 +67,16 @@ pub struct Run {
     #[arg(long, env = "AUTH0_USER_OPERATOR_LEASE_NAME", default_value = "auth0-user-operator")]
     pub lease_name: String,
 
-    /// Where `/livez`, `/readyz` and `/metrics` are served; port 0 takes any that is free.
-    #[arg(long, env = "AUTH0_USER_OPERATOR_HEALTH_ADDRESS", default_value = "0.0.0.0:8080")]
+    /// Where `/livez`, `/readyz` and `/metrics` are served; port 0 takes any that is free. `[::]` is all addresses, of
+    /// IPv4 too.
+    #[arg(long, env = "AUTH0_USER_OPERATOR_HEALTH_ADDRESS", default_value = "[::]:8080")]
     pub health_address: SocketAddr,
 
-    /// Form of the log; what is in it is chosen by `RUST_LOG` (default: info).
+    /// Log lines of this level and of more severe ones. `RUST_LOG`, where set, is used instead.
+    #[arg(long, env = "AUTH0_USER_OPERATOR_LOG_LEVEL", default_value = "info")]
+    pub log_level: LogLevel,
+
+    /// Form of the log.
     #[arg(long, env = "AUTH0_USER_OPERATOR_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 }

@@ -15,7 +15,6 @@ use std::error::Error;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -48,7 +47,7 @@ fn print_crds() -> Result<(), Box<dyn Error>> {
     reason = "wiring: every part is named once, in the order in which it starts"
 )]
 async fn start(run: Run) -> Result<(), Box<dyn Error>> {
-    log::start(run.log_format);
+    log::start(run.log_format, run.log_level);
     let allowed = AllowedDomains::parse(&run.allowed_domain)?;
     let probes = Arc::new(Probes::default());
     let client = cluster::client::connect(Arc::clone(&probes)).await?;
@@ -76,7 +75,7 @@ async fn start(run: Run) -> Result<(), Box<dyn Error>> {
         }
     };
     let shutdown = shutdown.shared();
-    let listener = TcpListener::bind(run.health_address).await?;
+    let listener = server::bind(run.health_address).await?;
     tracing::info!(address = %listener.local_addr()?, "serving /livez, /readyz and /metrics");
     let candidacy = Candidacy { namespace: settings.operator_namespace.clone(), lease: run.lease_name };
     let http = auth0::http_client(&settings.allowed)?;

@@ -1,6 +1,8 @@
 //! What the operator counts, for Prometheus. No label holds a resource's name, a user or a message.
 
 use crate::api::reason::Reason;
+#[cfg(target_os = "linux")]
+use crate::telemetry::process::Process;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -22,6 +24,8 @@ pub const PANICKED: &str = "unknown";
 /// All metrics; each is described where it is registered.
 pub struct Metrics {
     registry: Registry,
+    /// Of names without our prefix; empty but on Linux.
+    process: Registry,
     passes: Family<PassLabels, Counter>,
     pass_seconds: Family<KindLabels, Histogram>,
     requests: Family<RequestLabels, Counter>,
@@ -133,6 +137,7 @@ impl Default for Metrics {
         let passes = Family::new_with_constructor(pass_buckets as fn() -> Histogram);
         let metrics = Self {
             registry: Registry::with_prefix(PREFIX),
+            process: Registry::default(),
             passes: Family::default(),
             pass_seconds: passes,
             requests: Family::default(),
@@ -187,6 +192,8 @@ impl Metrics {
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "What runs", build);
         self.register_auth0();
+        #[cfg(target_os = "linux")]
+        self.process.register_collector(Box::new(Process));
         self
     }
 
@@ -330,6 +337,7 @@ impl Metrics {
     pub fn encode(&self) -> Result<String, std::fmt::Error> {
         let mut open = String::new();
         text::encode(&mut open, &self.registry)?;
+        text::encode(&mut open, &self.process)?;
         Ok(plain(&open))
     }
 }

@@ -3,4 +3,6 @@
 pub mod health;
 pub mod log;
 pub mod metrics;
+#[cfg(target_os = "linux")]
+pub mod process;
 pub mod server;

@@ -7,10 +7,30 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
+use std::io::{Error, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Listens at this address. `[::]` is IPv4 too where the system has both, and IPv4 alone where it has no IPv6.
+///
+/// # Errors
+/// When the address cannot be had.
+pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Err(error) => TcpListener::bind(without_ipv6(address, &error).ok_or(error)?).await,
+        bound => bound,
+    }
+}
+
+/// All addresses of IPv4, in place of all of IPv6 where these cannot be had, but not because of another listener.
+fn without_ipv6(address: SocketAddr, error: &Error) -> Option<SocketAddr> {
+    let is_all = address.ip() == IpAddr::from(Ipv6Addr::UNSPECIFIED);
+    let is_missing = ![ErrorKind::AddrInUse, ErrorKind::PermissionDenied].contains(&error.kind());
+    (is_all && is_missing).then(|| (Ipv4Addr::UNSPECIFIED, address.port()).into())
+}
 
 /// Answers for as long as the process runs.
 ///
@@ -51,6 +71,26 @@ async fn metrics(State(probes): State<Arc<Probes>>) -> impl IntoResponse {
 mod tests {
     use super::*;
     use std::future::{pending, ready};
+
+    #[tokio::test]
+    async fn it_listens_on_either_family_and_falls_back_to_ipv4_where_there_is_no_ipv6() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let address: SocketAddr = address.parse().unwrap();
+            assert_eq!(bind(address).await.unwrap().local_addr().unwrap().ip(), address.ip());
+        }
+        // EAFNOSUPPORT and EADDRNOTAVAIL, EADDRINUSE and EACCES.
+        for (address, code, expected) in [
+            ("[::]:8080", 97, Some("0.0.0.0:8080")),
+            ("[::]:8080", 99, Some("0.0.0.0:8080")),
+            ("[::]:8080", 98, None),
+            ("[::]:80", 13, None),
+            ("[::1]:8080", 97, None),
+            ("0.0.0.0:8080", 99, None),
+        ] {
+            let found = without_ipv6(address.parse().unwrap(), &Error::from_raw_os_error(code));
+            assert_eq!(found, expected.map(|address| address.parse().unwrap()), "{address} {code}");
+        }
+    }
 
     #[tokio::test]
     async fn livez_fails_and_says_why() {

@@ -2,6 +2,7 @@
 
 pub mod chart;
 pub mod deploy;
+pub mod kube_state_metrics;
 pub mod monitoring;
 pub mod permissions;
 pub mod restricted;

@@ -15,11 +15,24 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
 {{- define "auth0-user-operator.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{ include "auth0-user-operator.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/part-of: auth0-user-operator
-app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{ include "auth0-user-operator.labelsWith" (dict "root" . "more" dict) }}
+{{- end }}
+
+{{/* With more labels. They replace commonLabels, these ours, and neither those that select pods. */}}
+{{- define "auth0-user-operator.labelsWith" -}}
+{{- $root := .root }}
+{{- $selecting := include "auth0-user-operator.selectorLabels" $root | fromYaml }}
+{{- $ours := dict
+  "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-")
+  "app.kubernetes.io/version" $root.Chart.AppVersion
+  "app.kubernetes.io/part-of" "auth0-user-operator"
+  "app.kubernetes.io/managed-by" $root.Release.Service
+}}
+{{- toYaml (merge $selecting .more $root.Values.commonLabels $ours) }}
+{{- end }}
+
+{{- define "auth0-user-operator.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride }}
 {{- end }}
 
 {{- define "auth0-user-operator.serviceAccountName" -}}
@@ -27,10 +40,34 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- default $default .Values.serviceAccount.name }}
 {{- end }}
 
+{{/* What comes before the first slash is a registry if it is localhost, or has a dot or a port. */}}
 {{- define "auth0-user-operator.image" -}}
-{{- with .Values.image }}
-{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ default $.Chart.AppVersion .tag }}{{ end }}
+{{- $repository := .Values.image.repository }}
+{{- with .Values.global.imageRegistry }}
+{{- $repository = printf "%s/%s" . (regexReplaceAll "^(localhost|[^/]*[.:][^/]*)/" $repository "") }}
 {{- end }}
+{{- with .Values.image }}
+{{- if .digest }}{{ $repository }}@{{ .digest }}{{ else }}{{ $repository }}:{{ default $.Chart.AppVersion .tag }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- define "auth0-user-operator.imagePullSecrets" -}}
+{{- $secrets := .Values.imagePullSecrets }}
+{{- range .Values.global.imagePullSecrets }}
+{{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) }}
+{{- end }}
+{{- with $secrets | uniq }}{{ toYaml . }}{{ end }}
+{{- end }}
+
+{{/* A security context, without the ids that OpenShift assigns. */}}
+{{- define "auth0-user-operator.securityContext" -}}
+{{- $openshift := toString .root.Values.openshift }}
+{{- $served := .root.Capabilities.APIVersions.Has "security.openshift.io/v1" }}
+{{- $context := default dict .context }}
+{{- if or (eq $openshift "true") (and (eq $openshift "auto") $served) }}
+{{- $context = omit $context "runAsUser" "runAsGroup" "fsGroup" }}
+{{- end }}
+{{- with $context }}{{ toYaml . }}{{ end }}
 {{- end }}
 
 {{/* Another one for each release and each set of watched namespaces; at most 53 and 9 letters. */}}
@@ -56,6 +93,6 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if include "auth0-user-operator.scoped" . -}}
 add NAMESPACE to the value secretNamespaces of the release {{ .Release.Name }}
 {{- else -}}
-kubectl create rolebinding {{ $reader }} --clusterrole {{ $reader }} --serviceaccount {{ .Release.Namespace }}:{{ include "auth0-user-operator.serviceAccountName" . }} --namespace NAMESPACE
+kubectl create rolebinding {{ $reader }} --clusterrole {{ $reader }} --serviceaccount {{ include "auth0-user-operator.namespace" . }}:{{ include "auth0-user-operator.serviceAccountName" . }} --namespace NAMESPACE
 {{- end }}
 {{- end }}

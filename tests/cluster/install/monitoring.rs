@@ -229,7 +229,7 @@ fn the_dashboard_is_bound_to_no_grafana_and_explains_itself() {
 }
 
 /// The cells of the table below a heading, without its head.
-fn cells(document: &'static str, heading: &str) -> Vec<Vec<&'static str>> {
+pub fn cells(document: &'static str, heading: &str) -> Vec<Vec<&'static str>> {
     let (_, rest) = document.split_once(&format!("\n{heading}\n")).unwrap();
     let section = rest.split("\n##").next().unwrap();
     let lines = section.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));

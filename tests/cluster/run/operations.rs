@@ -90,3 +90,48 @@ async fn as_json_the_log_has_a_line_for_each_pass_that_did_something_and_names_n
         );
     }
 }
+
+/// Starts an operator whose API server does not answer, and waits until it has said so.
+async fn without_cluster(name: &str, flags: &[&str], environment: &[(&str, &str)]) -> Operator {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("operations-{name}"));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let kubeconfig = folder.join("kubeconfig");
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "none", "users": [{"name": "none", "user": {}}],
+        "clusters": [{"name": "none", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "contexts": [{"name": "none", "context": {"cluster": "none", "user": "none"}}],
+    });
+    std::fs::write(&kubeconfig, config.to_string()).unwrap();
+    let program = env!("CARGO_BIN_EXE_auth0-user-operator");
+    let mut operator = Operator::builder(program, &kubeconfig).args(["run"]).args(flags).env("RUST_LOG", "");
+    for (variable, value) in environment {
+        operator = operator.env(variable, value);
+    }
+    let operator = operator.start().await.unwrap();
+    operator.wait_for_log("ERROR kube_client", DEADLINE).await.unwrap();
+    operator
+}
+
+#[tokio::test]
+async fn the_log_has_what_the_level_says_unless_rust_log_says_otherwise() {
+    let twin = "AUTH0_USER_OPERATOR_LOG_LEVEL";
+    for (name, flags, environment, shows_info) in [
+        ("default", &[][..], &[][..], true),
+        ("flag", &["--log-level=warn"], &[], false),
+        ("twin", &[], &[(twin, "warn")], false),
+        ("flag-first", &["--log-level=info"], &[(twin, "warn")], true),
+        ("rust-log", &["--log-level=info"], &[("RUST_LOG", "error")], false),
+    ] {
+        let operator = without_cluster(name, flags, environment).await;
+        assert_eq!(operator.log().unwrap().contains(" INFO "), shows_info, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn probes_are_answered_over_ipv6() {
+    let operator = without_cluster("ipv6", &["--health-address=[::1]:0"], &[]).await;
+    let address = address(&operator).await;
+    assert!(address.starts_with("[::1]:"), "{address}");
+    assert_eq!(get(&address, "/livez").await, (200, "ok".to_owned()));
+}

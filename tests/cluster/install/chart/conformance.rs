@@ -31,12 +31,22 @@ async fn render() -> Vec<(String, String)> {
     let monitored = json!({"enabled": true});
     let monitored =
         json!({"serviceMonitor": monitored, "prometheusRule": monitored, "grafanaDashboard": monitored});
+    let adapted = json!({
+        "podMonitor": {"enabled": true}, "commonLabels": {"team": "identity"}, "deploymentAnnotations": {"team": "identity"},
+        "revisionHistoryLimit": 3, "strategy": {"type": "Recreate"}, "runtimeClassName": "gvisor",
+        "hostAliases": [{"ip": "192.0.2.1", "hostnames": ["proxy.example.com"]}], "dnsPolicy": "None",
+        "dnsConfig": {"nameservers": ["192.0.2.2"], "searches": ["example.com"], "options": [{"name": "ndots", "value": "1"}]},
+        "envFrom": [{"prefix": "IT_", "configMapRef": {"name": "proxy"}}, {"secretRef": {"name": "proxy"}}],
+        "networkPolicy": {"ingress": [{"from": [{"podSelector": {}}], "ports": [{"port": 1, "endPort": 2, "protocol": "TCP"}]}]},
+        "global": {"imagePullSecrets": ["registry"]}, "namespaceOverride": "it",
+    });
     let scoped = json!({"scopedNamespaces": ["people"], "secretNamespaces": ["people"]});
     let mut manifests = Vec::new();
     for (name, values) in [
         ("default", json!({})),
         ("high availability", json!({"replicaCount": 2})),
         ("monitored", monitored),
+        ("adapted", adapted),
         ("scoped", scoped),
     ] {
         manifests.push((format!("chart, {name}"), template(CHART, NAME, &values).await.ok().unwrap()));
@@ -99,7 +109,7 @@ async fn write_schemas(folder: &Path, kinds_shipped: &BTreeSet<String>) {
             write_schema(folder, group, version, kind, &whole);
         }
     }
-    for kinds in ["servicemonitors", "prometheusrules"] {
+    for kinds in ["servicemonitors", "podmonitors", "prometheusrules"] {
         let path = format!("{ROOT}/target/checkers/prometheus-operator/monitoring.coreos.com_{kinds}.yaml");
         let text = std::fs::read_to_string(&path)
             .unwrap_or_else(|_| panic!("{path} is missing: run `make checkers` first"));

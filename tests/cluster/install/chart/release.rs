@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 
 /// Everything that the chart installs besides CRDs.
-const KINDS: [&str; 12] = [
+const KINDS: [&str; 13] = [
     "deployment",
     "service",
     "serviceaccount",
@@ -19,6 +19,7 @@ const KINDS: [&str; 12] = [
     "clusterrole",
     "clusterrolebinding",
     "servicemonitor",
+    "podmonitor",
     "prometheusrule",
 ];
 const CRDS: [&str; 2] = ["auth0tenants.auth0-user-operator.dev", "auth0userupdates.auth0-user-operator.dev"];
@@ -75,7 +76,8 @@ async fn it_installs_upgrades_and_uninstalls(plane: &ControlPlane) {
     let mut values = json!({
         "allowedDomains": [sandbox.domain()], "secretNamespaces": ["people"], "replicaCount": 2,
         "extraEnv": [{"name": "SSL_CERT_FILE", "value": ca}],
-        "serviceMonitor": {"enabled": true}, "prometheusRule": {"enabled": true}, "grafanaDashboard": {"enabled": true},
+        "serviceMonitor": {"enabled": true}, "podMonitor": {"enabled": true},
+        "prometheusRule": {"enabled": true}, "grafanaDashboard": {"enabled": true},
     });
 
     let older = older_chart(plane.dir());

@@ -1,8 +1,10 @@
 //! The chart's default is what `deploy/kustomize` grants and runs; scopes and names.
 
 use super::{CHART, NAME, ROOT, helm, kustomized, objects, of, one, parent, pod, rendered, template};
+use crate::world::install_crds;
 use auth0_user_operator::cli::Cli;
 use clap::Parser as _;
+use lab::ControlPlane;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -60,12 +62,6 @@ async fn the_default_grants_and_runs_what_the_kustomize_base_does() {
             [&chart, &base].map(|objects| one(objects, "Deployment")["spec"].clone());
         let words = [&ours, &theirs].map(|spec| meaning(&spec["template"]["spec"]["containers"][0]["args"]));
         assert_eq!(words[0], words[1], "{folder}");
-        // The filter that the program takes without it.
-        let env = ours["template"]["spec"]["containers"][0]["env"].as_array_mut().unwrap();
-        assert_eq!(
-            env.pop().unwrap(),
-            json!({"name": "RUST_LOG", "value": "info,kube_client=error,kube_runtime=error"})
-        );
         for spec in [&mut ours, &mut theirs] {
             spec["selector"] = json!(null);
             spec["template"]["metadata"] = json!(null);
@@ -224,4 +220,94 @@ async fn helm_finds_nothing_to_complain_of() {
     let output = helm(&["lint", "--strict", CHART], &json!({})).await.ok().unwrap();
     println!("{output}");
     assert!(output.contains("1 chart(s) linted, 0 chart(s) failed") && !output.contains("[WARNING]"));
+    assert!(!output.contains("[INFO]"));
+}
+
+#[tokio::test]
+async fn openshift_assigns_the_ids_of_its_pods() {
+    let ids = json!({"runAsUser": 1, "runAsGroup": 1, "fsGroup": 1});
+    for (openshift, served, left_out) in [
+        (json!("auto"), false, false),
+        (json!("auto"), true, true),
+        (json!(true), false, true),
+        (json!(false), true, false),
+    ] {
+        let values =
+            json!({"openshift": openshift, "podSecurityContext": ids, "securityContext": {"runAsUser": 1}});
+        let words = ["template", NAME, CHART, "--values", "-", "--api-versions", "security.openshift.io/v1"];
+        let words = if served { &words[..] } else { &words[..5] };
+        let objects = objects(&helm(words, &values).await.ok().unwrap());
+        let (pod, container) = pod(&objects);
+        for (context, id) in
+            [(pod, "runAsUser"), (pod, "runAsGroup"), (pod, "fsGroup"), (container, "runAsUser")]
+        {
+            let found = context["securityContext"].get(id);
+            assert_eq!(found.is_none(), left_out, "{openshift} {served} {id}: {found:?}");
+        }
+        // The rest of what the level restricted asks for stays.
+        assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+        assert_eq!(container["securityContext"]["capabilities"], json!({"drop": ["ALL"]}));
+    }
+}
+
+#[tokio::test]
+async fn the_notes_say_when_the_image_is_the_examples() {
+    let mirrored = json!({"global": {"imageRegistry": "mirror.example.com"}});
+    for (values, is_example) in [
+        (json!({}), true),
+        (json!({"image": {"tag": "1.2.3"}}), true),
+        (json!({"image": {"repository": "registry.example.com/auth0-user-operator"}}), false),
+        (mirrored, false),
+    ] {
+        let words = ["install", NAME, CHART, "--dry-run=client", "--values", "-"];
+        let output = helm(&words, &values).await.ok().unwrap();
+        let notes = output.split_once("\nNOTES:\n").unwrap().1;
+        assert!(notes.contains("watches all namespaces"), "{notes}");
+        assert_eq!(notes.contains("is an example that does not exist"), is_example, "{values}: {notes}");
+    }
+}
+
+/// What Artifact Hub reads, for which nothing else here has a use.
+#[tokio::test]
+async fn the_annotations_for_artifact_hub_are_true() {
+    let about = std::fs::read_to_string(format!("{CHART}/Chart.yaml")).unwrap();
+    let about: Value = serde_saphyr::from_str(&about).unwrap();
+    let annotation = |name: &str| -> Value {
+        let text = about["annotations"][format!("artifacthub.io/{name}")].as_str().unwrap();
+        serde_saphyr::from_str(text).unwrap()
+    };
+    let crds = auth0_user_operator::api::crds().map(|crd| {
+        json!({"kind": crd.spec.names.kind, "version": crd.spec.versions[0].name, "name": crd.metadata.name})
+    });
+    let shown = annotation("crds")
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|crd| json!({"kind": crd["kind"], "version": crd["version"], "name": crd["name"]}))
+        .collect::<Vec<_>>();
+    assert_eq!(shown, crds);
+    let examples = annotation("crdsExamples");
+    let plane = ControlPlane::shared().await.unwrap();
+    install_crds(plane).await;
+    for (example, crd) in examples.as_array().unwrap().iter().zip(&crds) {
+        assert_eq!(example["kind"], crd["kind"]);
+        let words = ["create", "--dry-run=server", "--validate=strict", "--filename=-"];
+        plane.admin().run(words, &example.to_string()).await.unwrap().ok().unwrap();
+    }
+    let image = format!("ghcr.io/example/auth0-user-operator:{}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(annotation("images")[0]["image"], image);
+    assert_eq!(about["annotations"]["artifacthub.io/license"], env!("CARGO_PKG_LICENSE"));
+    for change in annotation("changes").as_array().unwrap() {
+        let kinds = ["added", "changed", "deprecated", "removed", "fixed", "security"];
+        assert!(kinds.contains(&change["kind"].as_str().unwrap()), "{change}");
+    }
+    // Files of the repository, under its address.
+    let base = format!("{}/blob/main/", about["home"].as_str().unwrap());
+    let raw = base.replace("github.com", "raw.githubusercontent.com").replace("/blob/", "/");
+    let links = annotation("links");
+    let links = links.as_array().unwrap().iter().map(|link| link["url"].as_str().unwrap());
+    for link in links.chain([about["icon"].as_str().unwrap()]) {
+        let path = link.strip_prefix(&base).or(link.strip_prefix(&raw)).unwrap_or_else(|| panic!("{link}"));
+        assert!(std::path::Path::new(ROOT).join(path).exists(), "{link}");
+    }
 }

@@ -4,8 +4,7 @@ use super::{CHART, NAME, at, leaves, shipped, template, template_each};
 use serde_json::{Value, json};
 
 /// What is further down is for Kubernetes, or the Prometheus operator, to judge.
-const OPEN: [&str; 4] =
-    ["/podSecurityContext/", "/securityContext/", "/serviceMonitor/metricRelabelings", "/extraObjects"];
+const OPEN: [&str; 4] = ["/podSecurityContext/", "/securityContext/", "/global/typo", "/extraObjects"];
 
 const REFUSED: &str = "values don't meet the specifications of the schema";
 
@@ -70,10 +69,25 @@ async fn what_cannot_work_is_refused() {
         json!({"podDisruptionBudget": {"maxUnavailable": "some"}}),
         json!({"securityContext": {"readOnlyRootFileSystem": true}}),
         json!({"serviceMonitor": {"interval": "often"}}),
+        json!({"podMonitor": {"relabelings": [{"sourceLabel": "job"}]}}),
+        json!({"openshift": "yes"}),
+        json!({"global": {"imageRegistry": "https://mirror.example.com"}}),
+        json!({"global": {"imagePullSecrets": [{"secret": "registry"}]}}),
+        json!({"strategy": {"type": "Rolling"}}),
+        json!({"revisionHistoryLimit": -1}),
+        json!({"dnsPolicy": "None of these"}),
+        json!({"namespaceOverride": "Not A Name"}),
+        json!({"networkPolicy": {"ingress": [{"to": []}]}}),
+        json!({"initContainers": [{"image": "it"}]}),
+        json!({"extraContainers": [{"image": "it"}]}),
     ];
     let names = sets.each_ref().map(Value::to_string);
     assert_each_is_refused("refused", &names, &sets).await;
     let values = json!({"serviceMonitor": {"enabled": true}, "metrics": {"enabled": false}});
     let output = template(CHART, NAME, &values).await;
     assert!(output.stderr.contains("serviceMonitor.enabled needs metrics.enabled"), "{output}");
+    for strategy in [json!({"type": "RollingUpdate"}), json!({"rollingUpdate": {"maxSurge": 0}})] {
+        let output = template(CHART, NAME, &json!({"strategy": strategy})).await;
+        assert!(output.stderr.contains("strategy.type has to be Recreate"), "{output}");
+    }
 }
