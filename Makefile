@@ -41,10 +41,10 @@ demo: control-plane ## update a user of a stand-in for Auth0, on a real Kubernet
 	@$(dir $(OPERATOR))demo run --operator $(OPERATOR)
 
 .PHONY: playground
-playground: control-plane ## the same set-up, which stays until Ctrl-C
+playground: control-plane ## the same set-up, which stays until Ctrl-C (ARGS=--no-operator: to start your own)
 	@echo "building the operator and the demo (a few minutes the first time)"
 	@cargo build --quiet --locked -p auth0-user-operator -p lab --bins
-	@$(dir $(OPERATOR))demo playground --operator $(OPERATOR)
+	@$(dir $(OPERATOR))demo playground --operator $(OPERATOR) $(ARGS)
 
 .PHONY: test
 test: control-plane judges checkers ## everything that has to pass before a commit

@@ -3,6 +3,7 @@
 pub mod objects;
 mod wait;
 
+pub use lab::people::{ann, person};
 pub use objects::Objects;
 
 use auth0_sandbox::{Client, Connection, Exchange, Options, Sandbox};
@@ -167,23 +168,6 @@ impl World {
     }
 }
 
-/// A person `auth0|SLUG` of a connection, with a value for everything that a card can clear.
-pub fn person(slug: &str, connection: &str) -> Value {
-    let mut person = ann();
-    for (key, value) in [
-        ("user_id", json!(format!("auth0|{slug}"))),
-        ("email", json!(format!("{slug}@example.com"))),
-        ("username", json!(slug)),
-        (
-            "identities",
-            json!([{"connection": connection, "user_id": slug, "provider": "auth0", "isSocial": false}]),
-        ),
-    ] {
-        person[key] = value;
-    }
-    person
-}
-
 /// The objects of a namespace.
 pub async fn objects_of(plane: &ControlPlane, namespace: &str) -> Objects {
     Objects::new(client(plane, None).await, namespace)
@@ -278,17 +262,6 @@ pub fn condition(object: &Value, type_: &str) -> (String, String) {
     let found = conditions.into_iter().find(|condition| condition["type"] == type_).unwrap_or_default();
     let text = |field: &str| found[field].as_str().unwrap_or_default().to_owned();
     (text("status"), text("reason"))
-}
-
-/// The one person whom most tests are about.
-pub fn ann() -> Value {
-    json!({
-        "user_id": "auth0|ann", "email": "ann@example.com", "email_verified": true, "username": "ann",
-        "name": "Ann Example", "given_name": "Ann", "family_name": "Example", "nickname": "ann",
-        "picture": "https://example.com/ann.png",
-        "user_metadata": {"theme": "dark", "plan": "free"}, "app_metadata": {"roles": ["reader"]},
-        "identities": [{"connection": "People", "user_id": "ann", "provider": "auth0", "isSocial": false}],
-    })
 }
 
 /// Resources that are named like the user that they are about: `ada` for `auth0|ada`.

@@ -121,6 +121,12 @@ impl Sandbox {
         self.shared.lock().shown(id, false)
     }
 
+    /// The ids of all users.
+    #[must_use]
+    pub fn user_ids(&self) -> Vec<String> {
+        self.shared.lock().accounts.keys().cloned().collect()
+    }
+
     /// The user as it is held: with identity providers' tokens, and all of `profileData`.
     #[must_use]
     pub fn stored_user(&self, id: &str) -> Option<Map<String, Value>> {

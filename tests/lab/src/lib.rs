@@ -11,6 +11,7 @@ mod launcher;
 mod manifest;
 mod operator;
 mod output;
+pub mod people;
 mod wait;
 
 pub use audit::{AuditEvent, AuditEvents, ObjectRef, ResponseStatus, User};

@@ -88,6 +88,12 @@ impl Operator {
         self.pid
     }
 
+    /// The file of its log.
+    #[must_use]
+    pub fn log_file(&self) -> &Path {
+        &self.settings.log
+    }
+
     /// Everything logged so far, over all restarts.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use lab::{Error, Result};
 use stage::Stage;
 use tokio::signal::unix::{SignalKind, signal};
 
-const USAGE: &str = "usage: demo run|playground [--operator PROGRAM]";
+const USAGE: &str = "usage: demo run|playground [--operator PROGRAM] [--no-operator]";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -40,16 +40,28 @@ async fn run() -> Result<()> {
     outcome.and(stage.take_down().await)
 }
 
-/// What to do, and the operator's program: next to this one unless it is named.
-fn arguments() -> Result<(String, PathBuf)> {
+/// What to do, and the operator's program: next to this one unless it is named; `None` where there is to be none.
+fn arguments() -> Result<(String, Option<PathBuf>)> {
     let words: Vec<_> = env::args().skip(1).collect();
     let words: Vec<_> = words.iter().map(String::as_str).collect();
-    match words[..] {
-        [command @ ("run" | "playground")] => {
-            Ok((command.to_owned(), env::current_exe()?.with_file_name("auth0-user-operator")))
+    let (command, mut options) = match words.split_first() {
+        Some((command @ &("run" | "playground"), options)) => ((*command).to_owned(), options),
+        _ => return Err(Error::Failed(USAGE.to_owned())),
+    };
+    let mut program = Some(env::current_exe()?.with_file_name("auth0-user-operator"));
+    loop {
+        options = match options {
+            [] => return Ok((command, program)),
+            ["--operator", path, rest @ ..] => {
+                program = program.map(|_| path.into());
+                rest
+            }
+            ["--no-operator", rest @ ..] if command == "playground" => {
+                program = None;
+                rest
+            }
+            _ => return Err(Error::Failed(USAGE.to_owned())),
         }
-        [command @ ("run" | "playground"), "--operator", path] => Ok((command.to_owned(), path.into())),
-        _ => Err(Error::Failed(USAGE.to_owned())),
     }
 }
 

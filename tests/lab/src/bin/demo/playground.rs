@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use lab::Result;
+use auth0_sandbox::{Client, Connection};
+use lab::{Error, Result};
 use tokio::time::sleep;
 
 use crate::show;
@@ -10,12 +11,7 @@ use crate::stage::{Stage, UPDATE, example, repository, step};
 
 /// Keeps everything running until `end`, showing what Auth0 receives.
 pub(crate) async fn stay(stage: &mut Stage, end: impl Future<Output = Result<()>>) -> Result<()> {
-    let manifest = example("user-update.yaml")?;
-    step("applying user-update.yaml, waiting for Ready", async {
-        stage.kubectl().apply(&manifest).await?;
-        stage.wait_ready(UPDATE).await
-    })
-    .await?;
+    step("applying tenant-client-secret.yaml and user-update.yaml", apply(stage)).await?;
     invite(stage);
     tokio::select! {
         outcome = end => outcome,
@@ -23,26 +19,59 @@ pub(crate) async fn stay(stage: &mut Stage, end: impl Future<Output = Result<()>
     }
 }
 
+/// What the other files of `examples/` need: their tenant, its application, and their users.
+async fn apply(stage: &mut Stage) -> Result<()> {
+    let scopes = ["read:users", "update:users", "update:users_app_metadata", "read:connections"];
+    stage.auth0.put_client(Client::with_secret("YOUR_CLIENT_ID", "YOUR_CLIENT_SECRET").scopes(&scopes));
+    stage.auth0.put_connection(Connection::database("Partners"));
+    for user in lab::people::of_examples() {
+        stage.auth0.put_user(user).map_err(Error::Failed)?;
+    }
+    let domain = stage.auth0.domain();
+    stage
+        .kubectl()
+        .apply(&example("tenant-client-secret.yaml")?.replace("example.eu.auth0.com", &domain))
+        .await?;
+    stage.kubectl().apply(&example("demo/user-update.yaml")?).await?;
+    stage.wait_ready("auth0tenant/example").await?;
+    stage.wait_ready(UPDATE).await
+}
+
 fn invite(stage: &Stage) {
     let root = repository();
+    let (ca, kubeconfig) = (stage.ca.display(), stage.plane.kubeconfig().display());
+    show::heading("The users of the tenant, for spec.userId");
+    for id in stage.auth0.user_ids() {
+        let user = stage.auth0.user(&id).unwrap_or_default();
+        println!("{id:<44} {}", user["email"].as_str().or(user["phone_number"].as_str()).unwrap_or_default());
+    }
     show::heading("In another terminal");
     println!("cd {}", root.display());
     let programs = stage.plane.admin().program().parent().unwrap_or(&root).display();
-    println!("export PATH={programs}:$PATH KUBECONFIG={}", stage.plane.kubeconfig().display());
+    println!("export PATH={programs}:$PATH KUBECONFIG={kubeconfig}");
     show::heading("Things to try");
     println!("kubectl get a0uu -o wide");
     println!("kubectl edit a0uu ann                                         # change a value");
     println!("kubectl apply -f examples/demo/user-update-edited.yaml        # clear a field and a key");
+    println!(
+        "kubectl apply -f examples/change-email.yaml                   # any file there but other tenants"
+    );
     println!("kubectl patch a0uu ann --type merge -p '{{\"spec\":{{\"clear\":[\"picture\"]}}}}'");
     println!("kubectl explain a0uu.spec                                     # every input");
     println!("kubectl get events                                            # what was done");
     println!("# the user as Auth0 holds it:");
     println!(
-        "curl --cacert {} -H 'Authorization: Bearer {}' https://{}/__sandbox/users/auth0%7Cann",
-        stage.ca.display(),
+        "curl --cacert {ca} -H 'Authorization: Bearer {}' https://{}/__sandbox/users/auth0%7Cann",
         stage.auth0.admin_token(),
         stage.auth0.domain()
     );
+    match &stage.operator {
+        Some(operator) => println!("tail -f {}   # the operator's log", operator.log_file().display()),
+        None => println!(
+            "# the operator, under a debugger if you like:\nSSL_CERT_FILE={ca} cargo run -- run --allowed-domain {} --health-address 127.0.0.1:0",
+            stage.auth0.domain()
+        ),
+    }
     println!("\nCtrl-C ends everything. What Auth0 receives:");
 }
 

@@ -22,9 +22,9 @@ const PLACEHOLDER: &str = "demo.example.com";
 const SCOPES: [&str; 5] =
     ["read:users", "update:users", "update:users_app_metadata", "read:connections", "read:events"];
 
-/// The running parts; the operator ends first.
+/// The running parts; the operator, if there is one, ends first.
 pub(crate) struct Stage {
-    pub(crate) operator: Operator,
+    pub(crate) operator: Option<Operator>,
     pub(crate) auth0: Sandbox,
     pub(crate) plane: ControlPlane,
     pub(crate) ca: PathBuf,
@@ -32,15 +32,17 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// Starts all parts and applies what is there before the story begins.
-    pub(crate) async fn set_up(program: PathBuf) -> Result<Self> {
+    pub(crate) async fn set_up(program: Option<PathBuf>) -> Result<Self> {
         let plane = step("starting etcd and kube-apiserver", ControlPlane::start()).await?;
         let auth0 = step("starting a stand-in for Auth0", start_auth0()).await?;
         let ca = plane.dir().join("auth0-ca.crt");
         auth0.write_ca(&ca)?;
         step("installing the CRDs and the namespace", prepare(plane.admin())).await?;
-        let operator = step("starting the operator", start_operator(program, &plane, &auth0, &ca)).await?;
-        let mut stage = Self { operator, auth0, plane, ca };
-        if let Err(error) = step("applying tenant.yaml, waiting for Ready", stage.apply_tenant()).await {
+        let mut stage = Self { operator: None, auth0, plane, ca };
+        if let Some(program) = program {
+            stage.operator = Some(step("starting the operator", stage.start_operator(program)).await?);
+        }
+        if let Err(error) = step("applying tenant.yaml", stage.apply_tenant()).await {
             stage.show_operator_log();
             return Err(error);
         }
@@ -52,13 +54,14 @@ impl Stage {
         self.plane.admin().in_namespace(NAMESPACE)
     }
 
-    /// Waits, as a person would, until `target` is Ready.
+    /// Waits, as a person would, until `target` is Ready; not without an operator.
     pub(crate) async fn wait_ready(&mut self, target: &str) -> Result<()> {
         let kubectl = self.kubectl().with_deadline(Duration::from_secs(50));
+        let Some(operator) = &mut self.operator else { return Ok(()) };
         let wait = ["wait", "--for=condition=Ready", "--timeout=40s", target];
         let outcome = tokio::select! {
             outcome = kubectl.run(wait, "") => outcome?.ok(),
-            ended = operator_ends(&mut self.operator) => Err(ended),
+            ended = operator_ends(operator) => Err(ended),
         };
         let Err(error) = outcome else { return Ok(()) };
         let conditions = kubectl.get(target).await?["status"]["conditions"].to_string();
@@ -67,7 +70,8 @@ impl Stage {
 
     /// The end of the operator's log, for a failure.
     pub(crate) fn show_operator_log(&mut self) {
-        let log = self.operator.log().unwrap_or_else(|error| error.to_string());
+        let Some(operator) = &self.operator else { return };
+        let log = operator.log().unwrap_or_else(|error| error.to_string());
         show::heading("The end of the operator's log");
         println!("{}", show::last_lines(&log, 25));
     }
@@ -83,6 +87,14 @@ impl Stage {
         .await
     }
 
+    async fn start_operator(&self, program: PathBuf) -> Result<Operator> {
+        Operator::builder(program, self.plane.kubeconfig())
+            .args(["run", "--allowed-domain", &self.auth0.domain()])
+            .env("SSL_CERT_FILE", &self.ca.display().to_string())
+            .start()
+            .await
+    }
+
     async fn apply_tenant(&mut self) -> Result<()> {
         let kubectl = self.kubectl();
         for (name, texts) in [
@@ -91,7 +103,7 @@ impl Stage {
         ] {
             kubectl.apply(&lab::secret(name, &texts).to_string()).await?;
         }
-        kubectl.apply(&example("tenant.yaml")?.replace(PLACEHOLDER, &self.auth0.domain())).await?;
+        kubectl.apply(&example("demo/tenant.yaml")?.replace(PLACEHOLDER, &self.auth0.domain())).await?;
         self.wait_ready("auth0tenant/demo").await
     }
 }
@@ -114,19 +126,6 @@ async fn start_auth0() -> Result<Sandbox> {
     Ok(auth0)
 }
 
-async fn start_operator(
-    program: PathBuf,
-    plane: &ControlPlane,
-    auth0: &Sandbox,
-    ca: &Path,
-) -> Result<Operator> {
-    Operator::builder(program, plane.kubeconfig())
-        .args(["run", "--allowed-domain", &auth0.domain()])
-        .env("SSL_CERT_FILE", &ca.display().to_string())
-        .start()
-        .await
-}
-
 async fn prepare(kubectl: &Kubectl) -> Result<()> {
     let crds = repository().join("crds").display().to_string();
     kubectl.run(["apply", "--server-side", "--filename", &crds], "").await?.ok()?;
@@ -137,10 +136,10 @@ async fn prepare(kubectl: &Kubectl) -> Result<()> {
     Ok(())
 }
 
-/// A file of `examples/demo`.
+/// A file of `examples`.
 pub(crate) fn example(name: &str) -> Result<String> {
-    let path = repository().join("examples/demo").join(name);
-    std::fs::read_to_string(&path).map_err(|error| Error::Failed(format!("examples/demo/{name}: {error}")))
+    let path = repository().join("examples").join(name);
+    std::fs::read_to_string(&path).map_err(|error| Error::Failed(format!("examples/{name}: {error}")))
 }
 
 /// The root of the repository.

@@ -13,13 +13,13 @@ pub(crate) async fn tell(stage: &mut Stage) -> Result<()> {
     show::heading("The user in Auth0, before");
     show::user(stage.auth0.user(USER).as_ref());
 
-    let first = example("user-update.yaml")?;
+    let first = example("demo/user-update.yaml")?;
     show::heading("kubectl apply -f examples/demo/user-update.yaml");
     println!("{}", first.trim_end());
     apply(stage, &first).await?;
     check(stage, "/user_metadata/plan", "pro")?;
 
-    let edited = example("user-update-edited.yaml")?;
+    let edited = example("demo/user-update-edited.yaml")?;
     show::heading("kubectl apply -f examples/demo/user-update-edited.yaml (what differs)");
     show::difference(&first, &edited);
     apply(stage, &edited).await?;
@@ -28,7 +28,7 @@ pub(crate) async fn tell(stage: &mut Stage) -> Result<()> {
         return Err(Error::Failed("Auth0 still holds the key that clear names".to_owned()));
     }
 
-    let null = example("user-update-null.yaml")?;
+    let null = example("demo/user-update-null.yaml")?;
     show::heading("kubectl apply -f examples/demo/user-update-null.yaml (what differs)");
     show::difference(&edited, &null);
     drop_null(stage, &null).await?;
