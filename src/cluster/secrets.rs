@@ -57,6 +57,15 @@ impl Use {
         labels.and_then(|labels| labels.get(USE_LABEL)).is_some_and(|label| label == self.as_str())
     }
 
+    /// Whether a Secret that a person may read says that it is for this use.
+    ///
+    /// # Errors
+    /// `SecretForbidden` where it does not.
+    pub fn check(self, namespace: &str, secret: &Secret) -> Result<(), Failure> {
+        let name = secret.metadata.name.as_deref().unwrap_or_default();
+        if self.is_said(&secret.metadata) { Ok(()) } else { Err(self.unsaid(namespace, name)) }
+    }
+
     /// The failure of a Secret that does not say so.
     fn unsaid(self, namespace: &str, name: &str) -> Failure {
         let use_ = self.as_str();

@@ -7,7 +7,7 @@ pub mod pass;
 mod passes;
 mod resource;
 pub mod status;
-mod tenant;
+pub(crate) mod tenant;
 mod watches;
 
 use crate::api::{Auth0Tenant, conditions};
