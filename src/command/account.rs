@@ -30,12 +30,12 @@ const DEFAULT_NAMESPACE: &str = "default";
 /// How often a call is made that Auth0 does not answer.
 const TRIES: u32 = 3;
 
-/// Which tenant to read. `--context` goes before AUTH0_DOMAIN, and that before the current context.
+/// Which tenant to read. `--context` goes before `AUTH0_DOMAIN`, and that before the current context.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Auth0 tenant and credentials")]
 pub struct AccountFlags {
-    /// Domain of the Auth0 tenant, for use without a cluster; with AUTH0_CLIENT_ID, and AUTH0_CLIENT_SECRET or
-    /// AUTH0_PRIVATE_KEY_FILE.
+    /// Domain of the Auth0 tenant, for use without a cluster; with `AUTH0_CLIENT_ID`, and `AUTH0_CLIENT_SECRET` or
+    /// `AUTH0_PRIVATE_KEY_FILE`.
     #[arg(long, env = "AUTH0_DOMAIN")]
     pub domain: Option<String>,
 
@@ -43,7 +43,7 @@ pub struct AccountFlags {
     #[arg(long, env = "AUTH0_CLIENT_ID")]
     pub client_id: Option<String>,
 
-    /// File with the private key of the application, in PEM (private_key_jwt).
+    /// File with the private key of the application, in PEM (`private_key_jwt`).
     #[arg(long, env = "AUTH0_PRIVATE_KEY_FILE")]
     pub private_key_file: Option<PathBuf>,
 
@@ -68,7 +68,7 @@ pub struct AccountFlags {
     )]
     pub allowed_domain: Vec<String>,
 
-    /// Requests to Auth0 a minute. Default: spec.rateLimit of the Auth0Tenant, without a cluster 60.
+    /// Requests to Auth0 a minute. Default: `spec.rateLimit` of the tenant, without a cluster 60.
     #[arg(long, env = "AUTH0_USER_OPERATOR_REQUESTS_PER_MINUTE", value_parser = clap::value_parser!(u32).range(1..))]
     pub requests_per_minute: Option<u32>,
 }
@@ -78,7 +78,7 @@ pub enum Source {
     /// One tenant that the environment names.
     Environment(Box<Account>),
     /// Those of a cluster.
-    Cluster(Cluster),
+    Cluster(Box<Cluster>),
 }
 
 /// An Auth0 tenant that can be asked.
@@ -105,10 +105,11 @@ impl AccountFlags {
         match self.domain.as_deref().filter(|_| self.is_by_environment()) {
             Some(domain) => {
                 let credentials = self.credentials_of_environment()?;
-                let account = self.account_of(domain, credentials, None, None)?;
+                let domain = domain.trim_start_matches("https://").trim_end_matches('/').to_ascii_lowercase();
+                let account = self.account_of(&domain, credentials, None, None)?;
                 Ok(Source::Environment(Box::new(account)))
             }
-            None => Ok(Source::Cluster(self.cluster().await?)),
+            None => Ok(Source::Cluster(Box::new(self.cluster().await?))),
         }
     }
 

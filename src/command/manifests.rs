@@ -123,8 +123,8 @@ impl Manifests {
             return items.for_each(|(at, item)| self.take(&format!("{place}, item {}", at + 1), item));
         }
         match (version.split_once('/'), kind.as_str()) {
-            (Some((GROUP, VERSION)), "Auth0UserUpdate") => self.take_update(place, value),
-            (Some((GROUP, VERSION)), "Auth0Tenant") => self.take_tenant(place, value),
+            (Some((GROUP, VERSION)), "Auth0UserUpdate") => self.take_update(place, &value),
+            (Some((GROUP, VERSION)), "Auth0Tenant") => self.take_tenant(place, &value),
             (Some((GROUP, _)), _) => {
                 self.problem(place, format!("{version} {kind} is unknown to this version of the program"));
             }
@@ -141,7 +141,7 @@ impl Manifests {
         }
     }
 
-    fn take_update(&mut self, place: &str, value: Value) {
+    fn take_update(&mut self, place: &str, value: &Value) {
         let Some(mut update) = self.typed::<Auth0UserUpdate>(place, value) else { return };
         update.status = None;
         update.annotations_mut().remove(LAST_APPLIED_ANNOTATION);
@@ -155,7 +155,7 @@ impl Manifests {
         }
     }
 
-    fn take_tenant(&mut self, place: &str, value: Value) {
+    fn take_tenant(&mut self, place: &str, value: &Value) {
         if let Some(mut tenant) = self.typed::<Auth0Tenant>(place, value)
             && self.named(place, &mut tenant).is_some()
         {
@@ -174,7 +174,7 @@ impl Manifests {
         Some((namespace, name?))
     }
 
-    fn typed<K: DeserializeOwned + serde::Serialize>(&mut self, place: &str, value: Value) -> Option<K> {
+    fn typed<K: DeserializeOwned + serde::Serialize>(&mut self, place: &str, value: &Value) -> Option<K> {
         let text = value.to_string();
         let read = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(&text));
         let typed: K = match read {
@@ -258,4 +258,61 @@ fn parse(document: &str, lines_before: usize) -> Vec<Result<Value, String>> {
         again.err().map_or_else(|| error.to_string(), |error| error.to_string())
     });
     vec![parsed]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// What is read of a text, each document with its line.
+    fn read(text: &str) -> Vec<(usize, Result<Value, String>)> {
+        let documents = documents(text).into_iter();
+        documents
+            .flat_map(|(line, document)| parse(document, line).into_iter().map(move |value| (line, value)))
+            .filter(|(_, value)| *value != Ok(Value::Null))
+            .collect()
+    }
+
+    #[test]
+    fn documents_end_where_yaml_ends_them() {
+        let one = |line, value| vec![(line, Ok(value))];
+        for (text, expected) in [
+            ("", vec![]),
+            ("---\n---\n# nothing\n---\n", vec![]),
+            ("a: 1", one(0, json!({"a": 1}))),
+            ("a: 1\r\n---\r\n", one(0, json!({"a": 1}))),
+            ("--- {a: 1} # here\n", one(0, json!({"a": 1}))),
+            ("a: |\n  x\n  ---\n  y\n", one(0, json!({"a": "x\n---\ny\n"}))),
+            ("a: ---b\n", one(0, json!({"a": "---b"}))),
+            ("---a: 1\n", one(0, json!({"---a": 1}))),
+            ("a: 1\n...\n---\nb: 2\n", vec![(0, Ok(json!({"a": 1}))), (2, Ok(json!({"b": 2})))]),
+            (
+                "{\"a\": 1} {\"b\": 2}\n{\"c\": 3}",
+                vec![(0, Ok(json!({"a": 1}))), (0, Ok(json!({"b": 2}))), (0, Ok(json!({"c": 3})))],
+            ),
+            ("{a: 1}", one(0, json!({"a": 1}))),
+        ] {
+            assert_eq!(read(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_without_its_value() {
+        for (cause, told) in [
+            ("invalid type: string \"secret\", expected a boolean at line 1 column 7", "expected a boolean"),
+            ("missing field `userId` at line 1 column 7", "missing field `userId`"),
+            ("secret is no word for it", "cannot be read"),
+        ] {
+            assert_eq!(cause_without_value(cause), told);
+        }
+    }
+
+    #[test]
+    fn fields_that_no_spec_has_are_found_and_blanks_are_none() {
+        let known = json!({"a": 1});
+        let found = |written: Value| unknown_fields(Some(&written), Some(&known));
+        assert_eq!(found(json!({"a": 1, "b": 2, "c": null, "d": []})), ["b"]);
+        assert!(unknown_fields(None, None).is_empty());
+    }
 }

@@ -3,7 +3,9 @@
 use crate::program::{World, manifest};
 use serde_json::json;
 
-/// Each: how it is called, what is set differently, the input, and what is said.
+/// How it is called, what is set differently, the input, and what is said.
+type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], String, &'a str);
+
 #[tokio::test]
 async fn what_cannot_be_compared_is_said_and_is_an_error() {
     let world = World::start().await;
@@ -16,7 +18,7 @@ async fn what_cannot_be_compared_is_said_and_is_an_error() {
     let no_cluster = [("AUTH0_DOMAIN", ""), ("KUBECONFIG", "/dev/null")];
     let broken = |from: &str, to: &str| good.replace(from, to);
     let (unreachable, elsewhere) = ("localhost:1", "tenant.example.com");
-    let rows: [(&[&str], &[(&str, &str)], String, &str); 22] = [
+    let rows: [Row<'_>; 22] = [
         (&[], &[], String::new(), "--filename"),
         (&["-f", "/nowhere.yaml"], &[], String::new(), "/nowhere.yaml: No such file or directory"),
         (&["-f", &garbage], &[], String::new(), "garbage.yaml, document 2: "),

@@ -121,7 +121,7 @@ async fn exit_codes_are_those_of_kubectl_diff() {
 }
 
 #[tokio::test]
-async fn colours_are_for_terminals_and_control_characters_for_nobody() {
+async fn colours_are_for_terminals_and_no_value_has_control_characters() {
     let world = World::start().await;
     world
         .sandbox
@@ -151,8 +151,8 @@ async fn files_folders_lists_and_both_syntaxes_are_read() {
     let output = world.diff(&["-o", "json", "-f", &folder, "-f", &file], "", &[]).await;
     let report: Value = serde_json::from_str(&output.out).unwrap();
     let resources = report["resources"].as_array().unwrap().iter();
-    let names: Vec<&str> = resources.map(|resource| resource["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["two", "one", "three", "four"]);
+    let found: Vec<&str> = resources.map(|resource| resource["name"].as_str().unwrap()).collect();
+    assert_eq!(found, ["two", "one", "three", "four"]);
     assert_eq!((&report["errors"], &report["skipped"]), (&json!([]), &json!({"Secret": 1})));
 }
 

@@ -32,14 +32,16 @@ pub struct Comparison {
     now: Time,
 }
 
+/// The account and the host of a tenant, or why the operator would ask nothing; `None` where only this command cannot
+/// ask.
+type Place = Option<Result<(usize, String), Failure>>;
+
 /// One resource, before its user is known.
 struct Resource {
     object: Auth0UserUpdate,
     tenant: Named,
     access: Access,
-    /// The account and the host of its tenant, or why the operator would ask nothing; `None` where only this command
-    /// cannot ask.
-    place: Option<Result<(usize, String), Failure>>,
+    place: Place,
     secret: Secret,
 }
 
@@ -78,12 +80,7 @@ impl Comparison {
         self.resources.push(Resource { object, tenant, access, place, secret });
     }
 
-    fn place(
-        &self,
-        object: &Auth0UserUpdate,
-        namespace: &str,
-        tenant: &Named,
-    ) -> (Access, Option<Result<(usize, String), Failure>>) {
+    fn place(&self, object: &Auth0UserUpdate, namespace: &str, tenant: &Named) -> (Access, Place) {
         let (access, found) = resolve(&self.tenants.directory, namespace, tenant, &object.spec.user_id);
         let found = match found {
             Ok(found) => found,

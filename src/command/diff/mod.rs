@@ -41,7 +41,7 @@ pub struct Diff {
     #[arg(long, env = "AUTH0_USER_OPERATOR_LIVE")]
     pub live: bool,
 
-    /// Compare resources of this Auth0Tenant only: NAME or NAMESPACE/NAME.
+    /// Compare resources of this `Auth0Tenant` only: NAME or NAMESPACE/NAME.
     #[arg(long, env = "AUTH0_USER_OPERATOR_TENANT")]
     pub tenant: Option<String>,
 
@@ -100,11 +100,11 @@ fn print(report: &Report, form: Form) {
             let _ = writeln!(std::io::stderr(), "error: {problem}");
         }
     }
-    // Whoever reads may have read enough.
+    // The reader may have closed the pipe.
     let _ = out.lock().write_all(text.as_bytes());
 }
 
-/// See https://no-color.org.
+/// See <https://no-color.org>.
 fn has_colours() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -36,8 +36,11 @@ pub struct Asked<'a> {
     /// The password Secret.
     pub secret: &'a Secret,
     /// Judges the resource beside others of the same user; the digest is that of the password.
-    pub judge: &'a dyn Fn(&User, &Target, Option<&str>) -> Result<(), Conflict>,
+    pub judge: &'a Judge<'a>,
 }
+
+/// Judges a resource beside others.
+pub type Judge<'a> = dyn Fn(&User, &Target, Option<&str>) -> Result<(), Conflict> + 'a;
 
 /// Another resource owns a field.
 pub struct Conflict {
