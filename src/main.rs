@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Some(Command::Crd) => print_crds(),
         Some(Command::Run(run)) => start(run),
-        Some(Command::Diff(asked)) => return read_only(diff::run(asked)),
+        Some(Command::Diff(asked)) => return read_only(async { Ok(diff::run(asked).await) }),
         None => start(cli.run),
     };
     match result {

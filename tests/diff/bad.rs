@@ -124,9 +124,14 @@ async fn several_tenants_without_their_manifests_are_not_taken_for_one() {
         manifest(name, "ann", &json!({"name": "B", "tenantRef": {"name": tenant}}))
     };
     let both = of("one", "a") + &of("two", "b");
-    let output = world.piped(&[], &both).await;
-    assert_eq!(output.code, 2);
-    assert!(output.err.contains("several tenants"), "{}", output.err);
+    for (form, told) in
+        [("text", "2 not compared"), ("markdown", "several tenants"), ("json", "several tenants")]
+    {
+        let output = world.piped(&["-o", form], &both).await;
+        assert_eq!(output.code, 2);
+        assert!(output.out.contains(told), "{form}: {}", output.out);
+        assert_eq!(output.err.contains("several tenants"), form == "text", "{}", output.err);
+    }
     let output = world.piped(&["--tenant", "demo/one"], &both).await;
     assert_eq!(output.code, 1);
     assert!(

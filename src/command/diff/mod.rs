@@ -56,36 +56,35 @@ pub struct Diff {
 }
 
 /// Compares. Exit codes as those of `kubectl diff`: 0 without differences, 1 with, 2 for errors and what is refused.
-///
-/// # Errors
-/// Where nothing can be compared.
-pub async fn run(diff: Diff) -> Result<ExitCode, Problem> {
-    let manifests = Manifests::read(&diff.filename, &diff.account.namespace().await);
-    let report = compare(&diff, manifests).await?;
-    print(&report, diff.output);
-    Ok(ExitCode::from(report.exit_code()))
-}
-
-async fn compare(diff: &Diff, mut manifests: Manifests) -> Result<Report, Problem> {
+pub async fn run(diff: Diff) -> ExitCode {
+    let mut manifests = Manifests::read(&diff.filename, &diff.account.namespace().await);
     let mut report = Report {
         foreign: std::mem::take(&mut manifests.foreign),
         problems: std::mem::take(&mut manifests.problems),
         redact: diff.redact,
         ..Report::default()
     };
-    if manifests.updates.is_empty() {
-        return Ok(report);
+    if !manifests.updates.is_empty()
+        && let Err(problem) = compare(&diff, &manifests, &mut report).await
+    {
+        report.problems.push(problem);
+        report.uncompared = manifests.updates.len();
     }
+    print(&report, diff.output);
+    ExitCode::from(report.exit_code())
+}
+
+async fn compare(diff: &Diff, manifests: &Manifests, report: &mut Report) -> Result<(), Problem> {
     let own = diff.account.namespace().await;
     let only = diff.tenant.as_deref().map(|tenant| {
         let (namespace, name) = tenant.split_once('/').unwrap_or((&own, tenant));
         (namespace.to_owned(), name.to_owned())
     });
-    let live = if diff.live { Some(Live::read(&diff.account, &manifests).await?) } else { None };
-    let tenants = Tenants::find(diff.account.source().await?, &manifests, only.as_ref()).await?;
-    let comparison = Comparison::new(&manifests, tenants, live, only.as_ref());
-    comparison.run(diff.confirm, &mut report).await;
-    Ok(report)
+    let live = if diff.live { Some(Live::read(&diff.account, manifests).await?) } else { None };
+    let tenants = Tenants::find(diff.account.source().await?, manifests, only.as_ref()).await?;
+    let comparison = Comparison::new(manifests, tenants, live, only.as_ref());
+    comparison.run(diff.confirm, report).await;
+    Ok(())
 }
 
 fn print(report: &Report, form: Form) {
