@@ -1,5 +1,6 @@
 //! The command line. Every flag has an environment twin.
 
+use crate::command::diff::Diff;
 use crate::telemetry::log::{LogFormat, LogLevel};
 use std::net::SocketAddr;
 
@@ -24,6 +25,8 @@ pub enum Command {
     Run(Run),
     /// Print the custom resource definitions as YAML.
     Crd,
+    /// Show what manifests would change in Auth0; changes nothing.
+    Diff(Diff),
 }
 
 /// With the permissions of `deploy/kustomize/base`.

@@ -9,6 +9,7 @@ pub mod api;
 pub mod auth0;
 pub mod cli;
 pub mod cluster;
+pub mod command;
 mod jitter;
 pub mod ownership;
 pub mod plan;

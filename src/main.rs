@@ -5,6 +5,7 @@ use auth0_user_operator::auth0::{self, AllowedDomains};
 use auth0_user_operator::cli::{Cli, Command, Run};
 use auth0_user_operator::cluster;
 use auth0_user_operator::cluster::lease::{self, Candidacy};
+use auth0_user_operator::command::{Problem, diff};
 use auth0_user_operator::reconcile::{self, Settings};
 use auth0_user_operator::telemetry::health::Probes;
 use auth0_user_operator::telemetry::{log, server};
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Some(Command::Crd) => print_crds(),
         Some(Command::Run(run)) => start(run),
+        Some(Command::Diff(asked)) => return read_only(async { Ok(diff::run(asked).await) }),
         None => start(cli.run),
     };
     match result {
@@ -31,6 +33,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs a command that changes nothing. Exit code 2 where it cannot go on: 1 means differences.
+#[tokio::main(flavor = "current_thread")]
+async fn read_only(command: impl Future<Output = Result<ExitCode, Problem>>) -> ExitCode {
+    command.await.unwrap_or_else(|problem| {
+        let _ = writeln!(std::io::stderr(), "auth0-user-operator: {problem}");
+        ExitCode::from(2)
+    })
 }
 
 fn print_crds() -> Result<(), Box<dyn Error>> {

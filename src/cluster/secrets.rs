@@ -57,6 +57,15 @@ impl Use {
         labels.and_then(|labels| labels.get(USE_LABEL)).is_some_and(|label| label == self.as_str())
     }
 
+    /// Whether a Secret that a person may read says that it is for this use.
+    ///
+    /// # Errors
+    /// `SecretForbidden` where it does not.
+    pub fn check(self, namespace: &str, metadata: &ObjectMeta) -> Result<(), Failure> {
+        let name = metadata.name.as_deref().unwrap_or_default();
+        if self.is_said(metadata) { Ok(()) } else { Err(self.unsaid(namespace, name)) }
+    }
+
     /// The failure of a Secret that does not say so.
     fn unsaid(self, namespace: &str, name: &str) -> Failure {
         let use_ = self.as_str();
@@ -349,7 +358,9 @@ fn is_dns_name(name: &str) -> bool {
         && name.bytes().all(|byte| is_part(byte) || byte == b'-' || byte == b'.')
 }
 
-fn version(metadata: &ObjectMeta) -> SecretVersion {
+/// Which content a Secret with this metadata has.
+#[must_use]
+pub fn version(metadata: &ObjectMeta) -> SecretVersion {
     SecretVersion {
         uid: metadata.uid.clone().unwrap_or_default(),
         resource_version: metadata.resource_version.clone().unwrap_or_default(),

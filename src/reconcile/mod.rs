@@ -2,12 +2,12 @@
 
 mod enqueue;
 mod listen;
-mod object;
+pub(crate) mod object;
 pub mod pass;
 mod passes;
 mod resource;
 pub mod status;
-mod tenant;
+pub(crate) mod tenant;
 mod watches;
 
 use crate::api::{Auth0Tenant, conditions};

@@ -173,7 +173,11 @@ pub async fn read_credentials(tenant: &Auth0Tenant, secrets: &Secrets) -> Result
     })
 }
 
-fn credentials(name: &str, content: &Content, domain: &str) -> Result<Credentials, Failure> {
+/// The credentials that the Secret `name` of a tenant with this domain holds.
+///
+/// # Errors
+/// `AuthenticationFailed`, `SecretKeyMissing` or `InvalidRequest` for what cannot be right.
+pub fn credentials(name: &str, content: &Content, domain: &str) -> Result<Credentials, Failure> {
     if let Some(named) = content.get("domain")
         && trimmed(named.expose_secret()) != Some(domain)
     {
