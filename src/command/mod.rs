@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod diff;
+pub mod export;
 
 use crate::api::reason::Failure;
 use crate::auth0::Error;

@@ -14,6 +14,7 @@ mod convergence;
 mod crashes;
 mod driver;
 mod edits;
+mod export;
 mod generate;
 mod key_lost;
 mod mails;
