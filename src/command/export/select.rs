@@ -17,9 +17,10 @@ const FEW: usize = 10;
 
 /// Which users.
 #[derive(Args, Clone, Debug)]
+#[group(required = true, multiple = true)]
 pub struct Selection {
     /// Ids of users, in quotes, such as 'auth0|507f1f77bcf86cd799439011'.
-    #[arg(value_name = "ID", required_unless_present_any = ["email", "connection", "query"])]
+    #[arg(value_name = "ID")]
     pub ids: Vec<String>,
 
     /// Users with this email address, also that of a linked account.
@@ -48,7 +49,7 @@ impl Selection {
         let found = search(account, &query).await?;
         if found.is_empty() {
             return Err(Problem(format!(
-                "no user of {} matches {query} (a search may not show changes of the last seconds)",
+                "no user of {} matches {query}: correct it, or try again if the user has just changed (a search lags by some seconds)",
                 account.host
             )));
         }
@@ -101,10 +102,16 @@ async fn by_id(account: &Account, ids: &[String]) -> Result<BTreeMap<String, Use
 async fn search(account: &Account, query: &str) -> Result<BTreeMap<String, User>, Problem> {
     let mut users = BTreeMap::new();
     for page in 0..MOST / SEARCHED {
-        let found = account.ask(async |client| client.find(query, page).await).await?;
+        let found = account.ask(async |client| client.find(query, page).await).await;
+        let found = found.map_err(|error| {
+            if error.failure.reason == Reason::InvalidRequest {
+                return Problem(format!("Auth0 rejects the query {query} ({:?}): correct it", error.said));
+            }
+            error.into()
+        })?;
         if found.total >= MOST {
             return Err(Problem(format!(
-                "{} users match {query}, and Auth0's search shows fewer than {MOST}: export them in parts, such as --query 'created_at:[2026-01-01 TO 2026-03-31]'; nothing was exported",
+                "{} users match {query}, and Auth0's search shows at most {MOST}: nothing was exported; export them in parts, such as --query 'created_at:[2026-01-01 TO 2026-03-31]'",
                 found.total
             )));
         }
