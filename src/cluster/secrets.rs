@@ -61,9 +61,9 @@ impl Use {
     ///
     /// # Errors
     /// `SecretForbidden` where it does not.
-    pub fn check(self, namespace: &str, secret: &Secret) -> Result<(), Failure> {
-        let name = secret.metadata.name.as_deref().unwrap_or_default();
-        if self.is_said(&secret.metadata) { Ok(()) } else { Err(self.unsaid(namespace, name)) }
+    pub fn check(self, namespace: &str, metadata: &ObjectMeta) -> Result<(), Failure> {
+        let name = metadata.name.as_deref().unwrap_or_default();
+        if self.is_said(metadata) { Ok(()) } else { Err(self.unsaid(namespace, name)) }
     }
 
     /// The failure of a Secret that does not say so.
@@ -353,7 +353,9 @@ fn is_dns_name(name: &str) -> bool {
         && name.bytes().all(|byte| is_part(byte) || byte == b'-' || byte == b'.')
 }
 
-fn version(metadata: &ObjectMeta) -> SecretVersion {
+/// Which content a Secret with this metadata has.
+#[must_use]
+pub fn version(metadata: &ObjectMeta) -> SecretVersion {
     SecretVersion {
         uid: metadata.uid.clone().unwrap_or_default(),
         resource_version: metadata.resource_version.clone().unwrap_or_default(),

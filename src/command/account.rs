@@ -1,16 +1,16 @@
 //! Which Auth0 tenant a command reads, with which credentials: those of the environment, or of the cluster.
 
 use crate::api::reason::{Failure, Reason};
-use crate::api::{Auth0Tenant, RateLimit};
+use crate::api::{Auth0Tenant, Auth0UserUpdate, RateLimit, SecretVersion};
 use crate::auth0::{self, AllowedDomains, Client, Credentials, Error, Limiter, Proof, Rate, SigningKey};
 use crate::cluster::client::within_deadline;
-use crate::cluster::secrets::{Content, Use};
+use crate::cluster::secrets::{Content, Use, version};
 use crate::command::Problem;
 use crate::reconcile::tenant::clients::credentials;
 use clap::Args;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
-use kube::api::{Api, ListParams};
+use kube::api::{Api, ListParams, PartialObjectMeta};
 use kube::config::KubeConfigOptions;
 use secrecy::SecretString;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,9 @@ const CLIENT_SECRET: &str = "AUTH0_CLIENT_SECRET";
 
 /// Longest time that a call waits because Auth0 asks to slow down.
 const PATIENCE: Duration = Duration::from_mins(10);
+
+/// Namespace of what names none where there is no cluster, as kubectl has it.
+const DEFAULT_NAMESPACE: &str = "default";
 
 /// How often a call is made that Auth0 does not answer.
 const TRIES: u32 = 3;
@@ -99,7 +102,7 @@ impl AccountFlags {
     /// # Errors
     /// Where the environment names a tenant without usable credentials, or there is no kubeconfig.
     pub async fn source(&self) -> Result<Source, Problem> {
-        match self.domain.as_deref().filter(|domain| !domain.is_empty() && self.context.is_none()) {
+        match self.domain.as_deref().filter(|_| self.is_by_environment()) {
             Some(domain) => {
                 let credentials = self.credentials_of_environment()?;
                 let account = self.account_of(domain, credentials, None, None)?;
@@ -191,13 +194,33 @@ impl AccountFlags {
         Rate { per_minute, burst: burst.unwrap_or(default.burst) }
     }
 
-    async fn cluster(&self) -> Result<Cluster, Problem> {
+    /// Namespace of what names none.
+    pub async fn namespace(&self) -> String {
+        if let Some(namespace) = &self.namespace {
+            return namespace.clone();
+        }
+        let config = if self.is_by_environment() { None } else { self.config().await.ok() };
+        config.map_or_else(|| DEFAULT_NAMESPACE.to_owned(), |config| config.default_namespace)
+    }
+
+    fn is_by_environment(&self) -> bool {
+        self.context.is_none() && self.domain.as_deref().is_some_and(|domain| !domain.is_empty())
+    }
+
+    async fn config(&self) -> Result<kube::Config, String> {
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
-        let config = match self.context {
+        match self.context {
             Some(_) => kube::Config::from_kubeconfig(&options).await.map_err(|error| error.to_string()),
             None => kube::Config::infer().await.map_err(|error| error.to_string()),
-        };
-        let config = config.map_err(|error| {
+        }
+    }
+
+    /// The cluster of the context, whatever tenant the environment names.
+    ///
+    /// # Errors
+    /// Where there is no kubeconfig, or it cannot be used.
+    pub async fn cluster(&self) -> Result<Cluster, Problem> {
+        let config = self.config().await.map_err(|error| {
             Problem(format!(
                 "no tenant to read: set AUTH0_DOMAIN, AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET, or use a kubeconfig ({error})"
             ))
@@ -244,6 +267,34 @@ impl Cluster {
         })
     }
 
+    /// A resource, if it is there.
+    ///
+    /// # Errors
+    /// Where the cluster does not answer, or does not allow it, or the resource cannot be read.
+    pub async fn update(&self, namespace: &str, name: &str) -> Result<Option<Auth0UserUpdate>, Problem> {
+        let api: Api<Auth0UserUpdate> = Api::namespaced(self.kubernetes.clone(), namespace);
+        within_deadline(api.get_opt(name)).await.map_err(|error| {
+            Problem(format!("the Auth0UserUpdate {namespace}/{name} cannot be read: {error}"))
+        })
+    }
+
+    /// Which content a Secret has, if it is there.
+    ///
+    /// # Errors
+    /// Why it cannot be used; `None` where this person may not know.
+    pub async fn secret_version(
+        &self,
+        namespace: &str,
+        name: &str,
+        use_: Use,
+    ) -> Result<Option<SecretVersion>, Option<Failure>> {
+        let api: Api<Secret> = Api::namespaced(self.kubernetes.clone(), namespace);
+        let found = within_deadline(api.get_metadata_opt(name)).await.map_err(|_| None)?;
+        let Some(PartialObjectMeta { metadata, .. }) = found else { return Ok(None) };
+        use_.check(namespace, &metadata).map_err(Some)?;
+        Ok(Some(version(&metadata)))
+    }
+
     /// A tenant with the credentials that its Secret holds.
     ///
     /// # Errors
@@ -271,7 +322,7 @@ impl Cluster {
             let message = format!("the Secret {namespace}/{name} with the tenant's credentials is not there");
             Failure::new(Reason::SecretNotFound, message)
         })?;
-        Use::Credentials.check(&namespace, &secret)?;
+        Use::Credentials.check(&namespace, &secret.metadata)?;
         Ok(Content::from(secret))
     }
 }

@@ -84,6 +84,10 @@ pub(super) fn steps(
     if parts.extract_if(.., |part| block_goes_first && part.blocks()).count() > 0 {
         steps.push(Step::block());
     }
+    if !passwords.is_empty() && situation.user.is_blocked() {
+        // The password lifts the block (Auth0: "Block and unblock users"); else its answer shows that it did not.
+        parts.retain(|part| part.attribute != Attribute::Blocked || part.blocks());
+    }
     let (half, rest) = halves(situation, &mut parts);
     let mut bodies = vec![passwords, half, rest];
     let alone = alone(situation, &mut parts);
@@ -98,7 +102,8 @@ pub(super) fn steps(
     for mut parts in bodies {
         take_out_riders(&mut parts);
         if !parts.is_empty() {
-            steps.push(step(situation, parts)?);
+            let is_blocked = situation.user.is_blocked() || steps.iter().any(Step::keeps_block);
+            steps.push(step(situation, parts, is_blocked)?);
         }
     }
     Ok(steps)
@@ -198,7 +203,8 @@ fn take_out_riders(parts: &mut Vec<Part>) {
     parts.retain(|part| part.attribute != Attribute::VerifyEmail || !part.rides || email || flag);
 }
 
-fn step(situation: &Situation<'_>, parts: Vec<Part>) -> Result<Step, Failure> {
+/// `is_blocked`: the user is when this is sent.
+fn step(situation: &Situation<'_>, parts: Vec<Part>, is_blocked: bool) -> Result<Step, Failure> {
     let mut step = Step {
         fields: parts.iter().map(|part| (part.name.clone(), part.attribute)).collect(),
         changes: Vec::new(),
@@ -210,8 +216,7 @@ fn step(situation: &Situation<'_>, parts: Vec<Part>) -> Result<Step, Failure> {
     for part in parts {
         if let Some(password) = &part.password {
             step.body.put_password(password);
-            if situation.user.is_blocked() && situation.desired.flags.get(&Attribute::Blocked) == Some(&true)
-            {
+            if is_blocked && situation.desired.flags.get(&Attribute::Blocked) == Some(&true) {
                 step.changes.push(Change::root(Attribute::Blocked, true.into()));
             }
         }

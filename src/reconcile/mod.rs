@@ -2,7 +2,7 @@
 
 mod enqueue;
 mod listen;
-mod object;
+pub(crate) mod object;
 pub mod pass;
 mod passes;
 mod resource;

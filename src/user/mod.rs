@@ -5,5 +5,5 @@ mod body;
 mod observed;
 
 pub use attribute::{Attribute, Group, maps, texts};
-pub use body::{Body, Change, MAX_BYTES};
+pub use body::{Body, Change, MAX_BYTES, Place};
 pub use observed::{Seen, Target, User, is_true};

@@ -12,6 +12,7 @@ mod bounds;
 mod contested;
 mod convergence;
 mod crashes;
+mod diff;
 mod driver;
 mod edits;
 mod export;

@@ -1,28 +1,109 @@
-//! `diff`: what the manifests of a pull request would change in Auth0.
+//! `diff`: what manifests would change in Auth0. The plan is the operator's own; Auth0 is only read.
+
+mod compare;
+mod live;
+pub mod output;
+pub mod preview;
+pub mod report;
+mod tenants;
+mod users;
 
 use crate::command::Problem;
 use crate::command::account::AccountFlags;
+use crate::command::manifests::Manifests;
 use clap::Args;
+use compare::Comparison;
+use live::Live;
+use output::Form;
+use report::Report;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tenants::Tenants;
 
 /// How to compare.
 #[derive(Args, Clone, Debug)]
 pub struct Diff {
     /// File or folder with manifests, or - for standard input; repeat for several.
-    #[arg(short, long = "filename", required = true)]
+    #[arg(short, long, required = true)]
     pub filename: Vec<PathBuf>,
+
+    /// Form of the output.
+    #[arg(short, long, value_enum, default_value = "text", env = "AUTH0_USER_OPERATOR_OUTPUT")]
+    pub output: Form,
+
+    /// Leave values out: names of fields only.
+    #[arg(long, env = "AUTH0_USER_OPERATOR_REDACT")]
+    pub redact: bool,
+
+    /// Take into account what the resources of the cluster remember: what was sent once is not sent again.
+    #[arg(long, env = "AUTH0_USER_OPERATOR_LIVE")]
+    pub live: bool,
+
+    /// Compare resources of this Auth0Tenant only: NAME or NAMESPACE/NAME.
+    #[arg(long, env = "AUTH0_USER_OPERATOR_TENANT")]
+    pub tenant: Option<String>,
+
+    /// Of each tenant, read at most so many users with differences one by one. Others are shown as Auth0's search knows
+    /// them, which lags by seconds.
+    #[arg(long, env = "AUTH0_USER_OPERATOR_CONFIRM", default_value_t = 25)]
+    pub confirm: usize,
 
     /// Where tenants are.
     #[command(flatten)]
     pub account: AccountFlags,
 }
 
-/// Compares. Exit codes as those of `kubectl diff`: 0 without differences, 1 with, 2 for errors.
+/// Compares. Exit codes as those of `kubectl diff`: 0 without differences, 1 with, 2 for errors and what is refused.
 ///
 /// # Errors
 /// Where nothing can be compared.
 pub async fn run(diff: Diff) -> Result<ExitCode, Problem> {
-    diff.account.source().await?;
-    Ok(ExitCode::SUCCESS)
+    let manifests = Manifests::read(&diff.filename, &diff.account.namespace().await);
+    let report = compare(&diff, manifests).await?;
+    print(&report, diff.output);
+    Ok(ExitCode::from(report.exit_code()))
+}
+
+async fn compare(diff: &Diff, mut manifests: Manifests) -> Result<Report, Problem> {
+    let mut report = Report {
+        foreign: std::mem::take(&mut manifests.foreign),
+        problems: std::mem::take(&mut manifests.problems),
+        redact: diff.redact,
+        ..Report::default()
+    };
+    if manifests.updates.is_empty() {
+        return Ok(report);
+    }
+    let own = diff.account.namespace().await;
+    let only = diff.tenant.as_deref().map(|tenant| {
+        let (namespace, name) = tenant.split_once('/').unwrap_or((&own, tenant));
+        (namespace.to_owned(), name.to_owned())
+    });
+    let live = if diff.live { Some(Live::read(&diff.account, &manifests).await?) } else { None };
+    let tenants = Tenants::find(diff.account.source().await?, &manifests, only.as_ref()).await?;
+    let comparison = Comparison::new(&manifests, tenants, live, only.as_ref());
+    comparison.run(diff.confirm, &mut report).await;
+    Ok(report)
+}
+
+fn print(report: &Report, form: Form) {
+    let out = std::io::stdout();
+    let text = match form {
+        Form::Text => output::text::render(report, out.is_terminal() && has_colours()),
+        Form::Json => format!("{:#}\n", output::json::render(report)),
+        Form::Markdown => output::markdown::render(report),
+    };
+    if form == Form::Text {
+        for problem in &report.problems {
+            let _ = writeln!(std::io::stderr(), "error: {problem}");
+        }
+    }
+    // Whoever reads may have read enough.
+    let _ = out.lock().write_all(text.as_bytes());
+}
+
+/// See https://no-color.org.
+fn has_colours() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

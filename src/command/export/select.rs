@@ -4,10 +4,10 @@ use crate::api::reason::Reason;
 use crate::auth0::{SEARCHED, quoted};
 use crate::command::Problem;
 use crate::command::account::Account;
+use crate::command::progress::Progress;
 use crate::user::User;
 use clap::Args;
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Write as _};
 
 /// Auth0 shows no more results of one search than this (Auth0: "View Search Results by Page").
 const MOST: usize = 1000;
@@ -83,14 +83,14 @@ async fn by_id(account: &Account, ids: &[String]) -> Result<BTreeMap<String, Use
             "{id:?} is no Auth0 user id; one has the form 'PROVIDER|ID', in quotes; to find a user by email, use --email"
         )));
     }
-    let (mut users, mut unknown) = (BTreeMap::new(), Vec::new());
-    for (read, id) in ids.iter().enumerate() {
+    let (mut users, mut unknown, mut progress) = (BTreeMap::new(), Vec::new(), Progress::new(ids.len()));
+    for id in ids {
         match account.ask(async |client| client.user(id).await).await {
             Ok(user) => drop(users.insert(id.clone(), user)),
             Err(error) if error.failure.reason == Reason::UserNotFound => unknown.push(format!("{id:?}")),
             Err(error) => return Err(error.into()),
         }
-        progress(read + 1, ids.len());
+        progress.advance(1);
     }
     if unknown.is_empty() {
         return Ok(users);
@@ -100,7 +100,7 @@ async fn by_id(account: &Account, ids: &[String]) -> Result<BTreeMap<String, Use
 
 /// All that match, page by page.
 async fn search(account: &Account, query: &str) -> Result<BTreeMap<String, User>, Problem> {
-    let mut users = BTreeMap::new();
+    let (mut users, mut progress, mut total) = (BTreeMap::new(), None, 0);
     for page in 0..MOST / SEARCHED {
         let found = account.ask(async |client| client.find(query, page).await).await;
         let found = found.map_err(|error| {
@@ -115,28 +115,21 @@ async fn search(account: &Account, query: &str) -> Result<BTreeMap<String, User>
                 found.total
             )));
         }
-        let is_empty = found.users.is_empty();
+        total = found.total;
+        progress.get_or_insert_with(|| Progress::new(total)).advance(found.users.len());
+        let is_last = found.users.is_empty();
         let named = found.users.into_iter().filter_map(|user| Some((user.text("user_id")?.to_owned(), user)));
         users.extend(named);
-        progress(users.len(), found.total);
-        if users.len() >= found.total {
-            return Ok(users);
-        }
-        if is_empty {
+        if users.len() >= total || is_last {
             break;
         }
+    }
+    if users.len() >= total {
+        return Ok(users);
     }
     Err(Problem(format!(
         "users that match {query} came or went while they were read: nothing was exported, run it again"
     )))
-}
-
-/// For a person who waits.
-fn progress(read: usize, total: usize) {
-    let mut out = std::io::stderr();
-    if total > SEARCHED && out.is_terminal() {
-        let _ = write!(out, "\rread {read} of {total} users{}", if read >= total { "\n" } else { "" });
-    }
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ use futures::FutureExt as _;
 use kube::Client;
 use kube::api::Api;
 use password::Rewritten;
+pub use password::missing;
 use status_writer::StatusWriter;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -184,7 +185,7 @@ impl Updates {
         let secret = record.secret.as_deref().map_or(SecretState::Undeclared, |name| {
             match self.secrets.known(key.namespace(), name, Use::Password) {
                 Known::At(Some(version)) => SecretState::At(version),
-                Known::At(None) => SecretState::Unavailable(password::missing(name)),
+                Known::At(None) => SecretState::Unavailable(missing(name)),
                 Known::Pending => SecretState::Pending,
                 Known::Unwatched => SecretState::Unwatched,
             }
@@ -198,7 +199,7 @@ impl Updates {
             None => SecretState::Undeclared,
             Some(name) => match self.secrets.version(key.namespace(), name, Use::Password).await {
                 Ok(Some(version)) => SecretState::At(version),
-                Ok(None) => SecretState::Unavailable(password::missing(name)),
+                Ok(None) => SecretState::Unavailable(missing(name)),
                 Err(failure) => SecretState::Unavailable(failure),
             },
         };
