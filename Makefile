@@ -49,7 +49,7 @@ playground: control-plane ## the same set-up, which stays until Ctrl-C
 .PHONY: test
 test: control-plane judges checkers ## everything that has to pass before a commit
 	cargo fmt --all --check
-	target/checkers/actionlint -shellcheck= -pyflakes= .github/workflows/*.yaml
+	target/checkers/actionlint -shellcheck= -pyflakes= .github/workflows/*.yaml examples/github/*.yaml
 	target/checkers/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo build --locked

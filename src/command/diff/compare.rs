@@ -28,6 +28,8 @@ pub struct Comparison {
     live: Option<Live>,
     resources: Vec<Resource>,
     elsewhere: usize,
+    /// What is not there yet is younger than all that is.
+    now: Time,
 }
 
 /// One resource, before its user is known.
@@ -35,8 +37,9 @@ struct Resource {
     object: Auth0UserUpdate,
     tenant: Named,
     access: Access,
-    /// The account and the host of its tenant, or why nothing is asked.
-    place: Result<(usize, String), Failure>,
+    /// The account and the host of its tenant, or why the operator would ask nothing; `None` where only this command
+    /// cannot ask.
+    place: Option<Result<(usize, String), Failure>>,
     secret: Secret,
 }
 
@@ -45,7 +48,8 @@ impl Comparison {
     #[must_use]
     pub fn new(manifests: &Manifests, tenants: Tenants, live: Option<Live>, only: Option<&Named>) -> Self {
         let conflicts = Conflicts { ownership: Arc::default(), tenants: tenants.directory.clone() };
-        let mut comparison = Self { tenants, conflicts, live, resources: Vec::new(), elsewhere: 0 };
+        let (resources, now) = (Vec::new(), Time(Timestamp::now()));
+        let mut comparison = Self { tenants, conflicts, live, resources, elsewhere: 0, now };
         for update in &manifests.updates {
             comparison.take(update.clone(), only);
         }
@@ -61,9 +65,8 @@ impl Comparison {
         }
         let live = self.live.as_ref().and_then(|live| live.update(&named));
         let created = live.and_then(|live| live.metadata.creation_timestamp.clone());
-        // What is not there yet is younger than all that is.
-        object.metadata.creation_timestamp.get_or_insert_with(|| Time(Timestamp::now()));
-        object.metadata.creation_timestamp = created.or(object.metadata.creation_timestamp);
+        let written = object.metadata.creation_timestamp;
+        object.metadata.creation_timestamp = created.or(written).or_else(|| Some(self.now.clone()));
         object.metadata.uid = Some(format!("{}/{}", named.0, named.1));
         object.metadata.resource_version = None;
         object.metadata.deletion_timestamp = None;
@@ -80,25 +83,27 @@ impl Comparison {
         object: &Auth0UserUpdate,
         namespace: &str,
         tenant: &Named,
-    ) -> (Access, Result<(usize, String), Failure>) {
+    ) -> (Access, Option<Result<(usize, String), Failure>>) {
         let (access, found) = resolve(&self.tenants.directory, namespace, tenant, &object.spec.user_id);
-        let place = found.and_then(|found| {
-            let unasked = |message: &str| Failure::new(Reason::TenantNotReady, message);
-            let account = self.tenants.account(tenant).map_err(unasked)?;
-            schedule::resync_interval(object.spec.resync_interval.value().map(String::as_str))
-                .map_err(|message| Failure::new(Reason::InvalidRequest, message))?;
-            let account = account.ok_or_else(|| unasked("the tenant is not there"))?;
-            Ok((account, found.host))
-        });
-        (access, place)
+        let found = match found {
+            Ok(found) => found,
+            Err(failure) => return (access, Some(Err(failure))),
+        };
+        let interval = schedule::resync_interval(object.spec.resync_interval.value().map(String::as_str));
+        if let Err(message) = interval {
+            return (access, Some(Err(Failure::new(Reason::InvalidRequest, message))));
+        }
+        let account = self.tenants.accounts_by_name.get(tenant).copied();
+        (access, account.map(|account| Ok((account, found.host))))
     }
 
     /// Reads the users, and tells what each resource would send.
     pub async fn run(&self, most_confirmed: usize, report: &mut Report) {
         report.elsewhere = self.elsewhere;
+        report.problems.extend(self.tenants.problems.iter().map(|problem| Problem(problem.clone())));
         let mut entries: Vec<Option<Entry>> = Vec::new();
         for resource in &self.resources {
-            let refused = resource.place.as_ref().err();
+            let refused = resource.place.as_ref().and_then(|place| place.as_ref().err());
             entries
                 .push(refused.map(|failure| self.entry(resource, Preview::refused(failure.clone()), false)));
         }
@@ -125,7 +130,8 @@ impl Comparison {
     }
 
     fn of_account(&self, account: usize) -> impl Iterator<Item = (usize, &Resource)> {
-        let is_of = move |resource: &Resource| matches!(&resource.place, Ok((own, _)) if *own == account);
+        let is_of =
+            move |resource: &Resource| matches!(&resource.place, Some(Ok((own, _))) if *own == account);
         self.resources.iter().enumerate().filter(move |(_, resource)| is_of(resource))
     }
 
@@ -186,9 +192,10 @@ impl Comparison {
     }
 
     fn preview(&self, resource: &Resource, read: &Read) -> Preview {
-        let (user, (_, host)) = match (read, &resource.place) {
-            (Ok(user), Ok(place)) => (user, place),
-            (Err(failure), _) | (_, Err(failure)) => return Preview::refused(failure.clone()),
+        let (user, host) = match (read, &resource.place) {
+            (Ok(user), Some(Ok((_, host)))) => (user, host),
+            (Err(failure), _) | (_, Some(Err(failure))) => return Preview::refused(failure.clone()),
+            (Ok(_), None) => return Preview::default(),
         };
         let Resource { object, tenant, access, secret, .. } = resource;
         let named = named(object);

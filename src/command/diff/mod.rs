@@ -91,7 +91,7 @@ fn print(report: &Report, form: Form) {
     let out = std::io::stdout();
     let text = match form {
         Form::Text => output::text::render(report, out.is_terminal() && has_colours()),
-        Form::Json => format!("{:#}\n", output::json::render(report)),
+        Form::Json => output::json::render(report),
         Form::Markdown => output::markdown::render(report),
     };
     if form == Form::Text {

@@ -95,7 +95,7 @@ impl Report {
         let differing = count(&Entry::differs);
         let always = [
             format!("{differing} with differences ({})", plural(requests, "request")),
-            format!("{} without", self.entries.len() - differing),
+            format!("{} without", count(&|entry| !entry.differs() && entry.preview.refusals.is_empty())),
         ];
         let where_any = [
             (count(&|entry| !entry.preview.refusals.is_empty()), "refused"),

@@ -3,7 +3,7 @@
 use crate::api::Auth0Tenant;
 use crate::cluster::guarded::Guarded;
 use crate::command::Problem;
-use crate::command::account::{Account, Source};
+use crate::command::account::{Account, Cluster, Source};
 use crate::command::manifests::Manifests;
 use crate::ownership::Named;
 use crate::reconcile::tenant::directory::Directory;
@@ -16,10 +16,12 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Tenants {
     /// As the operator would know them, were all of them ready.
     pub directory: Directory,
-    /// Each that can be asked.
+    /// Those that can be asked.
     pub accounts: Vec<Account>,
-    /// Which account is that of a tenant, or why there is none.
-    by_name: BTreeMap<Named, Result<usize, String>>,
+    /// Which account is that of a tenant.
+    pub accounts_by_name: BTreeMap<Named, usize>,
+    /// Why others cannot be asked.
+    pub problems: Vec<String>,
 }
 
 impl Tenants {
@@ -32,18 +34,15 @@ impl Tenants {
             update.spec.tenant_ref.resolve(update.metadata.namespace.as_deref().unwrap_or_default())
         });
         let needed: BTreeSet<Named> = named.filter(|named| only.is_none_or(|only| only == named)).collect();
+        if let Some((namespace, name)) = only.filter(|_| needed.is_empty()) {
+            return Err(Problem(format!(
+                "no resource of the manifests names the Auth0Tenant {namespace}/{name}"
+            )));
+        }
         match source {
             Source::Environment(account) => of_environment(*account, manifests, &needed),
             Source::Cluster(cluster) => of_cluster(&cluster, manifests, &needed).await,
         }
-    }
-
-    /// The account of a tenant; `None` for one that is not there.
-    ///
-    /// # Errors
-    /// Why it cannot be asked.
-    pub fn account(&self, tenant: &Named) -> Result<Option<usize>, &str> {
-        self.by_name.get(tenant).map(|found| found.as_ref().copied().map_err(String::as_str)).transpose()
     }
 }
 
@@ -61,50 +60,48 @@ fn of_environment(
             unknown.join(", ")
         )));
     }
-    let mut by_name = BTreeMap::new();
-    let mut tenants = Vec::new();
+    let (mut tenants, mut accounts_by_name, mut problems) = (Vec::new(), BTreeMap::new(), Vec::new());
     for named in needed {
         let tenant = declared(named).cloned().or_else(|| assumed(named, &account.host));
         let Some(tenant) = tenant else { continue };
-        let domain = &tenant.spec.domain;
-        let found = if *domain == account.host {
-            Ok(0)
+        let (domain, host) = (&tenant.spec.domain, &account.host);
+        if domain == host {
+            accounts_by_name.insert(named.clone(), 0);
         } else {
-            let (title, host) = (title(named), &account.host);
-            Err(format!(
-                "the Auth0Tenant {title} is for {domain}, and AUTH0_DOMAIN is {host}: leave it out with --tenant"
-            ))
-        };
-        by_name.insert(named.clone(), found);
+            let title = title(named);
+            problems.push(format!(
+                "the Auth0Tenant {title} is for {domain}, and AUTH0_DOMAIN is {host}: say with --tenant which one is meant"
+            ));
+        }
         tenants.push(tenant);
     }
-    Ok(Tenants { directory: directory(tenants), accounts: vec![account], by_name })
+    Ok(Tenants { directory: directory(tenants), accounts: vec![account], accounts_by_name, problems })
 }
 
 /// The tenants of a cluster with what their manifests grant. A manifest alone does not say where credentials are sent.
 async fn of_cluster(
-    cluster: &crate::command::account::Cluster,
+    cluster: &Cluster,
     manifests: &Manifests,
     needed: &BTreeSet<Named>,
 ) -> Result<Tenants, Problem> {
-    let (mut accounts, mut tenants, mut by_name) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let (mut accounts, mut tenants) = (Vec::new(), Vec::new());
+    let (mut accounts_by_name, mut problems) = (BTreeMap::new(), Vec::new());
     for named in needed {
         let Some(mut tenant) = cluster.tenant(&named.0, &named.1).await? else { continue };
-        let found = match cluster.account(&tenant).await {
+        match cluster.account(&tenant).await {
             Ok(account) => {
+                accounts_by_name.insert(named.clone(), accounts.len());
                 accounts.push(account);
-                Ok(accounts.len() - 1)
             }
-            Err(problem) => Err(format!("the Auth0Tenant {}: {problem}", title(named))),
-        };
-        by_name.insert(named.clone(), found);
+            Err(problem) => problems.push(format!("the Auth0Tenant {}: {problem}", title(named))),
+        }
         if let Some(declared) = manifests.tenants.iter().find(|tenant| is_named(tenant, named)) {
             tenant.spec.access.clone_from(&declared.spec.access);
             tenant.spec.allowed_namespaces.clone_from(&declared.spec.allowed_namespaces);
         }
         tenants.push(tenant);
     }
-    Ok(Tenants { directory: directory(tenants), accounts, by_name })
+    Ok(Tenants { directory: directory(tenants), accounts, accounts_by_name, problems })
 }
 
 /// A tenant of which nothing is written: every namespace may do everything, since its grants are not known.

@@ -24,13 +24,15 @@ enum Checked {
 }
 
 /// By how a command begins; the first that fits decides.
-static COMMANDS: [(&str, Checked); 10] = [
+static COMMANDS: [(&str, Checked); 12] = [
     ("kubectl ", Checked::Here),
     ("cargo run --release -- run ", Checked::Started),
     ("make", Checked::Target),
     ("cargo test ", Checked::Filter),
     ("UPDATE_CRDS=1 cargo test ", Checked::Filter),
     ("CELL=", Checked::Filter),
+    ("auth0-user-operator diff", Checked::By("tests/diff/printed.rs")),
+    ("kustomize build", Checked::By("tests/diff/printed.rs")),
     ("cargo fmt", Checked::By(".ci/run")),
     ("cargo clippy ", Checked::By(".ci/run")),
     ("helm ", Checked::By("install::chart::release::it_installs_upgrades_and_uninstalls")),

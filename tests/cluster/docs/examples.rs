@@ -24,6 +24,9 @@ const TOOLS: [&str; 2] = ["argocd/application.yaml", "flux/kustomization.yaml"];
 /// Applied by `apply::admission`.
 const POLICY: &str = "policies/team-namespaces.yaml";
 
+/// Run by `tests/diff`.
+const WORKFLOW: &str = "github/pull-request.yaml";
+
 /// A file about a user: the resource's name (`auth0|NAME` is the user), what of the user is otherwise before,
 /// the bodies that Auth0 has to receive, and the conditions in the end.
 type Task = (&'static str, &'static str, Value, Value, &'static str);
@@ -297,7 +300,7 @@ fn every_file_is_applied_by_a_test_and_says_what_it_does() {
         .chain(OTHER_TENANTS)
         .chain(DEMO)
         .chain(TOOLS)
-        .chain([POLICY]);
+        .chain([POLICY, WORKFLOW]);
     let applied: BTreeSet<String> = applied.map(str::to_owned).collect();
     assert_eq!(files, applied, "left: what is in examples/; right: what a test of this file applies");
     let index = std::fs::read_to_string(folder().join("README.md")).unwrap();

@@ -1,19 +1,23 @@
 //! JSON: one object.
 
+use super::value::harmless;
 use crate::command::diff::preview::{Before, Line, Preview, Request, What};
 use crate::command::diff::report::{Entry, Report, State};
 use serde_json::{Value, json};
 
 /// The whole report.
 #[must_use]
-pub fn render(report: &Report) -> Value {
+pub fn render(report: &Report) -> String {
     let problems = report.problems.iter().map(ToString::to_string);
-    json!({
+    let all = json!({
         "resources": report.entries.iter().map(|entry| of_entry(entry, report.redact)).collect::<Vec<_>>(),
         "summary": report.summary(),
         "errors": problems.collect::<Vec<_>>(),
         "skipped": report.foreign,
-    })
+    });
+    // Line ends are the form's own: those of values are escaped.
+    let lines: Vec<String> = format!("{all:#}").lines().map(harmless).collect();
+    lines.join("\n") + "\n"
 }
 
 fn of_entry(entry: &Entry, redact: bool) -> Value {

@@ -38,7 +38,11 @@ fn of_entry(out: &mut String, entry: &Entry, redact: bool) {
     for (at, request) in preview.requests.iter().enumerate() {
         of_request(out, at + 1, request, redact);
     }
-    if !preview.requests.is_empty() {
+    let is_all = preview.unclear.is_empty()
+        && preview.left.is_empty()
+        && preview.refusals.is_empty()
+        && preview.notes.is_empty();
+    if !preview.requests.is_empty() && !is_all {
         out.push('\n');
     }
     for field in &preview.unclear {

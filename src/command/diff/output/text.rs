@@ -40,12 +40,12 @@ fn of_entry(out: &mut String, entry: &Entry, redact: bool, paint: Paint) {
     let preview = &entry.preview;
     match entry.state {
         State::Applies => {}
-        State::Observes if preview.requests.is_empty() => {}
         State::Observes => {
-            let _ = writeln!(out, "  mode Observe: nothing is sent; mode Apply would send");
+            let _ = writeln!(out, "  mode Observe: nothing is sent; Apply would send what follows");
         }
         State::Paused => {
-            let _ = writeln!(out, "  paused by annotation: nothing is sent; without it, this would be");
+            let _ =
+                writeln!(out, "  paused by annotation: nothing is sent; without it, what follows would be");
         }
     }
     let count = preview.requests.len();
