@@ -94,6 +94,16 @@ async fn users_are_found_by_id_by_email_by_connection_and_by_a_query() {
 }
 
 #[tokio::test]
+async fn the_page_shows_what_is_printed() {
+    let (sandbox, page) = (sandbox().await, include_str!("../docs/export.md"));
+    for user in [&["--email", "ann@example.com"][..], &["google-oauth2|1001"]] {
+        let run = export(&sandbox, "page", user, &[]).await;
+        let block = format!("```yaml\n{}```\n", run.out);
+        assert!(page.contains(&block), "docs/export.md does not show what is printed:\n{}", run.out);
+    }
+}
+
+#[tokio::test]
 async fn the_tenant_and_the_namespace_are_those_that_were_named() {
     let sandbox = sandbox().await;
     for (args, home, tenant) in [
