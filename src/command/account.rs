@@ -255,11 +255,11 @@ impl Cluster {
         let found = within_deadline(api.list(&ListParams::default())).await.map_err(unread)?.items;
         let names: Vec<String> = found.iter().map(kube::ResourceExt::name_any).collect();
         <[Auth0Tenant; 1]>::try_from(found).map(|[tenant]| tenant).map_err(|_| {
-            let named = "name one with --tenant NAME or --tenant NAMESPACE/NAME";
+            let hint = "name one with --tenant NAME or --tenant NAMESPACE/NAME";
             Problem(match names.as_slice() {
-                [] => format!("namespace {} has no Auth0Tenant: {named}", self.namespace),
+                [] => format!("namespace {} has no Auth0Tenant: {hint}", self.namespace),
                 several => format!(
-                    "namespace {} has the Auth0Tenants {}: {named}",
+                    "namespace {} has the Auth0Tenants {}: {hint}",
                     self.namespace,
                     several.join(", ")
                 ),

@@ -24,7 +24,7 @@ pub struct Export {
     #[command(flatten)]
     pub selection: Selection,
 
-    /// The Auth0Tenant that the manifests refer to: NAME or NAMESPACE/NAME. Default: the only one of the namespace.
+    /// The `Auth0Tenant` that the manifests refer to: NAME or NAMESPACE/NAME. Default: the only one of the namespace.
     #[arg(long, env = "AUTH0_USER_OPERATOR_TENANT")]
     pub tenant: Option<String>,
 
@@ -33,7 +33,7 @@ pub struct Export {
     pub output_dir: Option<PathBuf>,
 
     /// Overwrite files of the folder that hold something else.
-    #[arg(long, env = "AUTH0_USER_OPERATOR_OVERWRITE", requires = "output_dir")]
+    #[arg(long, env = "AUTH0_USER_OPERATOR_OVERWRITE")]
     pub overwrite: bool,
 
     /// Where the tenant is.

@@ -31,7 +31,7 @@ pub struct Selection {
     #[arg(long, conflicts_with = "ids")]
     pub connection: Option<String>,
 
-    /// Users that match a query in Auth0's search syntax (Lucene), such as 'user_metadata.plan:"free"'.
+    /// Users that match a query in Auth0's search syntax (Lucene), such as 'blocked:true'.
     #[arg(long, conflicts_with = "ids")]
     pub query: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! What `export` writes of the tenant of a cluster: kubectl reads it as it was meant, the CRD accepts it, and applying it
 //! changes nothing.
 
-use crate::world::{World, condition};
+use crate::world::{World, condition, object};
 use auth0_sandbox::Seed;
 use auth0_user_operator::api::{JsonMap, TenantRef};
 use auth0_user_operator::command::export::Manifest;
@@ -78,12 +78,12 @@ fn odd_user() -> Value {
 }
 
 /// Runs `export` as a person who has this cluster's kubeconfig.
-async fn export(world: &World, args: &[&str]) -> Output {
+async fn export(world: &World, namespace: &str, args: &[&str]) -> Output {
     let domain = world.sandbox.domain();
     Command::new(env!("CARGO_BIN_EXE_auth0-user-operator"))
         .arg("export")
         .args(args)
-        .args(["--allowed-domain", &domain, "--namespace", &world.namespace])
+        .args(["--allowed-domain", &domain, "--namespace", namespace])
         .env_clear()
         .env("KUBECONFIG", world.plane.kubeconfig())
         .env("SSL_CERT_FILE", world.plane.dir().join(format!("{}-auth0-ca.pem", world.namespace)))
@@ -103,7 +103,7 @@ async fn applying_what_was_exported_sends_nothing() {
         world.sandbox.put_user(user.clone()).unwrap();
     }
     let ids: Vec<&str> = users.iter().map(|user| user["user_id"].as_str().unwrap()).collect();
-    let output = export(&world, &ids).await;
+    let output = export(&world, &world.namespace, &ids).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(!text.contains("idp-access-token"), "tokens of identity providers stay in Auth0");
@@ -172,4 +172,34 @@ async fn the_crd_accepts_every_document() {
     world.kubectl.run(asked, &texts.concat()).await.unwrap().ok().unwrap();
     // The annotation of a client-side apply has room for the largest of them.
     world.kubectl.submit(Mode::Apply, &texts.concat()).await.unwrap().ok().unwrap();
+}
+
+#[tokio::test]
+async fn the_tenant_is_the_only_one_of_the_namespace_or_the_one_that_is_named() {
+    let world = World::without_tenant("export-tenant").await;
+    let (home, ann) = (world.namespace.as_str(), "auth0|ann");
+    let said = |output: Output| (output.status.code(), String::from_utf8(output.stderr).unwrap());
+    let (code, error) = said(export(&world, home, &[ann]).await);
+    assert_eq!(code, Some(2));
+    assert!(error.contains(&format!("namespace {home} has no Auth0Tenant: name one")), "{error}");
+
+    world.apply_tenant().await;
+    let tenant = world.get("auth0tenant/example").await["spec"].clone();
+    let other = json!({"domain": tenant["domain"], "credentialsSecretRef": {"name": "none"}});
+    world.objects.apply(&object("Auth0Tenant", "other", &other)).await.unwrap();
+    for (args, sentence) in [
+        (&[ann][..], format!("namespace {home} has the Auth0Tenants example, other: name one")),
+        (&[ann, "--tenant", "exmaple"], format!("there is no Auth0Tenant \"exmaple\" in namespace {home}")),
+        (&[ann, "--tenant", "other"], format!("SecretNotFound: the Secret {home}/none")),
+    ] {
+        let (code, error) = said(export(&world, home, args).await);
+        assert_eq!(code, Some(2), "{error}");
+        assert!(error.contains(&sentence), "{error}");
+    }
+
+    let elsewhere = format!("{home}/example");
+    let output = export(&world, "shop", &[ann, "--tenant", &elsewhere]).await;
+    let document: Value = serde_saphyr::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["metadata"]["namespace"], "shop");
+    assert_eq!(document["spec"]["tenantRef"], json!({"name": "example", "namespace": home}));
 }
