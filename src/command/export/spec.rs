@@ -29,7 +29,7 @@ pub(super) struct Exported {
 pub(super) fn specs(user: &User, user_id: &str, tenant: &TenantRef) -> Vec<Exported> {
     let reader = |connection| Reader {
         user,
-        spec: blank(tenant.clone(), user_id.to_owned(), connection),
+        spec: blank(tenant, user_id, connection),
         left_out: Vec::new(),
         provided: Vec::new(),
     };
@@ -64,32 +64,14 @@ fn connections(user: &User) -> BTreeSet<String> {
     identities.filter_map(|identity| identity.connection).filter(|name| !name.is_empty()).collect()
 }
 
-fn blank(tenant_ref: TenantRef, user_id: String, connection: Field<String>) -> Auth0UserUpdateSpec {
+/// A spec that manages nothing.
+fn blank(tenant: &TenantRef, user_id: &str, connection: Field<String>) -> Auth0UserUpdateSpec {
     Auth0UserUpdateSpec {
-        tenant_ref,
+        tenant_ref: tenant.clone(),
         pass_empty_values: PassEmptyValues::No,
-        user_id,
-        name: Field::Absent,
-        given_name: Field::Absent,
-        family_name: Field::Absent,
-        nickname: Field::Absent,
-        picture: Field::Absent,
-        email: Field::Absent,
-        email_verified: Field::Absent,
-        verify_email: Field::Absent,
-        client_id: Field::Absent,
-        phone_number: Field::Absent,
-        phone_verified: Field::Absent,
-        username: Field::Absent,
-        password_secret_ref: Field::Absent,
-        blocked: Field::Absent,
-        app_metadata: None,
-        user_metadata: None,
+        user_id: user_id.to_owned(),
         connection,
-        clear: Vec::new(),
-        mode: None,
-        resync_interval: Field::Absent,
-        output: None,
+        ..Auth0UserUpdateSpec::default()
     }
 }
 
@@ -236,7 +218,7 @@ impl Reader<'_> {
 
     /// Why a spec cannot hold a metadata key, judged as a spec that holds nothing else.
     fn unfit(&self, attribute: Attribute, key: &str, value: &Value) -> Option<String> {
-        let mut spec = blank(self.spec.tenant_ref.clone(), self.spec.user_id.clone(), Field::Absent);
+        let mut spec = blank(&self.spec.tenant_ref, &self.spec.user_id, Field::Absent);
         let map = Some(JsonMap::from_iter([(key.to_owned(), value.clone())]));
         if attribute == Attribute::AppMetadata {
             spec.app_metadata = map;
