@@ -8,6 +8,7 @@ pub mod comparisons;
 pub mod conditions;
 pub mod consent;
 pub mod contested;
+pub mod diff;
 pub mod events;
 pub mod hostile;
 pub mod isolation;
