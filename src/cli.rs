@@ -1,6 +1,7 @@
 //! The command line. Every flag has an environment twin.
 
 use crate::command::diff::Diff;
+use crate::command::export::Export;
 use crate::telemetry::log::{LogFormat, LogLevel};
 use std::net::SocketAddr;
 
@@ -27,6 +28,8 @@ pub enum Command {
     Crd,
     /// Show what manifests would change in Auth0; changes nothing.
     Diff(Diff),
+    /// Write users that are in Auth0 as manifests; changes nothing.
+    Export(Export),
 }
 
 /// With the permissions of `deploy/kustomize/base`.

@@ -5,7 +5,7 @@ use auth0_user_operator::auth0::{self, AllowedDomains};
 use auth0_user_operator::cli::{Cli, Command, Run};
 use auth0_user_operator::cluster;
 use auth0_user_operator::cluster::lease::{self, Candidacy};
-use auth0_user_operator::command::{Problem, diff};
+use auth0_user_operator::command::{Problem, diff, export};
 use auth0_user_operator::reconcile::{self, Settings};
 use auth0_user_operator::telemetry::health::Probes;
 use auth0_user_operator::telemetry::{log, server};
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Some(Command::Crd) => print_crds(),
         Some(Command::Run(run)) => start(run),
         Some(Command::Diff(asked)) => return read_only(async { Ok(diff::run(asked).await) }),
+        Some(Command::Export(asked)) => return read_only(export::run(asked)),
         None => start(cli.run),
     };
     match result {

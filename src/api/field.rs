@@ -67,11 +67,12 @@ impl<T: JsonSchema> JsonSchema for Field<T> {
 /// The card's required choice: whether blank inputs clear what Auth0 holds.
 ///
 /// YAML 1.1 tools turn an unquoted `Yes` into `true`, YAML 1.2 tools keep the text, so both are taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PassEmptyValues {
     /// Blank inputs clear.
     Yes,
     /// Blank inputs are not sent.
+    #[default]
     No,
 }
 

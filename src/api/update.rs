@@ -14,7 +14,7 @@ use serde_json::Value;
 /// What to change on one Auth0 user.
 ///
 /// A key that is absent is never sent: removing a key from the YAML stops managing that field.
-#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug)]
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default)]
 #[kube(
     group = "auth0-user-operator.dev",
     version = "v1alpha1",
@@ -304,7 +304,7 @@ fn clear_excludes(field: &str) -> Rule {
 }
 
 /// Names an `Auth0Tenant`.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct TenantRef {
     /// Name of the Auth0Tenant.

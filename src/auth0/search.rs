@@ -7,6 +7,8 @@ use crate::api::json;
 use crate::auth0::answer::Error;
 use crate::auth0::client::{Call, Client, garbage, refused};
 use crate::user::User;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::sync::atomic::Ordering;
 use tokio::sync::MutexGuard;
 
@@ -17,6 +19,20 @@ pub const MOST: usize = 50;
 
 /// Answers that mean that a search was too long, or took too long.
 const TOO_LARGE: [u16; 2] = [414, 503];
+
+/// A page of what a query found.
+pub struct Found {
+    /// The users of this page.
+    pub users: Vec<User>,
+    /// How many match.
+    pub total: usize,
+}
+
+#[derive(Deserialize)]
+struct Page {
+    users: Vec<json::User>,
+    total: usize,
+}
 
 impl Client {
     /// How many users to search for at once: half as many after each search that was too large for Auth0.
@@ -35,11 +51,25 @@ impl Client {
     /// # Errors
     /// What keeps the call from being answered. Never with an effect.
     pub async fn search(&self, ids: &[&str]) -> Result<Vec<User>, Error> {
+        let number = ids.len().to_string();
+        let users: Vec<json::User> = self.searched(&query(ids), &[("per_page", &number)]).await?;
+        Ok(known(users))
+    }
+
+    /// A page of the users that match a query in Lucene's syntax, [`MOST`] at a time.
+    ///
+    /// # Errors
+    /// What keeps the call from being answered. Never with an effect.
+    pub async fn find(&self, query: &str, page: usize) -> Result<Found, Error> {
+        let (page, most) = (page.to_string(), MOST.to_string());
+        let how = [("per_page", most.as_str()), ("page", &page), ("include_totals", "true")];
+        let Page { users, total } = self.searched(query, &how).await?;
+        Ok(Found { users: known(users), total })
+    }
+
+    async fn searched<T: DeserializeOwned>(&self, query: &str, how: &[(&str, &str)]) -> Result<T, Error> {
         let mut url = self.url(USERS)?;
-        url.query_pairs_mut()
-            .append_pair("search_engine", "v3")
-            .append_pair("per_page", &ids.len().to_string())
-            .append_pair("q", &query(ids));
+        url.query_pairs_mut().append_pair("search_engine", "v3").extend_pairs(how).append_pair("q", query);
         let answer = self.answer(&Call::get(url, USERS)).await.map_err(Error::without_effect)?;
         if TOO_LARGE.contains(&answer.status.as_u16()) {
             self.halvings.fetch_add(1, Ordering::Relaxed);
@@ -47,15 +77,24 @@ impl Client {
         if !answer.status.is_success() {
             return Err(refused(&answer, None).without_effect());
         }
-        let users = json::read::<Vec<json::User>>(&answer.body).ok_or_else(|| garbage("a list of users"))?;
-        Ok(users.into_iter().filter_map(|user| user.0).map(User::from).collect())
+        json::read(&answer.body).ok_or_else(|| garbage("a list of users"))
     }
 }
 
-/// `user_id:("a" OR "b")`, where a quote and a backslash in an id are escaped (Lucene's syntax).
+/// Those that are users.
+fn known(users: Vec<json::User>) -> Vec<User> {
+    users.into_iter().filter_map(|user| user.0).map(User::from).collect()
+}
+
+/// A value of a query, in quotes: a quote and a backslash in it are escaped (Lucene's syntax).
+#[must_use]
+pub fn quoted(value: &str) -> String {
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// `user_id:("a" OR "b")`.
 fn query(ids: &[&str]) -> String {
-    let quoted = ids.iter().map(|id| format!("\"{}\"", id.replace('\\', "\\\\").replace('"', "\\\"")));
-    format!("user_id:({})", quoted.collect::<Vec<_>>().join(" OR "))
+    format!("user_id:({})", ids.iter().map(|id| quoted(id)).collect::<Vec<_>>().join(" OR "))
 }
 
 #[cfg(test)]

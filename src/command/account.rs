@@ -10,7 +10,7 @@ use crate::reconcile::tenant::clients::credentials;
 use clap::Args;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
-use kube::api::{Api, PartialObjectMeta};
+use kube::api::{Api, ListParams, PartialObjectMeta};
 use kube::config::KubeConfigOptions;
 use secrecy::SecretString;
 use std::path::{Path, PathBuf};
@@ -243,6 +243,29 @@ impl Cluster {
         within_deadline(api.get_opt(name))
             .await
             .map_err(|error| Problem(format!("the Auth0Tenant {namespace}/{name} cannot be read: {error}")))
+    }
+
+    /// The one tenant of the namespace.
+    ///
+    /// # Errors
+    /// Where there is none, or several.
+    pub async fn only_tenant(&self) -> Result<Auth0Tenant, Problem> {
+        let api: Api<Auth0Tenant> = Api::namespaced(self.kubernetes.clone(), &self.namespace);
+        let unread =
+            |error| Problem(format!("the Auth0Tenants of {} cannot be read: {error}", self.namespace));
+        let found = within_deadline(api.list(&ListParams::default())).await.map_err(unread)?.items;
+        let names: Vec<String> = found.iter().map(kube::ResourceExt::name_any).collect();
+        <[Auth0Tenant; 1]>::try_from(found).map(|[tenant]| tenant).map_err(|_| {
+            let hint = "name one with --tenant NAME or --tenant NAMESPACE/NAME";
+            Problem(match names.as_slice() {
+                [] => format!("namespace {} has no Auth0Tenant: {hint}", self.namespace),
+                several => format!(
+                    "namespace {} has the Auth0Tenants {}: {hint}",
+                    self.namespace,
+                    several.join(", ")
+                ),
+            })
+        })
     }
 
     /// A resource, if it is there.

@@ -2,7 +2,9 @@
 
 pub mod account;
 pub mod diff;
+pub mod export;
 pub mod manifests;
+mod progress;
 
 use crate::api::reason::Failure;
 use crate::auth0::Error;

@@ -6,6 +6,7 @@ pub mod blanks;
 pub mod card;
 pub mod connections;
 pub mod dropped;
+pub mod export;
 pub mod gitops;
 pub mod input;
 pub mod matrix;

@@ -15,6 +15,7 @@ mod crashes;
 mod diff;
 mod driver;
 mod edits;
+mod export;
 mod generate;
 mod key_lost;
 mod mails;

@@ -4,7 +4,6 @@ mod compare;
 mod live;
 pub mod output;
 pub mod preview;
-mod progress;
 pub mod report;
 mod tenants;
 mod users;

@@ -6,7 +6,7 @@
 use crate::api::reason::{Failure, Reason};
 use crate::auth0::Error;
 use crate::command::account::Account;
-use crate::command::diff::progress::Progress;
+use crate::command::progress::Progress;
 use crate::user::User;
 use std::collections::HashMap;
 

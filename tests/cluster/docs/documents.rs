@@ -24,7 +24,7 @@ enum Checked {
 }
 
 /// By how a command begins; the first that fits decides.
-static COMMANDS: [(&str, Checked); 12] = [
+static COMMANDS: [(&str, Checked); 13] = [
     ("kubectl ", Checked::Here),
     ("cargo run --release -- run ", Checked::Started),
     ("make", Checked::Target),
@@ -32,6 +32,7 @@ static COMMANDS: [(&str, Checked); 12] = [
     ("UPDATE_CRDS=1 cargo test ", Checked::Filter),
     ("CELL=", Checked::Filter),
     ("auth0-user-operator diff", Checked::By("tests/diff/printed.rs")),
+    ("auth0-user-operator export", Checked::By("tests/export.rs")),
     ("kustomize build", Checked::By("tests/diff/printed.rs")),
     ("cargo fmt", Checked::By(".ci/run")),
     ("cargo clippy ", Checked::By(".ci/run")),

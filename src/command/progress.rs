@@ -1,4 +1,4 @@
-//! Progress of a long comparison, on standard error.
+//! Progress of reading many users, on standard error.
 
 use std::io::{IsTerminal as _, Write as _};
 use tokio::time::{Duration, Instant};
@@ -38,5 +38,11 @@ impl Progress {
         if self.is_terminal {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
         }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.end();
     }
 }
