@@ -5,7 +5,7 @@ mod listen;
 pub(crate) mod object;
 pub mod pass;
 mod passes;
-mod resource;
+pub mod resource;
 pub mod status;
 pub(crate) mod tenant;
 mod watches;

@@ -6,7 +6,8 @@ use crate::world::Auth0;
 use auth0_user_operator::access::{Access, narrow};
 use auth0_user_operator::api::reason::{Failure, Reason};
 use auth0_user_operator::api::{
-    Auth0UserUpdateSpec, Auth0UserUpdateStatus, JsonMap, RefusedField, SecretVersion, Trigger, TriggerState,
+    Auth0UserUpdateSpec, Auth0UserUpdateStatus, JsonMap, Output, RefusedField, SecretVersion, Trigger,
+    TriggerState,
 };
 use auth0_user_operator::auth0::{Effect, Error, rejection};
 use auth0_user_operator::plan::intents::{Entries, Unsent, is_begun};
@@ -16,6 +17,7 @@ use auth0_user_operator::plan::{
 use auth0_user_operator::reconcile::pass::execute::{
     self, NOTICEABLE, Pass, Status, Unwritten, edit_unread, execute, granted,
 };
+use auth0_user_operator::reconcile::resource::remembered::Answered;
 use auth0_user_operator::reconcile::status::conclude::conclude;
 use auth0_user_operator::reconcile::status::outcome::{Extent, Outcome};
 use auth0_user_operator::user::{Body, User};
@@ -106,8 +108,10 @@ pub struct Operator {
     pub generation: i64,
     /// The user as Auth0 last answered it, and whether nothing is open since then.
     pub last: Option<User>,
-    /// Status shows the outputs of the card, and not the whole answer.
-    pub is_mapped: bool,
+    /// What status shows of it.
+    pub shows: Output,
+    /// What this process knows of it where status shows nothing.
+    pub answered: Option<Answered>,
     /// Since then, the spec was edited.
     pub is_edited: bool,
     /// How often it has read the user.
@@ -132,7 +136,8 @@ impl Operator {
             conditions: Vec::new(),
             generation: 1,
             last: None,
-            is_mapped: false,
+            shows: Output::Full,
+            answered: None,
             is_edited: false,
             reads: 0,
             doubt: BTreeSet::new(),
@@ -154,7 +159,8 @@ impl Operator {
             conditions: self.conditions.clone(),
             generation: self.generation,
             last: self.last.clone(),
-            is_mapped: self.is_mapped,
+            shows: self.shows,
+            answered: None,
             is_edited: self.is_edited,
             reads: 0,
             doubt: BTreeSet::new(),
@@ -222,7 +228,11 @@ impl Operator {
         };
         let was_in_sync = says("Ready", "Applied") && says("Synced", "InSync");
         let last = self.last.as_ref().filter(|_| self.is_edited && was_in_sync && !is_open && !is_begun)?;
-        Some(if self.is_mapped { User::from_outputs(&last.outputs()) } else { last.clone() })
+        match self.shows {
+            Output::Full => Some(last.clone()),
+            Output::Mapped => Some(User::from_outputs(&last.outputs())),
+            Output::None => self.answered.as_ref()?.user(&self.spec),
+        }
     }
 
     async fn run(
@@ -316,6 +326,7 @@ impl Operator {
         self.unsent.clone_from(&outcome.unsent);
         self.doubt.clone_from(&outcome.doubt);
         self.last.clone_from(&outcome.user);
+        self.answered = outcome.user.as_ref().map(|user| Answered::of(&self.spec, user));
         self.is_edited &= outcome.extent != Extent::Whole;
         let end = match outcome.extent {
             Extent::Whole if outcome.failure.is_none() => End::Complete,

@@ -3,6 +3,7 @@
 use crate::driver::Secret;
 use crate::world::{Auth0, PRIMARY, SECONDARY, linked, user};
 use auth0_sandbox::{ClearedAppMetadata, Connection, Rules};
+use auth0_user_operator::api::Output;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -297,11 +298,11 @@ pub fn history() -> impl Strategy<Value = (Scene, Vec<(Value, Secret, Option<Val
     (unwilling(), vec((card(), secret(), drift), 1..3))
 }
 
-/// A user who is brought in sync, then edits of the profile and of metadata keys; and whether status shows the mapped
-/// outputs alone.
-pub fn profile_edits() -> impl Strategy<Value = (Scene, Vec<Value>, bool)> {
-    (willing(), vec(profile_card(), 1..6), any::<bool>()).prop_flat_map(|(scene, edits, is_mapped)| {
-        profile_card().prop_map(move |card| (Scene { card, ..scene.clone() }, edits.clone(), is_mapped))
+/// A user who is brought in sync, then edits of the profile and of metadata keys; and what status shows of the user.
+pub fn profile_edits() -> impl Strategy<Value = (Scene, Vec<Value>, Output)> {
+    let shows = select(vec![Output::Full, Output::Mapped, Output::None]);
+    (willing(), vec(profile_card(), 1..6), shows).prop_flat_map(|(scene, edits, shows)| {
+        profile_card().prop_map(move |card| (Scene { card, ..scene.clone() }, edits.clone(), shows))
     })
 }
 

@@ -18,7 +18,8 @@ use crate::reconcile::pass::{ANEW, Updates, password};
 use crate::reconcile::resource::State;
 use crate::reconcile::resource::record::Record;
 use crate::reconcile::resource::references::References;
-use crate::reconcile::resource::{remembered, why};
+use crate::reconcile::resource::remembered::{self, Answered};
+use crate::reconcile::resource::why;
 use crate::reconcile::status::conclude::problem;
 use crate::reconcile::status::outcome::{Extent, Outcome};
 use crate::reconcile::tenant::directory::{self, Tenant};
@@ -154,7 +155,7 @@ impl Updates {
         if let Some(wait) = state.wait_for_others(&before.triggers, Instant::now()) {
             return Err(Some(wait));
         }
-        let remembered = remembered::user(&record, &before, state, &all);
+        let remembered = remembered::user(&object.spec, &record, &before, state, &all);
         let remembered = remembered.filter(|_| self.is_free(&record, references));
         Ok(Prepared { object, record, why, before, refusal, remembered })
     }
@@ -228,7 +229,10 @@ impl Updates {
         state.unfinished_mut().unpublished = 0;
         state.unfinished_mut().told_unwritable = false;
         state.take_note(object, references, outcome.contest.unwrap_or(references.contest.fingerprint));
-        state.try_again(&writer.status(), &outcome, resync);
+        let status = writer.status();
+        let answered = outcome.user.as_ref().filter(|_| status.user.is_none());
+        state.answered = answered.map(|user| Box::new(Answered::of(&object.spec, user)));
+        state.try_again(&status, &outcome, resync);
     }
 
     /// Observes the user, then sends what is needed, or tells what would be.

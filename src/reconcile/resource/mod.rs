@@ -19,6 +19,7 @@ use crate::reconcile::object::fingerprint::{Fingerprint, of_version};
 use crate::reconcile::object::{schedule, undecodable};
 use crate::reconcile::resource::contested::Repairs;
 use crate::reconcile::resource::references::{References, SecretState};
+use crate::reconcile::resource::remembered::Answered;
 use crate::reconcile::status::dropped::Nulls;
 use crate::reconcile::status::outcome::Outcome;
 use crate::reconcile::status::pruned::Pruned;
@@ -61,6 +62,8 @@ pub struct State {
     pub secret_unavailable: bool,
     /// The identity that the last look acted on, where a password may have to be compared.
     pub identity: Option<Box<str>>,
+    /// What is known of Auth0's last answer, where status shows nothing of it.
+    pub answered: Option<Box<Answered>>,
     /// What is known of nulls; one for all passes of the resource, be they ended by a panic.
     pub nulls: Option<Arc<Mutex<Nulls>>>,
     unfinished: Option<Box<Unfinished>>,
