@@ -98,7 +98,12 @@ async fn json_tells_the_bodies_in_order() {
 #[tokio::test]
 async fn exit_codes_are_those_of_kubectl_diff() {
     let world = World::start().await;
+    let paused = manifest("a", "ann", &json!({"name": "B"})).replace(
+        r#""metadata":{"#,
+        r#""metadata":{"annotations":{"auth0-user-operator.dev/paused":"true"},"#,
+    );
     for (manifests, code, summary) in [
+        (paused, 0, "1 paused"),
         (
             manifest("a", "ann", &json!({"name": "Ann Example"})),
             0,
