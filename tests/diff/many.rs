@@ -63,6 +63,26 @@ async fn what_a_search_shows_of_before_is_read_again() {
 }
 
 #[tokio::test]
+async fn searches_that_are_too_long_for_auth0_are_cut() {
+    let world = World::start().await;
+    let slugs: Vec<String> = (0..10).map(|number| format!("{number}{}", "|".repeat(500))).collect();
+    let mut manifests = String::new();
+    for (number, slug) in slugs.iter().enumerate() {
+        let mut user = person("long", "Long");
+        user["user_id"] = json!(format!("auth0|{slug}"));
+        user["identities"][0]["user_id"] = json!(slug);
+        (user["email"], user["username"]) =
+            (json!(format!("long-{number}@example.com")), json!(format!("long-{number}")));
+        world.sandbox.put_user(user).unwrap();
+        manifests += &manifest(&format!("long-{number}"), slug, &json!({"name": "Long"}));
+    }
+    let output = world.piped(&[], &manifests).await;
+    assert_eq!(output.out, "10 resources: 0 with differences (0 requests), 10 without\n", "{}", output.err);
+    let refused = world.sandbox.log().iter().filter(|call| call.status == Some(414)).count();
+    assert!(refused > 0, "none was too long");
+}
+
+#[tokio::test]
 async fn few_users_are_read_at_once() {
     let world = World::start().await;
     let manifests = crowd(&world, 3, 3);

@@ -1,6 +1,7 @@
 //! What is printed, in each form, and the exit code. The page shows the same.
 
 use crate::program::{World, manifest, person};
+use auth0_sandbox::Client;
 use serde_json::{Value, json};
 
 /// A pull request as the page has it.
@@ -98,7 +99,12 @@ async fn json_tells_the_bodies_in_order() {
 #[tokio::test]
 async fn exit_codes_are_those_of_kubectl_diff() {
     let world = World::start().await;
+    let paused = manifest("a", "ann", &json!({"name": "B"})).replace(
+        r#""metadata":{"#,
+        r#""metadata":{"annotations":{"auth0-user-operator.dev/paused":"true"},"#,
+    );
     for (manifests, code, summary) in [
+        (paused, 0, "1 paused"),
         (
             manifest("a", "ann", &json!({"name": "Ann Example"})),
             0,
@@ -118,6 +124,25 @@ async fn exit_codes_are_those_of_kubectl_diff() {
         assert_eq!(output.code, code, "{manifests}{}{}", output.out, output.err);
         assert!(output.out.contains(summary), "{}", output.out);
     }
+}
+
+#[tokio::test]
+async fn a_private_key_in_a_file_is_as_good_as_a_secret_and_the_domain_may_be_an_address() {
+    let world = World::start().await;
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+    world.sandbox.put_client(Client::with_key("keyed", &key.public_key_pem(), "PS256"));
+    let file = world.file("key.pem", &key.serialize_pem());
+    let address = format!("https://{}/", world.sandbox.domain());
+    let environment = [
+        ("AUTH0_CLIENT_ID", "keyed"),
+        ("AUTH0_CLIENT_SECRET", ""),
+        ("AUTH0_PRIVATE_KEY_FILE", &file),
+        ("AUTH0_SIGNING_ALGORITHM", "PS256"),
+        ("AUTH0_DOMAIN", &address),
+    ];
+    let manifest = manifest("ann", "ann", &json!({"name": "Ann Miller"}));
+    let output = world.diff(&["-f", "-"], &manifest, &environment).await;
+    assert_eq!((output.code, output.err.as_str()), (1, ""), "{}", output.out);
 }
 
 #[tokio::test]

@@ -43,11 +43,12 @@ impl<'a> Users<'a> {
         }
         let mut rest = ids;
         while !rest.is_empty() {
-            let (batch, others) = rest.split_at(rest.len().min(account.batch()));
+            let most = account.batch();
+            let (batch, others) = rest.split_at(rest.len().min(most));
             let found = account.ask(async |client| client.search(batch).await).await;
             // Now for half as many, where it was too large.
             let found = match found {
-                Err(_) if account.batch() < batch.len() => continue,
+                Err(_) if account.batch() < most => continue,
                 found => found?,
             };
             let id = |user: &User| user.text("user_id").unwrap_or_default().to_owned();
