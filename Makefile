@@ -70,7 +70,9 @@ dist: $(BIN)/kubectl target/checkers/helm ## write a release's files into target
 	@printf '%s\n' 'resources: [../../deploy/kustomize/base]' > target/install/kustomization.yaml
 	@[ -z "$(DIGEST)" ] || printf '%s\n' 'images:' '  - name: ghcr.io/example/auth0-user-operator' \
 		'    digest: $(DIGEST)' >> target/install/kustomization.yaml
-	@$(BIN)/kubectl kustomize target/install > target/dist/install.yaml
+	@$(BIN)/kubectl kustomize target/install > target/dist/operator.yaml
+	@$(BIN)/kubectl kustomize deploy/kustomize/crds-and-namespace > target/dist/crds-and-namespace.yaml
+	@{ cat target/dist/crds-and-namespace.yaml; echo ---; cat target/dist/operator.yaml; } > target/dist/install.yaml
 	@$(BIN)/kubectl kustomize crds > target/dist/crds.yaml
 	@target/checkers/helm package deploy/chart --destination target/dist >/dev/null
 	@cd target/dist && sha256sum * > SHA256SUMS && cat SHA256SUMS

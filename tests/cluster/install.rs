@@ -5,3 +5,4 @@ pub mod deploy;
 pub mod monitoring;
 pub mod permissions;
 pub mod restricted;
+mod uninstall;

@@ -24,7 +24,9 @@ enum Checked {
 }
 
 /// By how a command begins; the first that fits decides.
-static COMMANDS: [(&str, Checked); 10] = [
+static COMMANDS: [(&str, Checked); 12] = [
+    ("kubectl apply --server-side -k deploy/kustomize/all", Checked::By("install::uninstall::deleting_the")),
+    ("kubectl delete -k deploy/kustomize/", Checked::By("install::uninstall::deleting_the")),
     ("kubectl ", Checked::Here),
     ("cargo run --release -- run ", Checked::Started),
     ("make", Checked::Target),
