@@ -6,3 +6,4 @@ pub mod monitoring;
 pub mod permissions;
 pub mod restricted;
 mod uninstall;
+mod upgrade;

@@ -24,7 +24,11 @@ enum Checked {
 }
 
 /// By how a command begins; the first that fits decides.
-static COMMANDS: [(&str, Checked); 12] = [
+static COMMANDS: [(&str, Checked); 13] = [
+    (
+        "kubectl get auth0userupdates,auth0tenants --all-namespaces --output",
+        Checked::By("install::upgrade::resources_become_v1"),
+    ),
     ("kubectl apply --server-side -k deploy/kustomize/all", Checked::By("install::uninstall::deleting_the")),
     ("kubectl delete -k deploy/kustomize/", Checked::By("install::uninstall::deleting_the")),
     ("kubectl ", Checked::Here),
@@ -70,8 +74,9 @@ fn guides() -> Vec<String> {
 /// Every document.
 fn documents() -> Vec<String> {
     let mut all = guides();
-    all.push("CHANGELOG.md".to_owned());
-    all.extend(["examples", "tests", "deploy"].into_iter().flat_map(|folder| files(folder, ".md")));
+    let others = ["CHANGELOG.md", "CODE_OF_CONDUCT.md", "SECURITY.md", "SUPPORT.md"];
+    all.extend(others.map(str::to_owned));
+    all.extend([".github", "examples", "tests", "deploy"].into_iter().flat_map(|folder| files(folder, ".md")));
     all
 }
 

@@ -8,13 +8,13 @@ use serde_json::json;
 use std::path::Path;
 
 const KUSTOMIZE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize");
-const NAME: &str = "auth0-user-operator";
+pub const NAME: &str = "auth0-user-operator";
 
-async fn kubectl(plane: &ControlPlane, words: &[&str]) -> String {
+pub async fn kubectl(plane: &ControlPlane, words: &[&str]) -> String {
     plane.admin().with_deadline(DEADLINE).run(words, "").await.unwrap().ok().unwrap()
 }
 
-async fn install(plane: &ControlPlane, sandbox: &Sandbox, ca: &Path) -> Operator {
+pub async fn install(plane: &ControlPlane, sandbox: &Sandbox, ca: &Path) -> Operator {
     kubectl(plane, &["apply", "--server-side", "-k", &format!("{KUSTOMIZE}/all")]).await;
     plane.admin().until_established().await.unwrap();
     let domain = sandbox.domain();
@@ -24,7 +24,7 @@ async fn install(plane: &ControlPlane, sandbox: &Sandbox, ca: &Path) -> Operator
 }
 
 /// Applies a password for the user that `update_a_user` has updated, and waits until nothing is left to do.
-async fn set_password(plane: &ControlPlane, nickname: &str) {
+pub async fn set_password(plane: &ControlPlane, nickname: &str) {
     let people = plane.admin().in_namespace("people").with_deadline(DEADLINE);
     let password = json!({"passwordSecretRef": {"name": "password", "key": "new"}, "nickname": nickname});
     let secret = lab::secret("password", &json!({"new": "Winter-Orchid-7"}));
@@ -35,16 +35,21 @@ async fn set_password(plane: &ControlPlane, nickname: &str) {
     people.run(wait, "").await.unwrap().ok().unwrap();
 }
 
-#[tokio::test]
-async fn deleting_the_kustomize_base_keeps_crds_resources_and_the_trigger_key() {
-    let plane = ControlPlane::start().await.unwrap();
-    kubectl(&plane, &["create", "namespace", "people"]).await;
-    let (sandbox, ca) = running::auth0(&plane).await;
-    let mut operator = install(&plane, &sandbox, &ca).await;
+/// Lets the operator read the Secrets of `people`, a new namespace.
+pub async fn grant(plane: &ControlPlane) {
+    kubectl(plane, &["create", "namespace", "people"]).await;
     let reader = format!("{NAME}-secret-reader");
     let account = format!("{NAME}:{NAME}");
     let grant = ["create", "rolebinding", &reader, "--clusterrole", &reader, "--serviceaccount", &account];
-    kubectl(&plane, &[&grant[..], &["--namespace", "people"]].concat()).await;
+    kubectl(plane, &[&grant[..], &["--namespace", "people"]].concat()).await;
+}
+
+#[tokio::test]
+async fn deleting_the_kustomize_base_keeps_crds_resources_and_the_trigger_key() {
+    let plane = ControlPlane::start().await.unwrap();
+    let (sandbox, ca) = running::auth0(&plane).await;
+    let mut operator = install(&plane, &sandbox, &ca).await;
+    grant(&plane).await;
     running::update_a_user(&plane, &operator, &sandbox, "before").await;
     set_password(&plane, "before").await;
     operator.terminate().await.unwrap();
@@ -78,5 +83,12 @@ async fn deleting_the_kustomize_base_keeps_crds_resources_and_the_trigger_key() 
     set_password(&plane, "after").await;
     operator.terminate().await.unwrap();
     assert_eq!(sandbox.effects("auth0|ann").passwords_set, 1, "{:?}", sandbox.patches());
+
+    // Asked for, it takes everything along; a namespace waits for a controller that this control plane has not.
+    kubectl(&plane, &["delete", "--wait=false", "-k", &format!("{KUSTOMIZE}/crds-and-namespace")]).await;
+    let gone = ["wait", "--for=delete", "--timeout=30s", "crd/auth0userupdates.auth0-user-operator.dev"];
+    kubectl(&plane, &gone).await;
+    let namespace = plane.admin().get(&format!("namespace/{NAME}")).await.unwrap();
+    assert_ne!(namespace["metadata"]["deletionTimestamp"], json!(null));
     plane.stop().await.unwrap();
 }
