@@ -2,6 +2,7 @@
 
 pub mod chart;
 pub mod deploy;
+mod kind;
 pub mod monitoring;
 pub mod permissions;
 pub mod restricted;

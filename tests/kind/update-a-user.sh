@@ -3,10 +3,10 @@
 # Auth0, which runs on this machine. CI and the release run it on kind; a test plays it without a kubelet.
 #   IMAGE_REPOSITORY, IMAGE_TAG or IMAGE_DIGEST   what the chart shall run
 #   STAND_IN                                      the stand-in's program
-#   ADDRESS                                       where pods reach this machine
+#   ADDRESS                                       where pods reach this machine; LISTEN, where it differs here
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-address=${ADDRESS:?} port=${PORT:-8443} host=${HOST:-auth0-stand-in.people.svc.cluster.local}
+address=${ADDRESS:?} listen=${LISTEN:-$ADDRESS} port=${PORT:-8443} host=${HOST:-auth0-stand-in.people.svc.cluster.local}
 folder=$(mktemp -d)
 cleanup() {
     kill "$stand_in" 2>/dev/null || true
@@ -29,7 +29,7 @@ ports: [{name: https, port: $port}]
 endpoints: [{addresses: ["$address"]}]
 YAML
 
-"${STAND_IN:?}" --listen "$address:$port" --name "$host" --ca "$folder/ca.pem" --admin-token open > "$folder/stand-in.json" &
+"${STAND_IN:?}" --listen "$listen:$port" --name "$host" --ca "$folder/ca.pem" --admin-token open > "$folder/stand-in.json" &
 stand_in=$!
 trap cleanup EXIT
 for _ in {1..100}; do
@@ -74,6 +74,6 @@ spec:
 YAML
 kubectl --namespace people wait --for=condition=Ready --timeout=120s auth0userupdate/ann
 curl --silent --show-error --fail --cacert "$folder/ca.pem" --header 'Authorization: Bearer open' \
-    --resolve "$host:$port:$address" "https://$host:$port/__sandbox/users/auth0%7Cann" > "$folder/user.json"
+    --resolve "$host:$port:$listen" "https://$host:$port/__sandbox/users/auth0%7Cann" > "$folder/user.json"
 grep -q '"nickname": *"from-the-cluster"' "$folder/user.json"
 echo "the operator has updated auth0|ann"

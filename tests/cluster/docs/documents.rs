@@ -76,7 +76,9 @@ fn documents() -> Vec<String> {
     let mut all = guides();
     let others = ["CHANGELOG.md", "CODE_OF_CONDUCT.md", "SECURITY.md", "SUPPORT.md"];
     all.extend(others.map(str::to_owned));
-    all.extend([".github", "examples", "tests", "deploy"].into_iter().flat_map(|folder| files(folder, ".md")));
+    all.extend(
+        [".github", "examples", "tests", "deploy"].into_iter().flat_map(|folder| files(folder, ".md")),
+    );
     all
 }
 
