@@ -64,6 +64,11 @@ permissions: control-plane ## print which calls the shipped roles allow and refu
 restricted: control-plane target/checkers/runc ## run the operator under its pod's restrictions (Linux, as root)
 	cargo test --locked --test cluster -- --ignored --nocapture install::restricted::
 
+.PHONY: kind
+kind: target/checkers/kind target/checkers/helm $(BIN)/kubectl ## update a user on a cluster of kind (needs Docker; IMAGE, else the Dockerfile's)
+	[ -n "$(IMAGE)" ] || docker build --tag operator .
+	tests/kind/run.sh $(or $(IMAGE),operator)
+
 .PHONY: dist
 dist: $(BIN)/kubectl target/checkers/helm ## write a release's files into target/dist (DIGEST: the image's)
 	@rm -rf target/dist target/install; mkdir -p target/dist target/install
@@ -134,6 +139,8 @@ target/checkers/helm: PACKAGE := helm.sh/helm/v4/cmd/helm@v4.3.1
 target/checkers/kubeconform: PACKAGE := github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
 target/checkers/kube-score: PACKAGE := github.com/zegl/kube-score/cmd/kube-score@v1.20.0
 target/checkers/promtool: PACKAGE := github.com/prometheus/prometheus/cmd/promtool@v0.316.0
+# It names the image of its nodes by digest. For `make kind` alone.
+target/checkers/kind: PACKAGE := sigs.k8s.io/kind@v0.33.0
 # Starts a container, for `make restricted` alone.
 target/checkers/runc: PACKAGE := github.com/opencontainers/runc@v1.5.1
 target/checkers/runc: CGO := 1
