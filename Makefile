@@ -47,13 +47,22 @@ playground: control-plane ## the same set-up, which stays until Ctrl-C
 	@$(dir $(OPERATOR))demo playground --operator $(OPERATOR)
 
 .PHONY: test
-test: control-plane judges checkers ## everything that has to pass before a commit
+test: control-plane judges checkers lint ## everything that has to pass before a commit
+	cargo build --locked
+	cargo test --locked --workspace
+
+.PHONY: unit
+unit: tools ## the tests that need no control plane: rules, properties, the client, the stand-in
+	cargo test --locked -p auth0-user-operator --lib --test architecture --test auth0_client --test crds \
+		--test dependencies --test image --test plan --test release
+	cargo test --locked -p auth0-sandbox
+
+.PHONY: lint
+lint: target/checkers/actionlint target/checkers/cargo-deny ## format, clippy, workflows, licences and crates
 	cargo fmt --all --check
 	target/checkers/actionlint -shellcheck= -pyflakes= .github/workflows/*.yaml
 	target/checkers/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo build --locked
-	cargo test --locked --workspace
 
 .PHONY: permissions
 permissions: control-plane ## print which calls the shipped roles allow and refuse, asked of a real API server
