@@ -1,4 +1,4 @@
-//! The workflows: what they use is named by digest, a release waits for every test, and its scripts do what they say. They
+//! The workflows and forms under `.github`: what they use is named by digest, a release waits for every test, and its scripts do what they say. They
 //! are run here with stand-ins for what needs a registry, a container engine or an identity.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says so by panicking")]
@@ -48,6 +48,32 @@ fn every_action_and_base_image_is_named_by_digest() {
     let images = dockerfile.lines().filter(|line| line.starts_with("FROM ") || line.starts_with("# syntax="));
     let digests: Vec<&str> = images.map(|line| line.split_once("@sha256:").unwrap().1).collect();
     assert!(digests.len() == 3 && digests.iter().all(|rest| is_hex(&rest[..64], 64)), "{digests:?}");
+}
+
+#[test]
+fn the_forms_for_issues_are_whole_and_every_owned_path_is_there() {
+    for form in ["fault", "wish"] {
+        let form: Value =
+            serde_saphyr::from_str(&read(&format!(".github/ISSUE_TEMPLATE/{form}.yaml"))).unwrap();
+        assert!(form["name"].is_string() && form["description"].is_string(), "{form}");
+        let mut ids = BTreeSet::new();
+        for field in form["body"].as_array().unwrap() {
+            match field["type"].as_str().unwrap() {
+                "markdown" => assert!(field["attributes"]["value"].is_string(), "{field}"),
+                "input" | "dropdown" | "textarea" => {
+                    assert!(field["attributes"]["label"].is_string(), "{field}");
+                    assert!(ids.insert(field["id"].as_str().unwrap()), "{field}");
+                }
+                kind => panic!("GitHub knows no field of kind {kind}"),
+            }
+        }
+    }
+    let owners = read(".github/CODEOWNERS");
+    for line in owners.lines().filter(|line| !line.starts_with('#')) {
+        let (path, teams) = line.split_once(' ').unwrap();
+        assert!(path == "*" || Path::new(ROOT).join(&path[1..]).exists(), "{path} is not there");
+        assert!(teams.split(' ').all(|team| team.starts_with("@example/")), "{line}");
+    }
 }
 
 #[test]
