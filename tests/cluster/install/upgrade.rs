@@ -74,8 +74,11 @@ async fn resources_become_v1_without_loss_and_nothing_is_sent() {
     // Each is written once, so that none is stored as v1alpha1: by the page's own command.
     let page = include_str!("../../../docs/upgrades.md");
     let command = page.split("```sh\n").nth(1).unwrap().split("```").next().unwrap().replace("\\\n", "");
-    let patched = plane.admin().typed(command.trim(), "/".as_ref()).await.unwrap().ok().unwrap();
-    assert_eq!(patched.matches("patched (no change)").count(), 2, "{patched}");
+    let patch = async || plane.admin().typed(command.trim(), "/".as_ref()).await.unwrap().ok().unwrap();
+    let written = patch().await;
+    assert_eq!((written.matches("patched\n").count(), written.lines().count()), (2, 2), "{written}");
+    let settled = patch().await;
+    assert_eq!(settled.matches("patched (no change)\n").count(), 2, "{settled}");
     // Git says v1.
     let mut manifest: Value = serde_json::from_str(&crate::world::update("ann", json!({}))).unwrap();
     manifest["apiVersion"] = json!("auth0-user-operator.dev/v1");

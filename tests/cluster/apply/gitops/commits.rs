@@ -72,10 +72,10 @@ fn change(slug: &str, field: &str, to: &Value) -> (String, String) {
     let mut after = before.clone();
     let map = after.as_object_mut().unwrap();
     map.remove(field);
-    match to {
-        Value::Null => {}
-        Value::Object(more) if more.contains_key("clear") => map.extend(more.clone()),
-        to => drop(map.insert(field.to_owned(), to.clone())),
+    if let Some(clear) = to.get("clear") {
+        map.insert("clear".to_owned(), clear.clone());
+    } else if !to.is_null() {
+        map.insert(field.to_owned(), to.clone());
     }
     (card(slug, &before), card(slug, &after))
 }
