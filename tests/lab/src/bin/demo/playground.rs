@@ -43,13 +43,6 @@ fn invite(stage: &Stage) {
         stage.auth0.admin_token(),
         stage.auth0.domain()
     );
-    show::heading("To run or debug an operator of your own in place of this one");
-    println!("kill {}", stage.operator.pid());
-    println!(
-        "SSL_CERT_FILE={} cargo run -- run --allowed-domain {}",
-        stage.ca.display(),
-        stage.auth0.domain()
-    );
     println!("\nCtrl-C ends everything. What Auth0 receives:");
 }
 
