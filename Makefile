@@ -73,6 +73,18 @@ permissions: control-plane ## print which calls the shipped roles allow and refu
 restricted: control-plane target/checkers/runc ## run the operator under its pod's restrictions (Linux, as root)
 	cargo test --locked --test cluster -- --ignored --nocapture install::restricted::
 
+# What the pages link to.
+PAGES := README.md CHANGELOG.md CODE_OF_CONDUCT.md CONTRIBUTING.md LICENSE SECURITY.md SUPPORT.md Cargo.toml crds deploy docs \
+	examples tests/auth0-sandbox/README.md tests/control-plane/go.mod
+
+.PHONY: site
+site: target/checkers/mdbook ## build the pages as a site with search, into target/site/book
+	@rm -rf target/site; mkdir -p target/site/src
+	@tar cf - $(PAGES) | tar xf - -C target/site/src
+	@cp site/book.toml target/site; cp site/SUMMARY.md target/site/src
+	@target/checkers/mdbook build target/site
+	@site/check.sh target/site/book
+
 .PHONY: kind
 kind: target/checkers/kind target/checkers/helm $(BIN)/kubectl ## update a user on a cluster of kind (needs Docker; IMAGE, else the Dockerfile's)
 	[ -n "$(IMAGE)" ] || docker build --tag operator .
@@ -168,14 +180,16 @@ target/checkers/prometheus-operator: Makefile | tools
 		install -m 644 "$$dir/example/prometheus-operator-crd/monitoring.coreos.com_$$kind.yaml" $@/; \
 	done; touch $@
 
-CARGO_DENY := 0.20.2
+target/checkers/cargo-deny: VERSION := 0.20.2
+target/checkers/mdbook: VERSION := 0.5.4
+target/checkers/mdbook: FEATURES := --no-default-features --features search
 
-# Not optimised: it is built in a third of the time, and checks as well.
-target/checkers/cargo-deny: Makefile | tools
+# Not optimised: they are built in a third of the time, and do the same.
+target/checkers/cargo-deny target/checkers/mdbook: Makefile | tools
 	@echo "building $(@F) (about 1.5 minutes the first time)"
 	@started=$$SECONDS; mkdir -p $(@D); \
-	[ "$$($@ --version 2>/dev/null)" = "cargo-deny $(CARGO_DENY)" ] || { \
-		CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --locked --no-track --version $(CARGO_DENY) \
+	"$@" --version 2>/dev/null | grep -qE "^$(@F) v?$(VERSION)$$" || { \
+		CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --locked --no-track --version $(VERSION) $(FEATURES) \
 			--root target/checkers/cargo $(@F); \
 		mv target/checkers/cargo/bin/$(@F) $@; \
 	}; \

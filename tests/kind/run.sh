@@ -21,7 +21,7 @@ cleanup() {
 trap cleanup EXIT
 
 cargo build --quiet --locked -p auth0-sandbox
-# The name that the chart gets; an archive of one platform, since kind cannot load an index with attestations.
+# The name that the chart gets, by way of an archive: kind cannot load by name what was pulled by digest.
 docker tag "$image" example.com/operator:trial
 docker save --output "$folder/image.tar" example.com/operator:trial
 kind create cluster --name "$cluster" --wait 120s

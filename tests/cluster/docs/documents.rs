@@ -298,6 +298,19 @@ fn every_link_leads_to_something() {
 }
 
 #[test]
+fn every_page_is_in_the_site() {
+    let summary = read("site/SUMMARY.md");
+    let links = summary.split("](").skip(1).map(|rest| rest.split(')').next().unwrap().to_owned());
+    let listed: BTreeSet<String> = links.collect();
+    let pages = documents().into_iter().filter(|page| {
+        // Forms, and what is about one folder only.
+        let is_own = [".github/", "deploy/", "tests/control-plane/", "tests/gitops/"];
+        !is_own.iter().any(|folder| page.starts_with(folder))
+    });
+    assert_eq!(listed, pages.collect(), "left: site/SUMMARY.md; right: the pages");
+}
+
+#[test]
 fn every_module_has_its_sentence() {
     let page = read("docs/architecture.md");
     let part = page.split("## Files").nth(1).unwrap().split("\n## ").next().unwrap();
