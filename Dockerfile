@@ -1,6 +1,7 @@
-# syntax=docker/dockerfile:1
-# A test holds the version against rust-toolchain.toml, and both stages to one Debian.
-FROM rust:1.95.0-trixie AS build
+# syntax=docker/dockerfile:1@sha256:2780b5c3bab67f1f76c781860de469442999ed1a0d7992a5efdf2cffc0e3d769
+# A test holds the version against rust-toolchain.toml, and both stages to one Debian. Digests are those of the indexes of
+# all platforms.
+FROM rust:1.95.0-trixie@sha256:0861191076afc8e2dfcf0bec6ad6c2dec8494b3a1e9249729e1989690afed5ec AS build
 WORKDIR /src
 # Puts the list of crates into the binary: without it the image's SBOM would name Debian's packages only.
 RUN cargo install --locked --version 0.7.7 cargo-auditable
@@ -19,7 +20,7 @@ RUN touch src/main.rs src/lib.rs \
     && cargo auditable build --locked --release --bin auth0-user-operator
 
 # glibc, root certificates and an account that is not root; no shell.
-FROM gcr.io/distroless/cc-debian13:nonroot
+FROM gcr.io/distroless/cc-debian13:nonroot@sha256:54df941ed0d06a1bd95ef5e0ce391fd8d9f94b64782dc9a60062727849ee3f97
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="auth0-user-operator" \

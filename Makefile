@@ -47,13 +47,22 @@ playground: control-plane ## the same set-up, which stays until Ctrl-C (ARGS=--n
 	@$(dir $(OPERATOR))demo playground --operator $(OPERATOR) $(ARGS)
 
 .PHONY: test
-test: control-plane judges checkers ## everything that has to pass before a commit
+test: control-plane judges checkers lint ## everything that has to pass before a commit
+	cargo build --locked
+	cargo test --locked --workspace
+
+.PHONY: unit
+unit: tools ## the tests that need no control plane: rules, properties, the client, the stand-in
+	cargo test --locked -p auth0-user-operator --lib --test architecture --test auth0_client --test crds \
+		--test dependencies --test image --test plan --test release
+	cargo test --locked -p auth0-sandbox
+
+.PHONY: lint
+lint: target/checkers/actionlint target/checkers/cargo-deny ## format, clippy, workflows, licences and crates
 	cargo fmt --all --check
 	target/checkers/actionlint -shellcheck= -pyflakes= .github/workflows/*.yaml examples/github/*.yaml
 	target/checkers/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	cargo build --locked
-	cargo test --locked --workspace
 
 .PHONY: permissions
 permissions: control-plane ## print which calls the shipped roles allow and refuse, asked of a real API server
@@ -64,13 +73,32 @@ permissions: control-plane ## print which calls the shipped roles allow and refu
 restricted: control-plane target/checkers/runc ## run the operator under its pod's restrictions (Linux, as root)
 	cargo test --locked --test cluster -- --ignored --nocapture install::restricted::
 
+# What the pages link to.
+PAGES := README.md CHANGELOG.md CODE_OF_CONDUCT.md CONTRIBUTING.md LICENSE SECURITY.md SUPPORT.md Cargo.toml crds deploy docs \
+	examples tests/auth0-sandbox/README.md tests/control-plane/go.mod
+
+.PHONY: site
+site: target/checkers/mdbook ## build the pages as a site with search, into target/site/book
+	@rm -rf target/site; mkdir -p target/site/src
+	@tar cf - $(PAGES) | tar xf - -C target/site/src
+	@cp site/book.toml target/site; cp site/SUMMARY.md target/site/src
+	@target/checkers/mdbook build target/site
+	@site/check.sh target/site/book
+
+.PHONY: kind
+kind: target/checkers/kind target/checkers/helm $(BIN)/kubectl ## update a user on a cluster of kind (needs Docker; IMAGE, else the Dockerfile's)
+	[ -n "$(IMAGE)" ] || docker build --tag operator .
+	tests/kind/run.sh $(or $(IMAGE),operator)
+
 .PHONY: dist
 dist: $(BIN)/kubectl target/checkers/helm ## write a release's files into target/dist (DIGEST: the image's)
 	@rm -rf target/dist target/install; mkdir -p target/dist target/install
 	@printf '%s\n' 'resources: [../../deploy/kustomize/base]' > target/install/kustomization.yaml
 	@[ -z "$(DIGEST)" ] || printf '%s\n' 'images:' '  - name: ghcr.io/example/auth0-user-operator' \
 		'    digest: $(DIGEST)' >> target/install/kustomization.yaml
-	@$(BIN)/kubectl kustomize target/install > target/dist/install.yaml
+	@$(BIN)/kubectl kustomize target/install > target/dist/operator.yaml
+	@$(BIN)/kubectl kustomize deploy/kustomize/crds-and-namespace > target/dist/crds-and-namespace.yaml
+	@{ cat target/dist/crds-and-namespace.yaml; echo ---; cat target/dist/operator.yaml; } > target/dist/install.yaml
 	@$(BIN)/kubectl kustomize crds > target/dist/crds.yaml
 	@target/checkers/helm package deploy/chart --destination target/dist >/dev/null
 	@cd target/dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
@@ -132,6 +160,8 @@ target/checkers/helm: PACKAGE := helm.sh/helm/v4/cmd/helm@v4.3.1
 target/checkers/kubeconform: PACKAGE := github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
 target/checkers/kube-score: PACKAGE := github.com/zegl/kube-score/cmd/kube-score@v1.20.0
 target/checkers/promtool: PACKAGE := github.com/prometheus/prometheus/cmd/promtool@v0.316.0
+# It names the image of its nodes by digest. For `make kind` alone.
+target/checkers/kind: PACKAGE := sigs.k8s.io/kind@v0.33.0
 # Starts a container, for `make restricted` alone.
 target/checkers/runc: PACKAGE := github.com/opencontainers/runc@v1.5.1
 target/checkers/runc: CGO := 1
@@ -150,14 +180,16 @@ target/checkers/prometheus-operator: Makefile | tools
 		install -m 644 "$$dir/example/prometheus-operator-crd/monitoring.coreos.com_$$kind.yaml" $@/; \
 	done; touch $@
 
-CARGO_DENY := 0.20.2
+target/checkers/cargo-deny: VERSION := 0.20.2
+target/checkers/mdbook: VERSION := 0.5.4
+target/checkers/mdbook: FEATURES := --no-default-features --features search
 
-# Not optimised: it is built in a third of the time, and checks as well.
-target/checkers/cargo-deny: Makefile | tools
+# Not optimised: they are built in a third of the time, and do the same.
+target/checkers/cargo-deny target/checkers/mdbook: Makefile | tools
 	@echo "building $(@F) (about 1.5 minutes the first time)"
 	@started=$$SECONDS; mkdir -p $(@D); \
-	[ "$$($@ --version 2>/dev/null)" = "cargo-deny $(CARGO_DENY)" ] || { \
-		CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --locked --no-track --version $(CARGO_DENY) \
+	"$@" --version 2>/dev/null | grep -qE "^$(@F) v?$(VERSION)$$" || { \
+		CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --locked --no-track --version $(VERSION) $(FEATURES) \
 			--root target/checkers/cargo $(@F); \
 		mv target/checkers/cargo/bin/$(@F) $@; \
 	}; \

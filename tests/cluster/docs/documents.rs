@@ -24,7 +24,13 @@ enum Checked {
 }
 
 /// By how a command begins; the first that fits decides.
-static COMMANDS: [(&str, Checked); 13] = [
+static COMMANDS: [(&str, Checked); 16] = [
+    (
+        "kubectl get auth0userupdates,auth0tenants --all-namespaces --output",
+        Checked::By("install::upgrade::resources_become_v1"),
+    ),
+    ("kubectl apply --server-side -k deploy/kustomize/all", Checked::By("install::uninstall::deleting_the")),
+    ("kubectl delete -k deploy/kustomize/", Checked::By("install::uninstall::deleting_the")),
     ("kubectl ", Checked::Here),
     ("cargo run --release -- run ", Checked::Started),
     ("make", Checked::Target),
@@ -71,8 +77,11 @@ fn guides() -> Vec<String> {
 /// Every document.
 fn documents() -> Vec<String> {
     let mut all = guides();
-    all.push("CHANGELOG.md".to_owned());
-    all.extend(["examples", "tests", "deploy"].into_iter().flat_map(|folder| files(folder, ".md")));
+    let others = ["CHANGELOG.md", "CODE_OF_CONDUCT.md", "SECURITY.md", "SUPPORT.md"];
+    all.extend(others.map(str::to_owned));
+    all.extend(
+        [".github", "examples", "tests", "deploy"].into_iter().flat_map(|folder| files(folder, ".md")),
+    );
     all
 }
 
@@ -143,8 +152,8 @@ fn check(command: &str) {
 }
 
 #[test]
-fn every_threat_names_a_test_that_is_there() {
-    let page = read("docs/security.md");
+fn every_threat_and_every_guarantee_names_a_test_that_is_there() {
+    let page = read("docs/security.md") + &read("README.md");
     let sources = files("src", ".rs");
     let mut count = 0;
     for named in page.split('`').skip(1).step_by(2) {
@@ -289,6 +298,19 @@ fn every_link_leads_to_something() {
         }
     }
     assert!(links > 30, "{links}");
+}
+
+#[test]
+fn every_page_is_in_the_site() {
+    let summary = read("site/SUMMARY.md");
+    let links = summary.split("](").skip(1).map(|rest| rest.split(')').next().unwrap().to_owned());
+    let listed: BTreeSet<String> = links.collect();
+    let pages = documents().into_iter().filter(|page| {
+        // Forms, and what is about one folder only.
+        let is_own = [".github/", "deploy/", "tests/control-plane/", "tests/gitops/"];
+        !is_own.iter().any(|folder| page.starts_with(folder))
+    });
+    assert_eq!(listed, pages.collect(), "left: site/SUMMARY.md; right: the pages");
 }
 
 #[test]

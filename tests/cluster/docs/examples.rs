@@ -253,6 +253,12 @@ async fn argo_cd_and_flux_take_their_files() {
         let spec = admin.in_namespace(namespace).get(kind).await.unwrap()["spec"].clone();
         let (program, words) = if definition == "application" {
             assert_eq!(spec["syncPolicy"]["syncOptions"], json!(["ServerSideApply=true"]));
+            // As Argo CD's own definition says it: docs/gitops.md relies on it.
+            let latest =
+                "if the latest revision should be used on retry instead of the initial one (default: false)";
+            let words = std::fs::read_to_string(&crd).unwrap();
+            assert!(words.split_whitespace().collect::<Vec<_>>().join(" ").contains(latest));
+            assert_eq!(spec["syncPolicy"]["retry"]["refresh"], true);
             ("argo-judge", &["sync", "--server-side-apply"][..])
         } else {
             assert_eq!((&spec["wait"], &spec["prune"]), (&json!(true), &json!(true)));

@@ -4,7 +4,7 @@ mod conformance;
 mod monitoring;
 mod release;
 mod rendering;
-mod running;
+pub mod running;
 mod switches;
 mod values;
 

@@ -23,7 +23,7 @@ pub fn of<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a Value> {
 async fn the_kustomizations_are_accepted_and_their_pods_are_restricted() {
     let world = World::without_tenant("deploy").await;
     for (folder, arguments, replicas) in [
-        ("base", json!(["run"]), 1),
+        ("all", json!(["run"]), 1),
         ("overlays/high-availability", json!(["run", "--leader-elect"]), 2),
         ("overlays/single-namespace", json!(["run", "--watch-namespace=$(POD_NAMESPACE)"]), 1),
     ] {

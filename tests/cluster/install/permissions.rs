@@ -72,8 +72,11 @@ const GRANT: [&str; 7] = [
 /// The kubeconfig of the operator's account, once it has the shipped permissions.
 async fn shipped_account(plane: &ControlPlane) -> PathBuf {
     static SHIPPED: OnceCell<()> = OnceCell::const_new();
+    let namespace =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/crds-and-namespace/namespace.yaml");
     let rbac = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize/base/rbac.yaml");
-    let ship = async || drop(plane.admin().run(["apply", "-f", rbac], "").await.unwrap().ok().unwrap());
+    let apply = ["apply", "-f", namespace, "-f", rbac];
+    let ship = async || drop(plane.admin().run(apply, "").await.unwrap().ok().unwrap());
     SHIPPED.get_or_init(ship).await;
     plane.kubeconfig_of("auth0-user-operator", "auth0-user-operator").await.unwrap()
 }

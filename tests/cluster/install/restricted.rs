@@ -121,7 +121,7 @@ async fn it_works_under_the_restrictions_of_its_pod() {
     assert!(Path::new(RUNC).exists(), "runc is missing: make restricted");
     let mut world = World::without_tenant("restricted").await;
     world.operator.terminate().await.unwrap();
-    let base = rendered(&world, "base").await;
+    let base = rendered(&world, "all").await;
     let manifests = base.iter().map(Value::to_string).collect::<Vec<_>>().join("\n---\n");
     world
         .plane

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	gosync "sync"
+	"time"
 
 	"github.com/argoproj/argo-cd/v3/common"
 	"github.com/argoproj/argo-cd/v3/pkg/apis/application/v1alpha1"
@@ -11,6 +12,7 @@ import (
 	argodiff "github.com/argoproj/argo-cd/v3/util/argo/diff"
 	"github.com/argoproj/argo-cd/v3/util/argo/normalizers"
 	kubeutil "github.com/argoproj/argo-cd/v3/util/kube"
+	"github.com/argoproj/argo-cd/v3/util/lua"
 	"github.com/argoproj/argo-cd/v3/util/settings"
 	"github.com/argoproj/gitops-engine/pkg/diff"
 	"github.com/argoproj/gitops-engine/pkg/sync"
@@ -18,6 +20,7 @@ import (
 	"github.com/argoproj/gitops-engine/pkg/utils/kube"
 	jsonpatch "github.com/evanphx/json-patch"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	"k8s.io/client-go/kubernetes"
@@ -193,7 +196,8 @@ type syncSaid struct {
 	Message string                    `json:"message"`
 }
 
-// sync is an Application's automatic sync: nothing is applied where everything is in sync.
+// sync is an Application's automatic sync: nothing is applied where everything is in sync, unless asked by hand. Without health
+// scripts one round applies all; with them a wave waits for the health of the one before, at most for c.patience.
 func (c *cluster) sync(ctx context.Context, objects []*unstructured.Unstructured) (*syncSaid, error) {
 	if err := c.load(); err != nil {
 		return nil, err
@@ -203,29 +207,76 @@ func (c *cluster) sync(ctx context.Context, objects []*unstructured.Unstructured
 		return nil, err
 	}
 	said := &syncSaid{Before: before}
-	if !anyOutOfSync(before) {
+	if !anyOutOfSync(before) && !c.byHand {
 		return said, nil
 	}
-	reconciliation := sync.ReconciliationResult{Live: lives, Target: objects}
-	operation, cleanup, err := sync.NewSyncContext("revision", reconciliation, c.config, c.config, c.kubectl,
-		c.namespace, c.schema,
-		sync.WithOperationSettings(false, false, false, false),
-		sync.WithServerSideApply(c.serverSideApply),
-		sync.WithServerSideApplyManager(common.ArgoCDSSAManager))
-	if err != nil {
-		return nil, err
+	// What left Git is there and has no target.
+	for _, gone := range c.pruned {
+		object := &unstructured.Unstructured{}
+		object.SetGroupVersionKind(objects[0].GroupVersionKind())
+		object.SetNamespace(c.namespace)
+		object.SetName(gone)
+		live, err := c.live(ctx, object)
+		if err != nil {
+			return nil, err
+		}
+		objects, lives = append(objects, nil), append(lives, live)
 	}
-	defer cleanup()
-	// Objects without health (no HealthOverride here) do not hold a sync up: one round applies all.
-	operation.Sync()
+	settings := []sync.SyncOpt{
+		sync.WithOperationSettings(false, true, false, false),
+		sync.WithServerSideApply(c.serverSideApply),
+		sync.WithServerSideApplyManager(common.ArgoCDSSAManager),
+	}
+	if c.argocdNamespace != "" {
+		overrides, err := c.overrides()
+		if err != nil {
+			return nil, err
+		}
+		settings = append(settings, sync.WithHealthOverride(lua.ResourceHealthOverrides(overrides)))
+	}
+	started := metav1.Now()
 	var results []synccommon.ResourceSyncResult
-	said.Phase, said.Message, results = operation.GetState()
+	for {
+		state := sync.WithInitialState(said.Phase, said.Message, results, started)
+		if results, err = c.round(objects, lives, said, append(settings, state)); err != nil {
+			return nil, err
+		}
+		if said.Phase.Completed() || time.Since(started.Time) > c.patience {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+		for i, object := range objects {
+			if object == nil {
+				continue
+			}
+			if lives[i], err = c.live(ctx, object); err != nil {
+				return nil, err
+			}
+		}
+	}
 	for _, result := range results {
 		if result.Status == synccommon.ResultCodeSyncFailed {
 			said.Message += "; " + result.ResourceKey.Name + ": " + result.Message
 		}
 	}
 	return said, nil
+}
+
+// round goes on with a sync as the application controller does each time that it comes to it.
+func (c *cluster) round(
+	objects, lives []*unstructured.Unstructured, said *syncSaid, settings []sync.SyncOpt,
+) ([]synccommon.ResourceSyncResult, error) {
+	reconciliation := sync.ReconciliationResult{Live: lives, Target: objects}
+	operation, cleanup, err := sync.NewSyncContext("revision", reconciliation, c.config, c.config, c.kubectl,
+		c.namespace, c.schema, settings...)
+	if err != nil {
+		return nil, err
+	}
+	defer cleanup()
+	operation.Sync()
+	var results []synccommon.ResourceSyncResult
+	said.Phase, said.Message, results = operation.GetState()
+	return results, nil
 }
 
 func anyOutOfSync(said map[string]string) bool {

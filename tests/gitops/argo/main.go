@@ -21,7 +21,7 @@ const usage = `usage: argo-judge [--kubeconfig FILE] < QUESTIONS
 A question is a line {"id": 1, "words": ["COMMAND", "FLAG", ...], "input": "MANIFESTS"}, its answer a line
 {"id": 1, "said": ...} or {"id": 1, "error": "..."}.
   diff      compares them with the cluster; says Synced, or OutOfSync and why, for each
-  sync      the same, and where one is OutOfSync, syncs them all
+  sync      the same, and where one is OutOfSync, syncs them all; with --argocd-namespace and --patience in waves
   health    says each one's health, by the Lua of argocd-cm
   actions   says each one's actions, by the Lua of argocd-cm
   act       runs the action --action on each
@@ -38,6 +38,9 @@ type options struct {
 	namespace       string
 	argocdNamespace string
 	action          string
+	patience        time.Duration
+	byHand          bool
+	pruned          []string
 	serverSideApply bool
 	serverSideDiff  bool
 	webhookChanges  bool
@@ -66,6 +69,13 @@ func (a *access) answer(words []string, input string) (any, error) {
 	flags.StringVar(&o.namespace, "namespace", "", "the Application's destination")
 	flags.StringVar(&o.argocdNamespace, "argocd-namespace", "", "where argocd-cm is")
 	flags.StringVar(&o.action, "action", "", "the action to run")
+	flags.DurationVar(&o.patience, "patience", 0, "how long a sync waits for the health of its waves")
+	flags.BoolVar(&o.byHand, "by-hand", false, "sync what is in sync, too, as a person may ask for")
+	flags.Func("prune", "the name of an object of the first manifest's kind that left Git; repeatable",
+		func(name string) error {
+			o.pruned = append(o.pruned, name)
+			return nil
+		})
 	flags.BoolVar(&o.serverSideApply, "server-side-apply", false, "sync option ServerSideApply=true")
 	flags.BoolVar(&o.serverSideDiff, "server-side-diff", false, "compare option ServerSideDiff=true")
 	flags.BoolVar(&o.webhookChanges, "include-mutation-webhook", false,

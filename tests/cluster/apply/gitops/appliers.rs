@@ -8,16 +8,16 @@ use std::fmt;
 
 /// One way to apply what is in Git.
 #[derive(Clone, Copy, Debug)]
-struct Applier {
-    name: &'static str,
-    slug: &'static str,
+pub struct Applier {
+    pub name: &'static str,
+    pub slug: &'static str,
     /// Flags of argo-judge; none for Flux.
-    argo: Option<&'static [&'static str]>,
+    pub argo: Option<&'static [&'static str]>,
 }
 
-const FLUX: Applier = Applier { name: "Flux", slug: "flux", argo: None };
-const ARGO: Applier = Applier { name: "Argo default", slug: "argo", argo: Some(&[]) };
-const ARGO_SSA: Applier =
+pub const FLUX: Applier = Applier { name: "Flux", slug: "flux", argo: None };
+pub const ARGO: Applier = Applier { name: "Argo default", slug: "argo", argo: Some(&[]) };
+pub const ARGO_SSA: Applier =
     Applier { name: "Argo SSA", slug: "argo-ssa", argo: Some(&["--server-side-apply"]) };
 const ARGO_DIFF: Applier = Applier {
     name: "Argo default, ServerSideDiff",
@@ -29,23 +29,32 @@ const ARGO_SSA_DIFF: Applier = Applier {
     slug: "argo-ssa-diff",
     argo: Some(&["--server-side-apply", "--server-side-diff"]),
 };
-const APPLIERS: [Applier; 5] = [FLUX, ARGO, ARGO_SSA, ARGO_DIFF, ARGO_SSA_DIFF];
+pub const APPLIERS: [Applier; 5] = [FLUX, ARGO, ARGO_SSA, ARGO_DIFF, ARGO_SSA_DIFF];
 
 impl Applier {
     /// Applies manifests as the tool does by itself, and answers whether anything was done.
-    async fn apply(self, world: &World, manifests: &str) -> bool {
+    pub async fn apply(self, world: &World, manifests: &str) -> bool {
+        self.try_apply(world, manifests).await.unwrap()
+    }
+
+    /// The same; an error is what the tool says when it cannot.
+    pub async fn try_apply(self, world: &World, manifests: &str) -> Result<bool, String> {
         let Some(flags) = self.argo else {
-            let said = judge(world, "flux-judge", &["apply"], manifests).await.unwrap();
-            return said.as_object().unwrap().values().any(|action| action != "unchanged");
+            let said = judge(world, "flux-judge", &["apply"], manifests).await;
+            let said = said.map_err(|error| error.to_string())?;
+            return Ok(said.as_object().unwrap().values().any(|action| action != "unchanged"));
         };
         let words: Vec<&str> = ["sync"].iter().chain(flags).copied().collect();
-        let said = judge(world, "argo-judge", &words, manifests).await.unwrap();
+        let said = judge(world, "argo-judge", &words, manifests).await.map_err(|error| error.to_string())?;
+        if said["phase"] == "Failed" {
+            return Err(said.to_string());
+        }
         assert!(said["phase"] == "" || said["phase"] == "Succeeded", "{}: {said}", self.name);
-        said["phase"] != ""
+        Ok(said["phase"] != "")
     }
 
     /// What the tool shows to be different from Git; Flux shows it by applying.
-    async fn drift(self, world: &World, manifests: &str) -> Option<String> {
+    pub async fn drift(self, world: &World, manifests: &str) -> Option<String> {
         let said = match self.argo {
             None => judge(world, "flux-judge", &["apply"], manifests).await.unwrap(),
             Some(flags) => {
@@ -59,7 +68,7 @@ impl Applier {
     }
 
     /// Waits for health as the tool does, for each of these.
-    async fn wait(self, world: &World, targets: &[&str]) {
+    pub async fn wait(self, world: &World, targets: &[&str]) {
         for target in targets {
             if self.argo.is_none() {
                 let said = ask(world, "flux-judge", &["wait", "--timeout", "60s"], target).await;
@@ -103,6 +112,8 @@ enum Arrives {
     WithoutNullsOutOfSync,
     /// The tool says Synced and does not apply the change.
     Never,
+    /// The tool cannot compare, says Unknown, and does not apply the change.
+    Unknown,
 }
 
 impl fmt::Display for Arrives {
@@ -112,6 +123,7 @@ impl fmt::Display for Arrives {
             Self::WithoutNulls => "null lost, Synced",
             Self::WithoutNullsOutOfSync => "null lost, OutOfSync",
             Self::Never => "not applied, Synced",
+            Self::Unknown => "not applied, Unknown",
         })
     }
 }
@@ -132,6 +144,7 @@ fn changes() -> Vec<(&'static str, Value)> {
         ("clear: added", json!({"name": "", "clear": ["nickname", "userMetadata.theme"]})),
         ("clear: shortened", json!({"name": "", "clear": ["userMetadata.theme"]})),
         ("text: to a value", json!({"name": "Newer", "clear": ["userMetadata.theme"]})),
+        ("text: value to clear", json!({"clear": ["name", "userMetadata.theme"]})),
         ("map: with nulls", json!({"name": "Newer", "userMetadata": nulls})),
         ("text: value to null", json!({"name": null, "userMetadata": nulls})),
     ]
@@ -146,6 +159,7 @@ fn expected(applier: Applier, change: &str) -> Arrives {
         "argo" if with_nulls => Arrives::WithoutNulls,
         "argo-diff" if with_nulls => Arrives::WithoutNullsOutOfSync,
         "argo-diff" if removes => Arrives::Never,
+        "argo-diff" if change == "text: value to clear" => Arrives::Unknown,
         _ => Arrives::Exactly,
     }
 }
@@ -174,9 +188,14 @@ async fn make(world: &World, applier: Applier, change: &str, card: &Value) -> Ar
     git.as_object_mut().unwrap().extend(card.as_object().unwrap().clone());
     let manifest = object("Auth0UserUpdate", slug, &git);
     let target = format!("auth0userupdate/{slug}");
-    if !applier.apply(world, &manifest).await {
-        assert_eq!(expected(applier, change), Arrives::Never, "{name}: {change} was not noticed");
-        return Arrives::Never;
+    let missed = match applier.try_apply(world, &manifest).await {
+        Ok(true) => None,
+        Ok(false) => Some((Arrives::Never, String::new())),
+        Err(why) => Some((Arrives::Unknown, why)),
+    };
+    if let Some((arrives, why)) = missed {
+        assert_eq!(arrives, expected(applier, change), "{name}: {change}: {why}");
+        return arrives;
     }
     applier.wait(world, &[&target]).await;
     let drift = applier.drift(world, &manifest).await;

@@ -153,8 +153,8 @@ async fn it_installs_upgrades_and_uninstalls(plane: &ControlPlane) {
 
 async fn the_kustomize_base_works_and_a_release_takes_its_place(plane: &ControlPlane) {
     let kubectl = plane.admin();
-    let base = format!("{KUSTOMIZE}/base");
-    kubectl.run(["apply", "--server-side", "--kustomize", &base], "").await.unwrap().ok().unwrap();
+    let all = format!("{KUSTOMIZE}/all");
+    kubectl.run(["apply", "--server-side", "--kustomize", &all], "").await.unwrap().ok().unwrap();
     let reader = format!("{NAME}-secret-reader");
     let account = format!("{NAME}:{NAME}");
     let grant = ["create", "rolebinding", &reader, "--clusterrole", &reader, "--serviceaccount", &account];
