@@ -8,6 +8,7 @@
 pub mod conditions;
 mod field;
 pub mod json;
+mod output_target;
 mod questions;
 pub mod reason;
 mod schema;
@@ -16,6 +17,7 @@ mod tenant;
 mod update;
 
 pub use field::{Field, PassEmptyValues};
+pub use output_target::{OUTPUTS, ObjectName, OutputTarget, RAW_OUTPUT, TargetKind, WrittenOutputs};
 pub use status::{
     Auth0UserUpdateStatus, IgnoredField, LastUpdate, NotPersisted, RefusedField, SecretVersion, Trigger,
     TriggerState, UserIdentity, UserOutputs,

@@ -37,6 +37,10 @@ pub enum Reason {
     InsufficientScope,
     /// The operator may not read a Secret.
     SecretForbidden,
+    /// The operator may not write a ConfigMap or Secret of `spec.outputsTo`.
+    OutputForbidden,
+    /// A ConfigMap or Secret of `spec.outputsTo`, or a key of it, belongs to another one.
+    OutputConflict,
     /// The installed CRD is older than the operator.
     CrdOutdated,
     /// The trigger key is another one than the memory was made with.
@@ -99,7 +103,7 @@ pub enum Retry {
     Change,
 }
 
-const ALL: [(Reason, &str); 33] = [
+const ALL: [(Reason, &str); 35] = [
     (Reason::Applied, "Applied"),
     (Reason::Observed, "Observed"),
     (Reason::InvalidRequest, "InvalidRequest"),
@@ -116,6 +120,8 @@ const ALL: [(Reason, &str); 33] = [
     (Reason::AuthenticationFailed, "AuthenticationFailed"),
     (Reason::InsufficientScope, "InsufficientScope"),
     (Reason::SecretForbidden, "SecretForbidden"),
+    (Reason::OutputForbidden, "OutputForbidden"),
+    (Reason::OutputConflict, "OutputConflict"),
     (Reason::CrdOutdated, "CRDOutdated"),
     (Reason::TriggerKeyLost, "TriggerKeyLost"),
     (Reason::TenantNotFound, "TenantNotFound"),
@@ -183,6 +189,8 @@ impl Reason {
             | Self::AuthenticationFailed
             | Self::InsufficientScope
             | Self::SecretForbidden
+            | Self::OutputForbidden
+            | Self::OutputConflict
             | Self::CrdOutdated
             | Self::TriggerKeyLost => Standing::Stalled,
         }
@@ -214,6 +222,8 @@ impl Reason {
             | Self::AuthenticationFailed
             | Self::InsufficientScope
             | Self::SecretForbidden
+            | Self::OutputForbidden
+            | Self::OutputConflict
             | Self::CrdOutdated
             | Self::TriggerKeyLost
             | Self::TenantNotFound

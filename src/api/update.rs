@@ -1,7 +1,8 @@
 //! `Auth0UserUpdate`: the inputs of the Update User card.
 
 use crate::api::{
-    Auth0UserUpdateStatus, Field, JsonMap, LAST_APPLIED_ANNOTATION, PassEmptyValues, json, schema,
+    Auth0UserUpdateStatus, Field, JsonMap, LAST_APPLIED_ANNOTATION, OutputTarget, PassEmptyValues, json,
+    output_target, schema,
 };
 use kube::{
     CustomResource, KubeSchema,
@@ -199,6 +200,15 @@ pub struct Auth0UserUpdateSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Output")]
     pub output: Option<Output>,
+
+    /// ConfigMaps and Secrets of this namespace that outputs of the user are written into, for other workloads: at most
+    /// 8. Written after each change that this resource makes or finds, in mode Observe too, and whatever spec.output
+    /// says; a tenant of another namespace may allow less. Only the keys named here are written. The namespace has to
+    /// let the operator write: the message of OutputForbidden prints the command.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(validation = output_target::distinct())]
+    pub outputs_to: Vec<OutputTarget>,
 }
 
 /// From here on JavaScript, and every tool that reads numbers as it does, knows no odd integers.

@@ -168,7 +168,8 @@ impl State {
         let mut held = outcome.holds.iter().map(|hold| hold.failure.reason);
         let held = held.find(|reason| reason.retry() == Retry::Backoff);
         let failed = outcome.failure.as_ref().map(|failure| failure.reason);
-        let reason = failed.or(held).unwrap_or(Reason::Applied);
+        let unwritten = outcome.unwritten.as_ref().map(|failure| failure.reason);
+        let reason = failed.or(held).or(unwritten).unwrap_or(Reason::Applied);
         self.failures = if reason.retry() == Retry::Backoff { self.failures.saturating_add(1) } else { 0 };
         outcome.failures = self.failures;
         let wait = schedule::next_look(reason, self.failures, not_ready_for(before), asked, resync);

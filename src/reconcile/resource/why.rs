@@ -72,7 +72,8 @@ pub fn why(record: &Record, references: &References, state: &State, now: Instant
         (Why::Requested, record.is_requested || state.assume_sent != record.assume_sent),
         (Why::Unpaused, record.was_paused),
         (Why::SecretBack, secret_back),
-        (Why::TenantChanged, tenant_changed || shows_too_much(record, references)),
+        // What could not be taken back waits for its next try.
+        (Why::TenantChanged, tenant_changed || state.failures == 0 && shows_too_much(record, references)),
         (Why::SecretChanged, password_changed(record, &references.secret, state)),
         (Why::AnnotationChanged, record.has_metadata && !record.tells_nulls),
         (Why::OwnersChanged, owners_changed),
