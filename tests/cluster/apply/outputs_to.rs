@@ -1,6 +1,7 @@
 //! Outputs for other workloads: what arrives in ConfigMaps and Secrets, and what is never touched.
 
-use crate::world::{DEADLINE, World, condition, start_operator, unhurried, update};
+use crate::world::{CLIENT_SECRET, DEADLINE, SCOPES, World, condition, start_operator, unhurried, update};
+use auth0_sandbox::Client;
 use lab::{AuditEvents as _, Mode, wait_until};
 use serde_json::{Map, Value, json};
 
@@ -189,29 +190,34 @@ async fn nothing_is_written_where_nothing_changed_and_what_was_deleted_comes_bac
 }
 
 #[tokio::test]
-async fn a_comparison_by_search_notices_other_outputs_and_what_is_gone() {
-    let world = World::start("outputs-to-search").await;
-    world.add_person("bob");
-    let card = |user: &str| {
-        let data = json!({"EMAIL": "email", "LOGINS": "loginsCount"});
-        json!({"userId": format!("auth0|{user}"), "nickname": "n", "resyncInterval": "1m", "outputsTo": [to("configMap", user, data)]})
-    };
-    world.apply_all([("ann", card("ann")), ("bob", card("bob"))]).await;
-    world.until_all("Ready=True", |object| condition(object, "Ready").0 == "True").await;
-    let other =
-        |user: &mut Map<String, Value>| drop(user.insert("email".to_owned(), json!("bob@new.example.com")));
-    world.sandbox.change_user("auth0|bob", other).unwrap();
-    world.objects.delete("configmap/ann").await.unwrap();
-    let restored = json!({"EMAIL": "ann@example.com"});
-    let changed = json!({"EMAIL": "bob@new.example.com"});
-    let searched = || world.sandbox.log().iter().any(|call| call.path == "/api/v2/users");
-    let arrived = wait_until("both", 2 * DEADLINE, async || {
-        let [ann, bob] =
-            [world.objects.get("configmap/ann").await?, world.objects.get("configmap/bob").await?];
-        if ann["data"] == restored && bob["data"] == changed { Ok(()) } else { Err(format!("{ann} {bob}")) }
-    });
-    arrived.await.unwrap();
-    assert!(searched(), "they were compared by a search");
+async fn a_comparison_notices_other_outputs_and_what_is_gone_and_a_login_costs_no_request() {
+    let world = World::without_tenant("outputs-to-events").await;
+    let scopes = [&SCOPES[..], &["read:events"]].concat();
+    world.sandbox.put_client(Client::with_secret("operator", CLIENT_SECRET).scopes(&scopes));
+    world.apply_tenant().await;
+    let is_connected = |tenant: &Value| tenant["status"]["events"]["state"] == "Connected";
+    world.until("auth0tenant/example", "Connected", is_connected).await;
+    world.add_person("ada");
+    let data = json!({"EMAIL": "email", "LOGINS": "loginsCount"});
+    world.apply_for("ada", json!({"nickname": "n", "outputsTo": [to("configMap", "ada", data)]})).await;
+    world.until_applied("ada").await;
+    world.until_all_is_quiet().await;
+    assert_eq!(world.calls_of("ada").len(), 2, "the first apply, and its echo");
+
+    // Declared is the nickname alone.
+    let change = |user: &mut Map<String, Value>| drop(user.insert("email".into(), json!("new@example.com")));
+    world.sandbox.change_user("auth0|ada", change).unwrap();
+    let map = world.until_data("configmap/ada", &json!({"EMAIL": "new@example.com"})).await;
+    world.until_all_is_quiet().await;
+    assert_eq!(world.calls_of("ada").len(), 3);
+
+    assert!(world.sandbox.login("auth0|ada"));
+    world.until_all_is_quiet().await;
+    assert_eq!((world.calls_of("ada").len(), world.get("configmap/ada").await), (3, map));
+
+    world.objects.delete("configmap/ada").await.unwrap();
+    assert!(world.sandbox.login("auth0|ada"));
+    world.until_data("configmap/ada", &json!({"EMAIL": "new@example.com", "LOGINS": "2"})).await;
 }
 
 #[tokio::test]
