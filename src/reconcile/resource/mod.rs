@@ -354,6 +354,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn outputs_that_were_not_written_are_tried_again_ever_more_rarely() {
+        pause();
+        let mut life = Life::default();
+        let mut waits = Vec::new();
+        for _ in 0..12 {
+            let unwritten = Some(Failure::new(Reason::OutputConflict, "because"));
+            let mut outcome = Outcome { unwritten, ..Outcome::default() };
+            life.0.look_again(&mut outcome, &Auth0UserUpdateStatus::default(), Instant::now(), None, None);
+            waits.push(life.rest().unwrap());
+        }
+        assert!(waits[0] <= 2 && waits.is_sorted() && waits[11] > 3_000, "{waits:?}");
+    }
+
+    #[tokio::test]
     async fn what_has_no_doubtful_effect_is_not_looked_at_again() {
         pause();
         let mut life = Life::default();

@@ -306,6 +306,14 @@ mod tests {
         assert_eq!(why(&record, &references, &state, now), []);
         references.access = Access::nothing();
         assert_eq!(why(&record, &references, &state, now), [Why::TenantChanged]);
+        // Shown is what other objects show, too.
+        let mut status = ready(2, "True", "Applied");
+        status["outputs"] = json!([{"kind": "ConfigMap", "name": "m", "data": {"A": "email"}}]);
+        let written = record_of(&json!({}), &status);
+        assert_eq!(why(&written, &references, &state, now), [Why::TenantChanged]);
+        // What cannot be taken back is no reason to begin at once, again and again.
+        state.failures = 1;
+        assert_eq!(why(&record, &references, &state, now), []);
         let hidden = record_of(&json!({}), &ready(2, "True", "Applied"));
         assert_eq!(why(&hidden, &references, &state, now), []);
     }

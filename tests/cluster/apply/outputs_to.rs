@@ -176,6 +176,18 @@ async fn nothing_is_written_where_nothing_changed_and_what_was_deleted_comes_bac
     world.look_again(UPDATE).await;
     assert_eq!((world.get("configmap/ann").await, counts(&world)), (written.clone(), before));
 
+    // An edit that is sent without reading the user is written, too.
+    let data = json!({"EMAIL": "email", "NICKNAME": "nickname"});
+    let targets = json!([to("configMap", "ann", data)]);
+    world.apply(json!({"nickname": "a", "outputsTo": targets})).await;
+    world.until_ready(UPDATE).await;
+    let looks = world.looks();
+    world.apply(json!({"nickname": "b", "outputsTo": targets})).await;
+    world.until_ready(UPDATE).await;
+    let written = world.get("configmap/ann").await;
+    assert_eq!(written["data"], json!({"EMAIL": "ann@example.com", "NICKNAME": "b"}));
+    assert_eq!(world.looks(), looks);
+
     // A restart asks for nothing.
     world.operator.terminate().await.unwrap();
     world.sandbox.clear_log();
@@ -186,7 +198,7 @@ async fn nothing_is_written_where_nothing_changed_and_what_was_deleted_comes_bac
 
     world.objects.delete("configmap/ann").await.unwrap();
     world.look_again(UPDATE).await;
-    world.until_data("configmap/ann", &json!({"EMAIL": "ann@example.com"})).await;
+    world.until_data("configmap/ann", &json!({"EMAIL": "ann@example.com", "NICKNAME": "b"})).await;
 }
 
 #[tokio::test]

@@ -290,7 +290,7 @@ async fn outputs_are_written_once_a_namespace_lets_the_operator() {
     let message = condition_message(&forbidden);
     let command = message.split("kubectl ").nth(1).expect("the message prints the command");
     world.plane.admin().run(command.split_whitespace(), "").await.unwrap().ok().unwrap();
-    // Nobody has to tell the operator.
+    // The operator tries again by itself.
     world.until_ready("auth0userupdate/ann").await;
     assert_eq!(world.get("configmap/ann").await["data"], json!({"EMAIL": "ann@example.com"}));
     assert_eq!(world.bodies().len(), 1);
