@@ -64,7 +64,7 @@ pub struct Run {
     #[arg(long, env = "AUTH0_USER_OPERATOR_SECRET_GRANT", default_value = SECRET_GRANT)]
     pub secret_grant: String,
 
-    /// Command shown to users when the operator may not write the ConfigMaps and Secrets of spec.outputsTo in NAMESPACE.
+    /// Command shown to users when the operator may not write their outputs (spec.outputsTo) in NAMESPACE.
     #[arg(long, env = "AUTH0_USER_OPERATOR_OUTPUT_GRANT", default_value = OUTPUT_GRANT)]
     pub output_grant: String,
 

@@ -2,7 +2,11 @@
 //!
 //! Types, schema and CEL rules only; nothing here decides, and nothing does I/O.
 
-#![allow(clippy::doc_markdown, reason = "field docs are what `kubectl explain` prints, without markup")]
+#![allow(
+    clippy::doc_markdown,
+    clippy::doc_link_with_quotes,
+    reason = "field docs are what `kubectl explain` prints, without markup"
+)]
 #![allow(clippy::duplicated_attributes, reason = "every printer column has a name and a type")]
 
 pub mod conditions;

@@ -1,4 +1,4 @@
-//! Outputs in ConfigMaps and Secrets: written by server-side apply, only into objects that belong to the resource, and
+//! Outputs in `ConfigMap`s and Secrets: written by server-side apply, only into objects that belong to the resource, and
 //! only where they differ.
 //!
 //! An object is created by a create, which fails where there is one of that name, and changed on the version that was

@@ -63,7 +63,7 @@ pub struct Settings {
     pub concurrency: u16,
     /// How to let the operator read the Secrets of `NAMESPACE`, for messages.
     pub secret_grant: String,
-    /// How to let the operator write the ConfigMaps and Secrets of `NAMESPACE`, for messages.
+    /// How to let the operator write the `ConfigMap`s and Secrets of `NAMESPACE`, for messages.
     pub output_grant: String,
 }
 

@@ -63,7 +63,7 @@ pub struct Updates {
     pub clients: Arc<Clients>,
     /// Secrets.
     pub secrets: Arc<Secrets>,
-    /// Outputs in ConfigMaps and Secrets.
+    /// Outputs in `ConfigMap`s and Secrets.
     pub outputs: Outputs,
     /// Who goes next, and when.
     pub queue: Arc<Dispatcher>,

@@ -1,4 +1,4 @@
-//! Outputs for other workloads: what a pass has found of the user goes into the ConfigMaps and Secrets of
+//! Outputs for other workloads: what a pass has found of the user goes into the `ConfigMap`s and Secrets of
 //! `spec.outputsTo`. After the requests to Auth0, so that it holds none of them back, and before the status, which tells it.
 
 use crate::api::reason::Reason;

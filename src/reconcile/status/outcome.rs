@@ -103,7 +103,7 @@ pub struct Outcome {
     pub mode: Mode,
     /// Fields that mode Apply would send; `None` where nothing was computed.
     pub plan: Option<Vec<String>>,
-    /// What was written into ConfigMaps and Secrets; `None` where nothing was to be.
+    /// What was written into `ConfigMap`s and Secrets; `None` where nothing was to be.
     pub outputs: Option<Vec<WrittenOutputs>>,
     /// Why not all of it was.
     pub unwritten: Option<Failure>,

@@ -1,4 +1,4 @@
-//! What of a user goes into which ConfigMap or Secret, and what goes out of it. Pure.
+//! What of a user goes into which `ConfigMap` or Secret, and what goes out of it. Pure.
 
 use crate::api::json::{is_within, stored_size};
 use crate::api::reason::{Failure, Reason};
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// A larger value is left out.
 const LARGEST_VALUE: usize = 128 * 1024;
 
-/// All values of one object: a ConfigMap holds 1 MiB, and a Secret a third more than its texts.
+/// All values of one object: a `ConfigMap` holds 1 MiB, and a Secret a third more than its texts.
 const LARGEST_OBJECT: usize = 512 * 1024;
 
 /// One object, and all that is to be in it of this resource's.
@@ -267,7 +267,9 @@ mod tests {
             wanted.iter().map(|it| (it.kind.as_str(), it.name.as_str(), it.data.len())).collect();
         assert_eq!(objects, [("Secret", "m", 1), ("ConfigMap", "m", 0), ("ConfigMap", "old", 0)]);
         let mut told = before;
-        wanted.into_iter().for_each(|wanted| note(&mut told, wanted));
+        for wanted in wanted {
+            note(&mut told, wanted);
+        }
         let told: Vec<_> =
             told.iter().map(|written| (written.kind.as_str(), written.name.as_str())).collect();
         assert_eq!(told, [("Secret", "m"), ("Volume", "of-another-version")]);

@@ -1,4 +1,4 @@
-//! Outputs for other workloads: what arrives in ConfigMaps and Secrets, and what is never touched.
+//! Outputs for other workloads: what arrives in other objects, and what is never touched.
 
 use crate::world::{CLIENT_SECRET, DEADLINE, SCOPES, World, condition, start_operator, unhurried, update};
 use auth0_sandbox::Client;
@@ -33,7 +33,7 @@ impl World {
         gone.await.unwrap();
     }
 
-    /// How often a ConfigMap of the namespace was written, or was to be.
+    /// How often a `ConfigMap` of the namespace was written, or was to be.
     fn output_writes(&self) -> usize {
         self.plane.audit().unwrap().writes().within(&self.namespace).of("configmaps", "").len()
     }
@@ -100,7 +100,7 @@ async fn a_workload_finds_chosen_outputs_and_their_changes() {
     let log = world.operator.log().unwrap();
     assert!(!log.contains("ann@example.com") && !log.contains("new.example.com"), "{log}");
     let status = world.get(UPDATE).await["status"].to_string();
-    assert!(!status.contains("@"), "{status}");
+    assert!(!status.contains('@'), "{status}");
 }
 
 #[tokio::test]
