@@ -164,6 +164,31 @@ async fn an_object_or_a_key_of_another_owner_is_refused_and_left_as_it_is() {
     assert_eq!(world.get("secret/theirs").await["data"], json!({"EMAIL": "bWluZQ=="}));
 }
 
+/// What keeps a write from an object that comes between it and the look before it.
+#[tokio::test]
+async fn an_apply_for_an_object_that_is_another_one_by_now_changes_nothing() {
+    let world = World::start("outputs-to-between").await;
+    world.run(["create", "configmap", "theirs", "--from-literal=KEY=theirs"]).await;
+    let old = world.get("configmap/theirs").await["metadata"].clone();
+    let apply = async |name: &str| {
+        let metadata = json!({"name": name, "uid": old["uid"], "resourceVersion": old["resourceVersion"]});
+        let manifest =
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"EMAIL": "a"}});
+        let refused = world.kubectl.submit(Mode::ServerSideApply, &manifest.to_string()).await.unwrap();
+        let error = refused.ok().unwrap_err().to_string();
+        assert!(["has been modified", "uid mismatch"].iter().any(|words| error.contains(words)), "{error}");
+    };
+    // It was changed, it was made anew, and it is gone.
+    world.objects.patch("configmap/theirs", &json!({"data": {"KEY": "changed"}})).await.unwrap();
+    apply("theirs").await;
+    world.objects.delete("configmap/theirs").await.unwrap();
+    apply("theirs").await;
+    world.until_gone("configmap/theirs").await;
+    world.run(["create", "configmap", "theirs", "--from-literal=KEY=theirs"]).await;
+    apply("theirs").await;
+    assert_eq!(world.get("configmap/theirs").await["data"], json!({"KEY": "theirs"}));
+}
+
 #[tokio::test]
 async fn nothing_is_written_where_nothing_changed_and_what_was_deleted_comes_back() {
     let mut world = World::start("outputs-to-quiet").await;
