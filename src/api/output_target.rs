@@ -1,6 +1,6 @@
 //! Where outputs of the user are written beside the status: ConfigMaps and Secrets.
 
-use super::update::dns_name;
+use super::schema::dns_name;
 use kube::{KubeSchema, core::Rule};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

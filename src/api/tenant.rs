@@ -1,6 +1,6 @@
 //! `Auth0Tenant`: which Auth0 tenant to call, with which credentials.
 
-use crate::api::update::{dns_name, matches};
+use crate::api::schema::{dns_name, matches};
 use crate::api::{Output, SecretVersion};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::core::Rule;

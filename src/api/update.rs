@@ -1,5 +1,6 @@
 //! `Auth0UserUpdate`: the inputs of the Update User card.
 
+use crate::api::schema::{dns_name, matches};
 use crate::api::{
     Auth0UserUpdateStatus, Field, JsonMap, LAST_APPLIED_ANNOTATION, OutputTarget, PassEmptyValues, json,
     output_target, schema,
@@ -269,16 +270,6 @@ fn spec_of(manifest: &str) -> Option<JsonMap> {
     let mut manifest = json::read::<json::Object>(manifest.as_bytes())?.0?;
     let spec = manifest.remove("spec")?;
     if let Value::Object(spec) = spec { Some(spec) } else { None }
-}
-
-/// What an object may be called. Names of Secrets become part of requests.
-pub(super) fn dns_name() -> Rule {
-    matches("^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", "name must be a DNS name in lower case such as ann-password")
-}
-
-/// A pattern with a sentence: a schema pattern would answer with the regular expression alone.
-pub(super) fn matches(pattern: &str, message: &str) -> Rule {
-    Rule::new(format!("self.matches(r'{pattern}')")).message(message)
 }
 
 /// `isURL` alone admits a path, which Auth0 refuses.
