@@ -2,7 +2,7 @@
 //! `spec.outputsTo`. After the requests to Auth0, so that it holds none of them back, and before the status, which tells it.
 
 use crate::api::reason::Reason;
-use crate::api::{Auth0UserUpdate, Output};
+use crate::api::{Auth0UserUpdate, Output, WrittenOutputs};
 use crate::cluster::outputs::Target;
 use crate::reconcile::pass::Updates;
 use crate::reconcile::pass::execute::Status as _;
@@ -22,20 +22,20 @@ impl Updates {
         writer: &StatusWriter,
         outcome: &mut Outcome,
     ) {
-        let (targets, before) = (&object.spec.outputs_to, writer.status().outputs);
+        let (targets, before) = (&object.spec.outputs_to, written(writer.object()));
         let is_over = matches!(outcome.extent, Extent::Interrupted | Extent::Anew);
         if targets.is_empty() && before.is_empty() || is_over {
             return;
         }
         let most = outcome.most_shown.unwrap_or(Output::Full);
         let all = match &outcome.user {
-            Some(user) if writer.is_wanted() => of_user(targets, &before, user, most),
-            Some(_) | None => withdrawn(&before, most),
+            Some(user) if writer.is_wanted() => of_user(targets, before, user, most),
+            Some(_) | None => withdrawn(before, most),
         };
         if all.is_empty() {
             return;
         }
-        let mut now = before;
+        let mut now = before.to_vec();
         for wanted in all {
             match self.outputs.write(&target(object, &owner(object), &wanted)).await {
                 Ok(()) => note(&mut now, wanted),
@@ -53,8 +53,7 @@ impl Updates {
 
     /// Whether everything is written as this user has it, but for what every login moves.
     pub async fn outputs_agree(&self, object: &Auth0UserUpdate, user: &User, most: Output) -> bool {
-        let before = object.status.as_ref().map_or(&[][..], |status| &status.outputs);
-        for wanted in of_user(&object.spec.outputs_to, before, user, most) {
+        for wanted in of_user(&object.spec.outputs_to, written(object), user, most) {
             let wanted = wanted.steady();
             let agrees = self.outputs.agrees(&target(object, &owner(object), &wanted)).await;
             if !agrees.unwrap_or(false) {
@@ -63,6 +62,11 @@ impl Updates {
         }
         true
     }
+}
+
+/// What status says of earlier writes.
+fn written(object: &Auth0UserUpdate) -> &[WrittenOutputs] {
+    object.status.as_ref().map_or(&[], |status| &status.outputs)
 }
 
 fn target<'a>(object: &'a Auth0UserUpdate, owner: &'a OwnerReference, wanted: &'a Wanted) -> Target<'a> {
