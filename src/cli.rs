@@ -37,6 +37,11 @@ const SECRET_GRANT: &str = "kubectl create rolebinding auth0-user-operator-secre
     --clusterrole auth0-user-operator-secret-reader \
     --serviceaccount auth0-user-operator:auth0-user-operator --namespace NAMESPACE";
 
+/// With the permissions of `deploy/kustomize/base`.
+const OUTPUT_GRANT: &str = "kubectl create rolebinding auth0-user-operator-output-writer \
+    --clusterrole auth0-user-operator-output-writer \
+    --serviceaccount auth0-user-operator:auth0-user-operator --namespace NAMESPACE";
+
 /// How to run.
 #[derive(Args, Debug, Clone)]
 pub struct Run {
@@ -64,6 +69,10 @@ pub struct Run {
     /// How to let the operator read the Secrets of NAMESPACE, as the message of `SecretForbidden` says it.
     #[arg(long, env = "AUTH0_USER_OPERATOR_SECRET_GRANT", default_value = SECRET_GRANT)]
     pub secret_grant: String,
+
+    /// Command shown to users when the operator may not write their outputs (spec.outputsTo) in NAMESPACE.
+    #[arg(long, env = "AUTH0_USER_OPERATOR_OUTPUT_GRANT", default_value = OUTPUT_GRANT)]
+    pub output_grant: String,
 
     /// Of several replicas, only the one that holds a lease works.
     #[arg(long, env = "AUTH0_USER_OPERATOR_LEADER_ELECT", default_value_t = false)]

@@ -77,6 +77,7 @@ async fn start(run: Run) -> Result<(), Box<dyn Error>> {
         allowed,
         concurrency: run.concurrency,
         secret_grant: run.secret_grant,
+        output_grant: run.output_grant,
     };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

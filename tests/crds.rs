@@ -90,6 +90,7 @@ fn constraints(rules: &mut Vec<String>, of: &str, schema: &Value) {
     let bounds = [
         ("minLength", "maxLength", " characters"),
         ("minItems", "maxItems", " entries"),
+        ("minProperties", "maxProperties", " keys"),
         ("minimum", "maximum", ""),
     ];
     for (least, most, unit) in bounds {
@@ -114,7 +115,9 @@ fn type_of(schema: &Value) -> String {
     match (text(&schema["type"]), schema["x-kubernetes-list-type"].as_str()) {
         ("array", Some("set")) => format!("set of {}", type_of(&schema["items"])),
         ("array", _) => format!("list of {}", type_of(&schema["items"])),
-        ("object", _) if schema["additionalProperties"].is_object() => "map of anything".to_owned(),
+        ("object", _) if schema["additionalProperties"].is_object() => {
+            format!("map of {}", type_of(&schema["additionalProperties"]))
+        }
         ("", _) => "anything".to_owned(),
         (type_, _) => type_.to_owned(),
     }

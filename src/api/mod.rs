@@ -2,12 +2,17 @@
 //!
 //! Types, schema and CEL rules only; nothing here decides, and nothing does I/O.
 
-#![allow(clippy::doc_markdown, reason = "field docs are what `kubectl explain` prints, without markup")]
+#![allow(
+    clippy::doc_markdown,
+    clippy::doc_link_with_quotes,
+    reason = "field docs are what `kubectl explain` prints, without markup"
+)]
 #![allow(clippy::duplicated_attributes, reason = "every printer column has a name and a type")]
 
 pub mod conditions;
 mod field;
 pub mod json;
+mod output_target;
 mod questions;
 pub mod reason;
 mod schema;
@@ -16,6 +21,7 @@ mod tenant;
 mod update;
 
 pub use field::{Field, PassEmptyValues};
+pub use output_target::{OUTPUTS, ObjectName, OutputTarget, RAW_OUTPUT, TargetKind, WrittenOutputs};
 pub use questions::AssumeSent;
 pub use status::{
     Auth0UserUpdateStatus, IgnoredField, LastUpdate, NotPersisted, RefusedField, SecretVersion, Trigger,

@@ -39,6 +39,10 @@ pub enum Reason {
     InsufficientScope,
     /// The operator may not read a Secret.
     SecretForbidden,
+    /// The operator may not write a ConfigMap or Secret of `spec.outputsTo`.
+    OutputForbidden,
+    /// A ConfigMap or Secret of `spec.outputsTo`, or a key of it, belongs to another one.
+    OutputConflict,
     /// The installed CRD is older than the operator.
     CrdOutdated,
     /// The trigger key is another one than the memory was made with.
@@ -101,7 +105,7 @@ pub enum Retry {
     Change,
 }
 
-const ALL: [(Reason, &str); 34] = [
+const ALL: [(Reason, &str); 36] = [
     (Reason::Applied, "Applied"),
     (Reason::Available, "Available"),
     (Reason::Observed, "Observed"),
@@ -119,6 +123,8 @@ const ALL: [(Reason, &str); 34] = [
     (Reason::AuthenticationFailed, "AuthenticationFailed"),
     (Reason::InsufficientScope, "InsufficientScope"),
     (Reason::SecretForbidden, "SecretForbidden"),
+    (Reason::OutputForbidden, "OutputForbidden"),
+    (Reason::OutputConflict, "OutputConflict"),
     (Reason::CrdOutdated, "CRDOutdated"),
     (Reason::TriggerKeyLost, "TriggerKeyLost"),
     (Reason::TenantNotFound, "TenantNotFound"),
@@ -187,6 +193,8 @@ impl Reason {
             | Self::AuthenticationFailed
             | Self::InsufficientScope
             | Self::SecretForbidden
+            | Self::OutputForbidden
+            | Self::OutputConflict
             | Self::CrdOutdated
             | Self::TriggerKeyLost => Standing::Stalled,
         }
@@ -219,6 +227,8 @@ impl Reason {
             | Self::AuthenticationFailed
             | Self::InsufficientScope
             | Self::SecretForbidden
+            | Self::OutputForbidden
+            | Self::OutputConflict
             | Self::CrdOutdated
             | Self::TriggerKeyLost
             | Self::TenantNotFound

@@ -1,5 +1,6 @@
-//! Schema shapes that no Rust type can express.
+//! Schema shapes that no Rust type can express, and rules that several fields share.
 
+use kube::core::Rule;
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 /// A free-form map, atomic and not nullable: the one shape that Argo CD's and Flux's server-side
@@ -30,4 +31,14 @@ pub(super) fn anything(_: &mut SchemaGenerator) -> Schema {
 pub(super) fn list_of_anything(generator: &mut SchemaGenerator) -> Schema {
     let items = anything(generator);
     json_schema!({"type": "array", "items": items, "x-kubernetes-list-type": "atomic"})
+}
+
+/// What an object may be called. Names of Secrets become part of requests.
+pub(super) fn dns_name() -> Rule {
+    matches("^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", "name must be a DNS name in lower case such as ann-password")
+}
+
+/// A pattern with a sentence: a schema pattern would answer with the regular expression alone.
+pub(super) fn matches(pattern: &str, message: &str) -> Rule {
+    Rule::new(format!("self.matches(r'{pattern}')")).message(message)
 }

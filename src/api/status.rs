@@ -4,7 +4,7 @@
 //! after Auth0 has changed the user.
 
 use crate::api::reason::{Reason, Retry};
-use crate::api::{JsonMap, json, schema};
+use crate::api::{JsonMap, WrittenOutputs, json, schema};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -98,6 +98,10 @@ pub struct Auth0UserUpdateStatus {
     /// Fields that mode Apply would send now, named as in lastUpdate.sentFields. Only in mode Observe.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<String>,
+
+    /// The ConfigMaps and Secrets of spec.outputsTo as they were last written: names of keys and of outputs, never values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<WrittenOutputs>,
 }
 
 /// The user as the card maps it. Every field is absent where Auth0 holds none.

@@ -1,6 +1,6 @@
 //! `Auth0Tenant`: which Auth0 tenant to call, with which credentials.
 
-use crate::api::update::{dns_name, matches};
+use crate::api::schema::{dns_name, matches};
 use crate::api::{Output, SecretVersion};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::core::Rule;
@@ -134,8 +134,8 @@ pub struct Grant {
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub user_ids: Vec<String>,
 
-    /// The most that status may show of these users, whatever spec.output asks for: Full (the user and
-    /// rawOutput), Mapped (the user) or None (default).
+    /// The most that status may show of these users, whatever spec.output asks for, and that spec.outputsTo may write:
+    /// Full (the user and rawOutput), Mapped (the user) or None (default).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Output")]
     pub outputs: Option<Output>,

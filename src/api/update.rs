@@ -1,7 +1,9 @@
 //! `Auth0UserUpdate`: the inputs of the Update User card.
 
+use crate::api::schema::{dns_name, matches};
 use crate::api::{
-    Auth0UserUpdateStatus, Field, JsonMap, LAST_APPLIED_ANNOTATION, PassEmptyValues, json, schema,
+    Auth0UserUpdateStatus, Field, JsonMap, LAST_APPLIED_ANNOTATION, OutputTarget, PassEmptyValues, json,
+    output_target, schema,
 };
 use kube::{
     CustomResource, KubeSchema,
@@ -200,6 +202,15 @@ pub struct Auth0UserUpdateSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Output")]
     pub output: Option<Output>,
+
+    /// ConfigMaps and Secrets of this namespace that outputs of the user are written into, for other workloads: at most
+    /// 8. Written after each change that this resource makes or finds, in mode Observe too, and whatever spec.output
+    /// says; a tenant of another namespace may allow less. Only the keys named here are written. The namespace has to
+    /// let the operator write: the message of OutputForbidden prints the command.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    #[x_kube(validation = output_target::distinct())]
+    pub outputs_to: Vec<OutputTarget>,
 }
 
 /// From here on JavaScript, and every tool that reads numbers as it does, knows no odd integers.
@@ -260,16 +271,6 @@ fn spec_of(manifest: &str) -> Option<JsonMap> {
     let mut manifest = json::read::<json::Object>(manifest.as_bytes())?.0?;
     let spec = manifest.remove("spec")?;
     if let Value::Object(spec) = spec { Some(spec) } else { None }
-}
-
-/// What an object may be called. Names of Secrets become part of requests.
-pub(super) fn dns_name() -> Rule {
-    matches("^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", "name must be a DNS name in lower case such as ann-password")
-}
-
-/// A pattern with a sentence: a schema pattern would answer with the regular expression alone.
-pub(super) fn matches(pattern: &str, message: &str) -> Rule {
-    Rule::new(format!("self.matches(r'{pattern}')")).message(message)
 }
 
 /// `isURL` alone admits a path, which Auth0 refuses.

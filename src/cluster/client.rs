@@ -61,6 +61,19 @@ impl Error {
         self.code() == Some(422)
     }
 
+    /// The fields that an apply would have taken from other writers, each with who that is.
+    #[must_use]
+    pub fn field_conflicts(&self) -> Vec<String> {
+        let details = self.status().and_then(|status| status.details.as_ref());
+        let causes = details.iter().flat_map(|details| &details.causes);
+        let conflicts = causes.filter(|cause| cause.reason == "FieldManagerConflict");
+        let named = conflicts.map(|cause| {
+            let writer = cause.message.split('"').nth(1).unwrap_or("another writer");
+            format!("{} ({writer})", cause.field.trim_start_matches(".data."))
+        });
+        named.collect()
+    }
+
     /// Whether this object is too large for the API server (413 above 3 MiB) or for its etcd (1.5 MiB). What etcd says
     /// comes as a 500 without a reason, as other failures of etcd do, so the size decides.
     #[must_use]

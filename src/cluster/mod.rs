@@ -1,4 +1,4 @@
-//! All of Kubernetes: the client and its deadlines, watches, Secrets, events, the lease and the trigger key.
+//! All of Kubernetes: the client and its deadlines, watches, Secrets, outputs, events, the lease and the trigger key.
 
 pub mod client;
 pub mod events;
@@ -6,6 +6,7 @@ pub mod events;
 pub(crate) mod fixtures;
 pub mod guarded;
 pub mod lease;
+pub mod outputs;
 mod pacer;
 pub mod secrets;
 pub mod status;

@@ -323,7 +323,7 @@ mod tests {
     fn no_field_of_the_spec_is_forgotten() {
         let fields = schemars::schema_for!(Auth0UserUpdateSpec);
         let fields = fields.get("properties").and_then(Value::as_object).unwrap();
-        let written = ["tenantRef", "userId", "passEmptyValues", "clear", "mode", "output"];
+        let written = ["tenantRef", "userId", "passEmptyValues", "clear", "mode", "output", "outputsTo"];
         let maps = ["userMetadata", "appMetadata"];
         let names: Vec<_> = fields
             .keys()

@@ -13,6 +13,7 @@ mod watches;
 use crate::api::{Auth0Tenant, conditions};
 use crate::auth0::{AllowedDomains, Http};
 use crate::cluster::guarded::Guarded;
+use crate::cluster::outputs::Outputs;
 use crate::cluster::secrets::{Changed, Secrets};
 use crate::cluster::synced;
 use crate::cluster::trigger_key;
@@ -62,6 +63,8 @@ pub struct Settings {
     pub concurrency: u16,
     /// How to let the operator read the Secrets of `NAMESPACE`, for messages.
     pub secret_grant: String,
+    /// How to let the operator write the `ConfigMap`s and Secrets of `NAMESPACE`, for messages.
+    pub output_grant: String,
 }
 
 /// One watched namespace, or all.
@@ -109,8 +112,9 @@ pub async fn run(
     let clients = Arc::new(Clients::new(http, settings.allowed, tenants.clone()));
     let (secret_changes, changed_secrets) = unbounded_channel();
     let secrets = Arc::new(Secrets::new(client.clone(), &settings.secret_grant, secret_changes));
-    let updates =
-        Arc::new(Updates::new(client, secrets, clients, tenants, settings.concurrency, probes, key));
+    let outputs = Outputs::new(client.clone(), &settings.output_grant);
+    let cluster = (client, secrets, outputs);
+    let updates = Arc::new(Updates::new(cluster, clients, tenants, settings.concurrency, probes, key));
     describe(&updates, &stores);
     tracing::info!("started");
     let missing = watch::channel(2 * scopes.len()).0;

@@ -3,7 +3,9 @@
 mod attribute;
 mod body;
 mod observed;
+mod output_path;
 
 pub use attribute::{Attribute, Group, maps, texts};
 pub use body::{Body, Change, MAX_BYTES, Place};
 pub use observed::{Seen, Target, User, is_true};
+pub use output_path::{OutputPath, Outputs};

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 const TOKENS: [&str; 3] = ["access_token", "access_token_secret", "refresh_token"];
 
 /// Attributes that every login moves.
-const MOVED_BY_LOGINS: [&str; 4] = ["last_ip", "last_login", "logins_count", "updated_at"];
+pub(super) const MOVED_BY_LOGINS: [&str; 4] = ["last_ip", "last_login", "logins_count", "updated_at"];
 
 /// One user, as `GET` and `PATCH` of `/api/v2/users/{id}` answer it.
 #[derive(Clone, Debug, PartialEq)]

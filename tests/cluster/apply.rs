@@ -12,5 +12,6 @@ pub mod input;
 pub mod matrix;
 pub mod observe;
 pub mod outputs;
+pub mod outputs_to;
 pub mod schema;
 pub mod watches;

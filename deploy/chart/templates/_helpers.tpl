@@ -96,3 +96,13 @@ add NAMESPACE to the value secretNamespaces of the release {{ .Release.Name }}
 kubectl create rolebinding {{ $reader }} --clusterrole {{ $reader }} --serviceaccount {{ include "auth0-user-operator.namespace" . }}:{{ include "auth0-user-operator.serviceAccountName" . }} --namespace NAMESPACE
 {{- end }}
 {{- end }}
+
+{{- /* How to let the operator write outputs in NAMESPACE; its message of OutputForbidden says it. */}}
+{{- define "auth0-user-operator.outputGrant" -}}
+{{- $writer := printf "%s-output-writer" (include "auth0-user-operator.fullname" .) -}}
+{{- if include "auth0-user-operator.scoped" . -}}
+add NAMESPACE to the value outputNamespaces of the release {{ .Release.Name }}
+{{- else -}}
+kubectl create rolebinding {{ $writer }} --clusterrole {{ $writer }} --serviceaccount {{ .Release.Namespace }}:{{ include "auth0-user-operator.serviceAccountName" . }} --namespace NAMESPACE
+{{- end }}
+{{- end }}

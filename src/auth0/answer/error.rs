@@ -118,6 +118,8 @@ pub(super) fn sentence(verdict: &Verdict, status: u16, quoted: &str) -> String {
         | Reason::UserBlocked
         | Reason::TenantNotAllowed
         | Reason::SecretForbidden
+        | Reason::OutputForbidden
+        | Reason::OutputConflict
         | Reason::CrdOutdated
         | Reason::TriggerKeyLost
         | Reason::TenantNotFound

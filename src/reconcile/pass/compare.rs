@@ -55,7 +55,14 @@ impl Updates {
             Some(_) | None => found,
         };
         let Some(Found(user)) = found else { return false };
-        if user.is_none_or(|user| !self.agrees(writer, references, tenant, state, &user)) {
+        let agrees = match user {
+            Some(user) if self.agrees(writer, references, tenant, state, &user) => {
+                let most = references.access.outputs(Some(user.primary_connection()));
+                self.outputs_agree(writer.object(), &user, most).await
+            }
+            Some(_) | None => false,
+        };
+        if !agrees {
             // It has to be read, in a turn of its own.
             state.unfinished_mut().confirms = true;
             return true;

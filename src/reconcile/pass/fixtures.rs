@@ -3,6 +3,7 @@
 use crate::api::{Auth0Tenant, Auth0UserUpdate};
 use crate::cluster::fixtures::{Requests, api_server, patched};
 use crate::cluster::guarded::Guarded;
+use crate::cluster::outputs::Outputs;
 use crate::cluster::secrets::Secrets;
 use crate::plan::TriggerKey;
 use crate::queue::Key;
@@ -31,8 +32,9 @@ pub fn cluster(
     let tenants = directory(tenants);
     let clients = Arc::new(clients(tenants.clone()));
     let secrets = Arc::new(Secrets::new(client.clone(), "a grant", unbounded_channel().0));
+    let outputs = Outputs::new(client.clone(), "a grant");
     let key = Arc::new(TriggerKey::new([7; 32]));
-    let updates = Updates::new(client, secrets, clients, tenants, 2, Arc::default(), key);
+    let updates = Updates::new((client, secrets, outputs), clients, tenants, 2, Arc::default(), key);
     updates.synced.set(None);
     (Arc::new(updates), requests)
 }

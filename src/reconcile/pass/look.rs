@@ -22,6 +22,7 @@ use crate::reconcile::resource::remembered::{self, Answered};
 use crate::reconcile::resource::why;
 use crate::reconcile::status::conclude::problem;
 use crate::reconcile::status::outcome::{Extent, Outcome};
+use crate::reconcile::status::written;
 use crate::reconcile::tenant::directory::{self, Tenant};
 use crate::telemetry::metrics::Metrics;
 use crate::user::{Attribute, Body, Group, User};
@@ -104,6 +105,7 @@ impl Updates {
         if let Err(end) = ended {
             end.tell(&mut outcome);
         }
+        self.write_outputs(object, writer, &mut outcome).await;
         report(object, *why, before, &outcome, started.elapsed(), &self.probes.metrics);
         if outcome.extent == Extent::Anew {
             self.note(writer);
@@ -390,6 +392,7 @@ impl Updates {
     ) -> Result<(Desired, &'a Tenant, Arc<auth0::Client>), Failure> {
         schedule::resync_interval(object.spec.resync_interval.value().map(String::as_str))
             .map_err(|message| Failure::new(Reason::InvalidRequest, message))?;
+        written::check(&object.spec.outputs_to)?;
         let desired =
             Desired::read(&object.spec, object.last_applied_nulls().as_ref(), object.remembered_nulls())?;
         let tenant = references.tenant.as_ref().map_err(Clone::clone)?;

@@ -6,6 +6,7 @@ pub mod execute;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod look;
+mod outputs;
 mod password;
 mod publish;
 mod status_writer;
@@ -13,6 +14,7 @@ mod status_writer;
 use crate::api::Auth0UserUpdate;
 use crate::api::reason::{Failure, Reason};
 use crate::cluster::guarded::Undecodable;
+use crate::cluster::outputs::Outputs;
 use crate::cluster::secrets::{Known, Secrets, Use};
 use crate::cluster::synced::Synced;
 use crate::ownership::{Contest, Uid};
@@ -62,6 +64,8 @@ pub struct Updates {
     pub clients: Arc<Clients>,
     /// Secrets.
     pub secrets: Arc<Secrets>,
+    /// Outputs in `ConfigMap`s and Secrets.
+    pub outputs: Outputs,
     /// Who goes next, and when.
     pub queue: Arc<Dispatcher>,
     /// What is counted and watched.
@@ -78,8 +82,7 @@ impl Updates {
     /// What passes work with, `concurrency` of them at once, before any list came.
     #[must_use]
     pub fn new(
-        client: Client,
-        secrets: Arc<Secrets>,
+        (client, secrets, outputs): (Client, Arc<Secrets>, Outputs),
         clients: Arc<Clients>,
         tenants: Directory,
         concurrency: u16,
@@ -101,6 +104,7 @@ impl Updates {
             client,
             clients,
             secrets,
+            outputs,
             probes,
             key,
         }

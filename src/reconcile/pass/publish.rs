@@ -35,7 +35,7 @@ impl Updates {
         let mode = writer.object().mode();
         let password_pending = failure.reason == Reason::PasswordPending;
         let failure = Some(failure);
-        let outcome = Outcome {
+        let mut outcome = Outcome {
             generation,
             most_shown,
             failure,
@@ -44,9 +44,10 @@ impl Updates {
             mode,
             ..Outcome::default()
         };
+        self.write_outputs(writer.object(), writer, &mut outcome).await;
         let published = self.publish(writer, Some(&outcome)).await;
         self.note(writer);
-        published.is_err().then_some(RECHECK)
+        (published.is_err() || outcome.unwritten.is_some()).then_some(RECHECK)
     }
 
     /// Publishes what a look came to.

@@ -171,7 +171,8 @@ impl State {
         let mut held = outcome.holds.iter().map(|hold| hold.failure.reason);
         let held = held.find(|reason| reason.retry() == Retry::Backoff);
         let failed = outcome.failure.as_ref().map(|failure| failure.reason);
-        let reason = failed.or(held).unwrap_or(Reason::Applied);
+        let unwritten = outcome.unwritten.as_ref().map(|failure| failure.reason);
+        let reason = failed.or(held).or(unwritten).unwrap_or(Reason::Applied);
         self.failures = if reason.retry() == Retry::Backoff { self.failures.saturating_add(1) } else { 0 };
         outcome.failures = self.failures;
         let wait = schedule::next_look(reason, self.failures, not_ready_for(before), asked, resync);
@@ -353,6 +354,20 @@ mod tests {
         advance(LATE).await;
         life.look(0, None, false).await;
         assert_eq!(life.rest(), None);
+    }
+
+    #[tokio::test]
+    async fn outputs_that_were_not_written_are_tried_again_ever_more_rarely() {
+        pause();
+        let mut life = Life::default();
+        let mut waits = Vec::new();
+        for _ in 0..12 {
+            let unwritten = Some(Failure::new(Reason::OutputConflict, "because"));
+            let mut outcome = Outcome { unwritten, ..Outcome::default() };
+            life.0.look_again(&mut outcome, &Auth0UserUpdateStatus::default(), Instant::now(), None, None);
+            waits.push(life.rest().unwrap());
+        }
+        assert!(waits[0] <= 2 && waits.is_sorted() && waits[11] > 3_000, "{waits:?}");
     }
 
     #[tokio::test]

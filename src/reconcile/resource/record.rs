@@ -7,7 +7,7 @@ use crate::ownership::{Named, Uid};
 use crate::plan::intents::is_begun;
 use crate::reconcile::object::fingerprint::{Fingerprint, of_version};
 use crate::reconcile::object::schedule;
-use crate::reconcile::status::dropped;
+use crate::reconcile::status::{dropped, written};
 use crate::user::Attribute;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ pub struct Record {
     pub seems_done: bool,
     /// It compares only.
     pub observes: bool,
-    /// What status shows of the user.
+    /// What status, and what was written into other objects, shows of the user.
     pub shows: Output,
     /// It asks to block the user.
     pub blocks: bool,
@@ -138,11 +138,12 @@ impl Record {
 }
 
 fn shows(status: &Auth0UserUpdateStatus) -> Output {
-    match (&status.raw_output, &status.user) {
+    let own = match (&status.raw_output, &status.user) {
         (Some(_), _) => Output::Full,
         (None, Some(_)) => Output::Mapped,
         (None, None) => Output::None,
-    }
+    };
+    status.outputs.iter().map(written::shown).min().map_or(own, |others| own.min(others))
 }
 
 fn is_settled(status: &Auth0UserUpdateStatus, generation: i64) -> bool {

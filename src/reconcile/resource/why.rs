@@ -72,7 +72,8 @@ pub fn why(record: &Record, references: &References, state: &State, now: Instant
         (Why::Requested, record.is_requested || state.assume_sent != record.assume_sent),
         (Why::Unpaused, record.was_paused),
         (Why::SecretBack, secret_back),
-        (Why::TenantChanged, tenant_changed || shows_too_much(record, references)),
+        // What could not be taken back waits for its next try.
+        (Why::TenantChanged, tenant_changed || state.failures == 0 && shows_too_much(record, references)),
         (Why::SecretChanged, password_changed(record, &references.secret, state)),
         (Why::AnnotationChanged, record.has_metadata && !record.tells_nulls),
         (Why::OwnersChanged, owners_changed),
@@ -305,6 +306,14 @@ mod tests {
         assert_eq!(why(&record, &references, &state, now), []);
         references.access = Access::nothing();
         assert_eq!(why(&record, &references, &state, now), [Why::TenantChanged]);
+        // Shown is what other objects show, too.
+        let mut status = ready(2, "True", "Applied");
+        status["outputs"] = json!([{"kind": "ConfigMap", "name": "m", "data": {"A": "email"}}]);
+        let written = record_of(&json!({}), &status);
+        assert_eq!(why(&written, &references, &state, now), [Why::TenantChanged]);
+        // What cannot be taken back is no reason to begin at once, again and again.
+        state.failures = 1;
+        assert_eq!(why(&record, &references, &state, now), []);
         let hidden = record_of(&json!({}), &ready(2, "True", "Applied"));
         assert_eq!(why(&hidden, &references, &state, now), []);
     }

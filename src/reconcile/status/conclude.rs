@@ -53,6 +53,9 @@ pub fn conclude(
     if let Some(not_persisted) = &outcome.not_persisted {
         next.not_persisted = fit::not_persisted(not_persisted);
     }
+    if let Some(outputs) = &outcome.outputs {
+        next.outputs.clone_from(outputs);
+    }
     next.profile_kilobytes = profile_kilobytes(previous, outcome);
     judge(&mut next, previous, outcome, now);
     next.observed_generation = Some(outcome.generation);
@@ -154,11 +157,19 @@ fn parts(refused: &[RefusedField], outcome: &Outcome) -> Vec<Part> {
 /// Why not all was done that the spec asks, if so: what the resource reports.
 #[must_use]
 pub fn problem(previous: &Auth0UserUpdateStatus, outcome: &Outcome, now: Timestamp) -> Option<Failure> {
-    reported(&refused_fields(previous, outcome, now), outcome)
+    reported(&refused_fields(previous, outcome, now), outcome).or_else(|| outcome.unwritten.clone())
+}
+
+/// Why the user is not as the spec asks, if so. The message names the outputs that were not written, too.
+fn reported(refused: &[RefusedField], outcome: &Outcome) -> Option<Failure> {
+    let failure = unapplied(refused, outcome)?;
+    let Some(unwritten) = &outcome.unwritten else { return Some(failure) };
+    let message = format!("{}{SEPARATOR}{OUTPUTS_TO}: {}", failure.message, unwritten.message);
+    Some(Failure::new(failure.reason, message))
 }
 
 /// The failure of the pass, else that of the first part; the message names all.
-fn reported(refused: &[RefusedField], outcome: &Outcome) -> Option<Failure> {
+fn unapplied(refused: &[RefusedField], outcome: &Outcome) -> Option<Failure> {
     let parts = if outcome.user.is_some() { parts(refused, outcome) } else { Vec::new() };
     let first = parts.first().map(|part| part.failure.reason);
     let Some(failure) = &outcome.failure else { return Some(Failure::new(first?, tell(&parts))) };
@@ -175,6 +186,9 @@ pub fn searching(failure: &Failure) -> Failure {
         format!("Auth0 rejects one of many fields, and the search for it goes on: {}", failure.message);
     Failure::new(Reason::InvalidRequest, message)
 }
+
+/// The field that asks for outputs.
+const OUTPUTS_TO: &str = "outputsTo";
 
 /// Between the sentences of one message.
 const SEPARATOR: &str = " \u{b7} ";
@@ -234,10 +248,12 @@ fn judge(
         } else {
             judgement.partly(problem, outcome);
         }
-    } else if let Some(plan) = &outcome.plan {
-        judgement.observed(plan, &next.not_persisted);
     } else {
-        judgement.applied(&next.not_persisted);
+        let done = match &outcome.plan {
+            Some(plan) => judgement.observed(plan, &next.not_persisted),
+            None => judgement.applied(&next.not_persisted),
+        };
+        judgement.ready(done, outcome);
     }
 }
 
@@ -253,13 +269,29 @@ struct Judgement<'a> {
 }
 
 impl Judgement<'_> {
-    fn applied(&mut self, not_persisted: &[NotPersisted]) {
-        let message = self.with_size("all declared fields are applied in Auth0");
-        self.say(READY, "True", Reason::Applied, &message);
+    /// The user is as the spec asks. Ready says so, unless outputs of it could not be written.
+    fn ready(&mut self, (reason, message): (Reason, &str), outcome: &Outcome) {
+        let unwritten = outcome.unwritten.as_ref();
+        let failing = unwritten.filter(|failure| {
+            let is_passing = failure.reason.standing() == Standing::Reconciling;
+            !is_passing || !self.was_applied || outcome.failures >= FAILURES_UNTIL_UNKNOWN
+        });
+        let Some(failure) = failing else {
+            let message = self.with_size(message);
+            self.say(READY, "True", reason, &message);
+            return self.abnormal(None, reason, "");
+        };
+        let is_stalled = failure.reason.standing() == Standing::Stalled;
+        let message = format!("{OUTPUTS_TO}: {}", failure.message);
+        let failure = Failure::new(failure.reason, message);
+        self.not_ready(&failure, if is_stalled { STALLED } else { RECONCILING });
+    }
+
+    fn applied(&mut self, not_persisted: &[NotPersisted]) -> (Reason, &'static str) {
         if !self.contested() {
             self.held(not_persisted);
         }
-        self.abnormal(None, Reason::Applied, "");
+        (Reason::Applied, "all declared fields are applied in Auth0")
     }
 
     /// Says what is changed each time after it was put back, if anything is.
@@ -289,8 +321,7 @@ impl Judgement<'_> {
         }
     }
 
-    fn observed(&mut self, plan: &[String], not_persisted: &[NotPersisted]) {
-        self.say(READY, "True", Reason::Observed, "compared with Auth0; mode Observe sends nothing");
+    fn observed(&mut self, plan: &[String], not_persisted: &[NotPersisted]) -> (Reason, &'static str) {
         if plan.is_empty() {
             self.held(not_persisted);
         } else {
@@ -298,7 +329,7 @@ impl Judgement<'_> {
             let message = format!("mode Apply would send: {}", fit::list(&fields, LONGEST_NAMES));
             self.say(SYNCED, "False", Reason::DriftFound, &message);
         }
-        self.abnormal(None, Reason::Observed, "");
+        (Reason::Observed, "compared with Auth0; mode Observe sends nothing")
     }
 
     /// A part was refused or held; the rest was done.

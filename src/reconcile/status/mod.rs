@@ -7,3 +7,4 @@ pub mod fit;
 pub mod outcome;
 pub mod outputs;
 pub mod pruned;
+pub mod written;

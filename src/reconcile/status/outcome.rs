@@ -1,7 +1,7 @@
 //! What one pass came to.
 
 use crate::api::reason::{Failure, Retry};
-use crate::api::{IgnoredField, Mode, NotPersisted, Output};
+use crate::api::{IgnoredField, Mode, NotPersisted, Output, WrittenOutputs};
 use crate::plan::intents::{Entries, Unsent};
 use crate::plan::{Hold, Step};
 use crate::user::{Attribute, User};
@@ -105,6 +105,10 @@ pub struct Outcome {
     pub mode: Mode,
     /// Fields that mode Apply would send; `None` where nothing was computed.
     pub plan: Option<Vec<String>>,
+    /// What was written into `ConfigMap`s and Secrets; `None` where nothing was to be.
+    pub outputs: Option<Vec<WrittenOutputs>>,
+    /// Why not all of it was.
+    pub unwritten: Option<Failure>,
 }
 
 impl Outcome {

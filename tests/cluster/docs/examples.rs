@@ -67,6 +67,7 @@ fn tasks() -> Vec<Task> {
         ("pause.yaml", "pia", json!([]), "Unknown/Paused Unknown/Paused"),
         ("look-now.yaml", "quinn", json!([{"nickname": "quinn"}]), APPLIED),
         ("restore-without-sending.yaml", "rosa", json!([{"nickname": "rosa"}]), APPLIED),
+        ("outputs-to.yaml", "uma", json!([{"user_metadata": {"plan": "pro"}}]), APPLIED),
     ]
 }
 
@@ -144,6 +145,10 @@ async fn what_else_the_files_say(world: &World) {
     assert_eq!(status("quinn").await["lastHandledReconcileAt"], "2026-01-01T09:00:00Z");
     assert_eq!(world.sandbox.password("auth0|rosa", "People"), None);
     assert_eq!(status("rosa").await["triggers"][0]["state"], "Sent");
+    let written = async |object: &str| world.get(object).await["data"].clone();
+    assert_eq!(written("configmap/uma").await, json!({"PLAN": "pro", "ROLES": r#"["reader"]"#}));
+    let encoded = json!({"EMAIL": "dW1hQGV4YW1wbGUuY29t", "CONNECTION": "UGVvcGxl"});
+    assert_eq!(written("secret/uma").await, encoded);
     assert!(world.calls_of("pia").is_empty(), "not even a look");
     world.run(["annotate", "a0uu", "pia", "auth0-user-operator.dev/paused-"]).await;
     until_row(world, "auth0userupdate/pia", APPLIED).await;

@@ -119,7 +119,7 @@ const ALLOWED: [(&str, &str); 11] = [
 ];
 
 /// What it must not be able to do, even where a namespace lets it read its Secrets.
-const REFUSED: [&str; 26] = [
+const REFUSED: [&str; 27] = [
     "get secrets --all-namespaces",
     "get secrets --namespace kube-system",
     "get secret/theirs --namespace default",
@@ -137,6 +137,7 @@ const REFUSED: [&str; 26] = [
     "get events",
     "get leases",
     "get configmaps",
+    "create configmap mine --from-literal=key=x --dry-run=server",
     "get pods",
     "get nodes",
     "get serviceaccounts",
@@ -223,6 +224,85 @@ async fn where_secrets_may_be_got_and_no_longer_watched_a_change_is_noticed_at_t
     })
     .await
     .unwrap();
+}
+
+/// Lets the operator write outputs in a namespace, as its message says.
+const OUTPUT_GRANT: [&str; 7] = [
+    GRANT[0],
+    GRANT[1],
+    "auth0-user-operator-output-writer",
+    GRANT[3],
+    "auth0-user-operator-output-writer",
+    GRANT[5],
+    GRANT[6],
+];
+
+/// What it may do then, and what it may not, with objects that it did not make, too: that is up to the operator.
+const OF_OUTPUTS: [(&str, bool); 12] = [
+    ("get configmap/theirs", true),
+    ("create configmap mine --from-literal=key=x --dry-run=server", true),
+    ("patch configmap/theirs --patch={} --dry-run=server", true),
+    ("delete configmap/theirs --dry-run=server", true),
+    ("create secret generic mine --from-literal=key=x --dry-run=server", true),
+    ("get secret/example-credentials", true),
+    ("get configmaps", false),
+    ("get secrets", false),
+    ("auth can-i update configmaps", false),
+    ("auth can-i deletecollection secrets", false),
+    ("get configmaps --namespace kube-system", false),
+    ("create configmap mine --from-literal=key=x --dry-run=server --namespace default", false),
+];
+
+#[tokio::test]
+async fn the_shipped_permissions_to_write_outputs_are_opted_in_by_namespace() {
+    let world = World::start("permissions-outputs").await;
+    let kubeconfig = shipped_account(world.plane).await;
+    world.run(["create", "configmap", "theirs"]).await;
+    world.run(OUTPUT_GRANT).await;
+    let everywhere = Kubectl::new(&kubeconfig).unwrap();
+    let here = everywhere.in_namespace(&world.namespace);
+    for (call, is_allowed) in OF_OUTPUTS {
+        let operator = if call.contains("--namespace") { &everywhere } else { &here };
+        let output = operator.run(call.split_whitespace(), "").await.unwrap();
+        let says_no = output.stdout.trim() == "no" || output.stderr.to_lowercase().contains("forbidden");
+        assert_eq!(
+            (output.status.success(), says_no),
+            (is_allowed, !is_allowed),
+            "{call}: {}",
+            output.stderr
+        );
+        println!(
+            "| {} | `{call}`, where outputs may be written |",
+            if is_allowed { "allowed" } else { "refused" }
+        );
+    }
+}
+
+#[tokio::test]
+async fn outputs_are_written_once_a_namespace_lets_the_operator() {
+    let mut world = World::start("permissions-outputs-granted").await;
+    let _proxy = with_shipped_permissions(&mut world).await;
+    let data = json!({"EMAIL": "email"});
+    let targets = ["configMap", "secret"].map(|kind| json!({kind: {"name": "ann"}, "data": data}));
+    world.apply(json!({"nickname": "annie", "outputsTo": targets})).await;
+    let forbidden = world.until_reason("auth0userupdate/ann", "OutputForbidden").await;
+    // The user's own change was not held back.
+    assert_eq!(world.bodies(), [json!({"nickname": "annie"})]);
+    assert_eq!(condition(&forbidden, "Synced"), ("True".into(), "InSync".into()));
+    assert_eq!(condition(&forbidden, "Stalled").0, "True");
+    let message = condition_message(&forbidden);
+    let command = message.split("kubectl ").nth(1).expect("the message prints the command");
+    world.plane.admin().run(command.split_whitespace(), "").await.unwrap().ok().unwrap();
+    // The operator tries again by itself.
+    world.until_ready("auth0userupdate/ann").await;
+    assert_eq!(world.get("configmap/ann").await["data"], json!({"EMAIL": "ann@example.com"}));
+    assert_eq!(world.bodies().len(), 1);
+
+    // What it may write no longer stays, and is told.
+    world.run(["delete", "rolebinding", OUTPUT_GRANT[2]]).await;
+    world.apply(json!({"nickname": "annie"})).await;
+    world.until_reason("auth0userupdate/ann", "OutputForbidden").await;
+    assert_eq!(world.get("configmap/ann").await["data"], json!({"EMAIL": "ann@example.com"}));
 }
 
 /// What people may do with a role of theirs: each kind, and what `kubectl auth can-i --list` says of it.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Group, version and kind behind the names that a target such as `auth0userupdate/ann` begins with.
-const KINDS: [(&[&str], &str, &str, &str); 5] = [
+const KINDS: [(&[&str], &str, &str, &str); 6] = [
     (
         &["auth0userupdate", "auth0userupdates", "a0uu", "Auth0UserUpdate"],
         "auth0-user-operator.dev",
@@ -22,6 +22,7 @@ const KINDS: [(&[&str], &str, &str, &str); 5] = [
         "Auth0Tenant",
     ),
     (&["secret", "Secret"], "", "v1", "Secret"),
+    (&["configmap", "ConfigMap"], "", "v1", "ConfigMap"),
     (&["events.events.k8s.io"], "events.k8s.io", "v1", "Event"),
     (&["lease.coordination.k8s.io", "lease"], "coordination.k8s.io", "v1", "Lease"),
 ];

@@ -37,7 +37,7 @@ pub fn person(slug: &str, connection: &str) -> Value {
 pub fn of_examples() -> Vec<Value> {
     let names = [
         "ada", "ben", "cleo", "dan", "eva", "finn", "gil", "hana", "ivo", "jane", "karl", "lea", "mia",
-        "nora", "otto", "pia", "quinn", "rosa",
+        "nora", "otto", "pia", "quinn", "rosa", "uma",
     ];
     names.into_iter().map(of_example).collect()
 }

@@ -48,15 +48,18 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         proptest::collection::vec((attributes(), part()), 0..2),
         proptest::collection::btree_set(attributes(), 0..2),
     );
+    let unwritten = [Reason::OutputForbidden, Reason::OutputConflict, Reason::InternalError];
+    let unwritten = proptest::sample::select(unwritten.to_vec());
     let more = (
         any::<bool>(),
         any::<bool>(),
         proptest::option::weighted(0.2, Just(vec!["name".to_owned()])),
         0_i64..2,
+        proptest::option::weighted(0.2, unwritten.prop_map(|reason| Failure::new(reason, "not written"))),
     );
     (ends, parts, more).prop_map(
         |((failure, looked, failures, interrupted), (holds, refusals, left_out), more)| {
-            let (password_pending, forget_refusals, plan, step) = more;
+            let (password_pending, forget_refusals, plan, step, unwritten) = more;
             let looked = looked || failure.is_none();
             Outcome {
                 generation: step,
@@ -74,6 +77,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
                 left_out: left_out.into_iter().filter(|_| !forget_refusals).map(field_of).collect(),
                 mode: if plan.is_some() { Mode::Observe } else { Mode::Apply },
                 plan,
+                unwritten,
                 ..Outcome::default()
             }
         },
@@ -227,6 +231,35 @@ fn observing_does_not_hide_what_auth0_does_not_hold() {
     let status = conclude(&Auth0UserUpdateStatus::default(), &outcome, Timestamp::from_second(1).unwrap());
     let synced = conditions::find(&status.conditions, SYNCED).unwrap();
     assert_eq!((synced.status.as_str(), synced.reason.as_str()), ("False", "NotPersisted"));
+}
+
+#[test]
+fn outputs_that_were_not_written_keep_a_resource_from_being_ready_and_not_from_being_in_sync() {
+    let unwritten = |reason, failures| Outcome {
+        unwritten: Some(Failure::new(reason, "because")),
+        failures,
+        ..looked(Vec::new())
+    };
+    let new = Auth0UserUpdateStatus::default();
+    let applied = concluded(&new, &looked(Vec::new()));
+    for (before, reason, failures, is_ready) in [
+        (&new, Reason::OutputForbidden, 1, false),
+        (&applied, Reason::OutputConflict, 1, false),
+        (&new, Reason::InternalError, 1, false),
+        // The API server is away for a moment.
+        (&applied, Reason::InternalError, 1, true),
+        (&applied, Reason::InternalError, FAILURES_UNTIL_UNKNOWN, false),
+    ] {
+        let status = concluded(before, &unwritten(reason, failures));
+        assert_eq!((is_true(&status, READY), is_true(&status, SYNCED)), (is_ready, true), "{reason}");
+        if !is_ready {
+            assert_eq!(ready(&status), (reason.as_str(), "outputsTo: because"));
+            assert_eq!(told(before, &status), [reason.as_str()]);
+        }
+    }
+    let refusals = vec![refusal(&["email"], Reason::AlreadyExists, "taken")];
+    let both = concluded(&applied, &Outcome { refusals, ..unwritten(Reason::OutputForbidden, 1) });
+    assert_eq!(ready(&both), ("AlreadyExists", "email: taken \u{b7} outputsTo: because"));
 }
 
 #[test]

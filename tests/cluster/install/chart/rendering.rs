@@ -104,16 +104,20 @@ async fn without_its_symbolic_links_it_says_so() {
 
 #[tokio::test]
 async fn scoped_to_namespaces_it_has_no_rights_beyond_them() {
-    let values = json!({"scopedNamespaces": ["shop", "people", "shop"], "secretNamespaces": ["people"], "replicaCount": 2});
+    let values = json!({
+        "scopedNamespaces": ["shop", "people", "shop"], "secretNamespaces": ["people"], "outputNamespaces": ["people"],
+        "replicaCount": 2,
+    });
     let scoped = rendered(&values).await;
     assert!(of(&scoped, "ClusterRole").is_empty() && of(&scoped, "ClusterRoleBinding").is_empty());
     let places = |kind: &str| -> BTreeSet<String> {
         let found = of(&scoped, kind).into_iter();
         found.map(|it| format!("{}/{}", it["metadata"]["namespace"], it["metadata"]["name"])).collect()
     };
-    let expected = [("shop", "resources"), ("people", "resources"), ("people", "secrets"), (NAME, "secrets")];
+    let of_people = ["resources", "secrets", "outputs"].map(|suffix| ("people", suffix));
+    let expected = of_people.into_iter().chain([("shop", "resources"), (NAME, "secrets")]);
     let expected = expected.map(|(namespace, suffix)| format!("\"{namespace}\"/\"{NAME}-{suffix}\""));
-    let expected: BTreeSet<_> = expected.into_iter().chain([format!("\"{NAME}\"/\"{NAME}\"")]).collect();
+    let expected: BTreeSet<_> = expected.chain([format!("\"{NAME}\"/\"{NAME}\"")]).collect();
     assert_eq!([places("Role"), places("RoleBinding")], [expected.clone(), expected]);
     for binding in of(&scoped, "RoleBinding") {
         assert_eq!(binding["roleRef"]["kind"], "Role");
@@ -144,7 +148,7 @@ async fn scoped_to_namespaces_it_has_no_rights_beyond_them() {
     assert_eq!(of(&wide, "ClusterRoleBinding").len(), 1);
     let readers = of(&wide, "RoleBinding").into_iter().filter(|it| it["roleRef"]["kind"] == "ClusterRole");
     let readers: Vec<_> = readers.map(|it| &it["metadata"]["namespace"]).collect();
-    assert_eq!(readers, [NAME, "people"]);
+    assert_eq!(readers, [NAME, "people", "people"]);
 }
 
 /// The value of a flag of a release.
@@ -161,12 +165,16 @@ async fn lease(release: &str, namespaces: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn what_lets_a_release_read_secrets_is_said_in_its_own_names() {
+async fn what_lets_a_release_read_secrets_and_write_outputs_is_said_in_its_own_names() {
     let whole = flag("--secret-grant=", "mine", &[]).await;
     let account = format!("--serviceaccount {NAME}:mine-{NAME} --namespace NAMESPACE");
     assert!(whole.contains(&format!("--clusterrole mine-{NAME}-secret-reader {account}")), "{whole}");
     let scoped = flag("--secret-grant=", "mine", &["people"]).await;
     assert_eq!(scoped, "add NAMESPACE to the value secretNamespaces of the release mine");
+    let whole = flag("--output-grant=", "mine", &[]).await;
+    assert!(whole.contains(&format!("--clusterrole mine-{NAME}-output-writer {account}")), "{whole}");
+    let scoped = flag("--output-grant=", "mine", &["people"]).await;
+    assert_eq!(scoped, "add NAMESPACE to the value outputNamespaces of the release mine");
 }
 
 #[tokio::test]

@@ -62,6 +62,7 @@ async fn what_cannot_work_is_refused() {
         json!({"log": {"format": "xml"}}),
         json!({"scopedNamespaces": ["Not A Name"]}),
         json!({"secretNamespaces": [""]}),
+        json!({"outputNamespaces": [""]}),
         json!({"extraArgs": ["run"]}),
         json!({"extraEnv": [{"value": "1"}]}),
         json!({"metrics": {"port": 70_000}}),

@@ -31,6 +31,8 @@ pub(super) fn secrets(at: &Places) -> Vec<Row> {
     let elsewhere = json!({"passwordSecretRef": {"name": "theirs", "key": "k", "namespace": at.honest}});
     let path = format!("{}/theirs", at.honest);
     let missing = "False/SecretNotFound Unknown/SecretNotFound Reconciling";
+    let output = |name: &str| json!({"outputsTo": [{"secret": {"name": name}, "data": {"k": "email"}}]});
+    let kept = Told("False/OutputConflict True/InSync Stalled", "does not belong to this resource");
     let labels = [
         ("plain", None, KEPT[1]),
         ("empty", Some(""), KEPT[1]),
@@ -44,6 +46,8 @@ pub(super) fn secrets(at: &Places) -> Vec<Row> {
     let more = [
         exfiltrate("secret-tenant-plain", "plain-too").after(hidden("plain-too", None, KEPT[1])),
         exfiltrate("secret-tenant-other", "other-too").after(hidden("other-too", Some("password"), KEPT[2])),
+        own("output-kept", true, kept, output("kept")).after(hidden("kept", None, KEPT[1])),
+        own("output-path", false, Refused("must be a DNS name"), output(&path)),
         own("secret-elsewhere", true, Told(missing, "create it"), elsewhere),
         own("secret-path", false, Refused("must be a DNS name"), password(&path, "k")),
         own("secret-key", true, Told(NO_KEY, "has no key"), password("guess-right", "../k")),
