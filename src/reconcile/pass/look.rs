@@ -233,7 +233,7 @@ impl Updates {
         state.take_note(object, references, outcome.contest.unwrap_or(references.contest.fingerprint));
         let status = writer.status();
         let answered = outcome.user.as_ref().filter(|_| status.user.is_none());
-        state.answered = answered.map(|user| Box::new(Answered::of(&object.spec, user)));
+        state.unfinished_mut().answered = answered.map(|user| Answered::of(&object.spec, user));
         state.try_again(&status, &outcome, resync);
     }
 

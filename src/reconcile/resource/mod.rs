@@ -62,8 +62,6 @@ pub struct State {
     pub secret_unavailable: bool,
     /// The identity that the last look acted on, where a password may have to be compared.
     pub identity: Option<Box<str>>,
-    /// What is known of Auth0's last answer, where status shows nothing of it.
-    pub answered: Option<Box<Answered>>,
     /// What is known of nulls; one for all passes of the resource, be they ended by a panic.
     pub nulls: Option<Arc<Mutex<Nulls>>>,
     unfinished: Option<Box<Unfinished>>,
@@ -108,6 +106,8 @@ pub struct Unfinished {
     pub confirms: bool,
     /// How often drift of this generation was corrected.
     pub repairs: Repairs,
+    /// What is known of Auth0's last answer, where status shows nothing of it.
+    pub answered: Option<Answered>,
 }
 
 static NOTHING_UNFINISHED: LazyLock<Unfinished> = LazyLock::new(Unfinished::default);

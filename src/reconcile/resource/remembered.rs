@@ -103,7 +103,7 @@ pub fn user(
     }
     let raw = status.raw_output.clone().map(User::from);
     let mapped = || status.user.as_ref().map(User::from_outputs);
-    raw.or_else(mapped).or_else(|| state.answered.as_ref()?.user(spec))
+    raw.or_else(mapped).or_else(|| state.unfinished().answered.as_ref()?.user(spec))
 }
 
 #[cfg(test)]
