@@ -1,6 +1,8 @@
-//! What the operator tells of itself: its log, its metrics and its health, and the server that shows the last two.
+//! What the operator tells of itself: its log, its traces, its metrics and its health, and the server that shows the last
+//! two.
 
 pub mod health;
 pub mod log;
 pub mod metrics;
 pub mod server;
+pub mod traces;
