@@ -20,6 +20,7 @@ mod process;
 mod restart;
 mod stage;
 mod store;
+mod traces;
 
 use lab::{Error, Result};
 use stage::Stage;
@@ -28,8 +29,19 @@ use std::process::ExitCode;
 
 const USAGE: &str =
     "usage: bench --operator PROGRAM [SCENE]... [--edits N] [--crowd N] [--most N] [--siblings N]";
-const SCENES: [&str; 10] =
-    ["limits", "edit", "peer", "drift", "backlog", "neighbours", "faults", "memory", "restart", "one-user"];
+const SCENES: [&str; 11] = [
+    "limits",
+    "edit",
+    "traces",
+    "peer",
+    "drift",
+    "backlog",
+    "neighbours",
+    "faults",
+    "memory",
+    "restart",
+    "one-user",
+];
 
 /// What to measure, and how much of it.
 struct Arguments {
@@ -68,6 +80,7 @@ async fn run(words: &[String]) -> Result<()> {
         match scene.as_str() {
             "limits" => limits::measure(&mut stage, arguments.edits).await?,
             "edit" => edit::measure(&mut stage, arguments.edits).await?,
+            "traces" => traces::measure(&mut stage, arguments.edits).await?,
             "peer" => peer::measure(&mut stage).await?,
             "drift" => drift::measure(&mut stage).await?,
             "backlog" => backlog::measure(&mut stage, arguments.crowd).await?,
