@@ -427,7 +427,10 @@ mod tests {
         }
         assert!(open.ends_with("# EOF\n"), "{open}");
         let plain = metrics.encode(Format::Plain).unwrap();
-        assert!(!plain.contains("trace_id") && plain.contains("le=\"0.05\"} 1\n"), "{plain}");
+        assert!(
+            !plain.contains("trace_id") && plain.contains("le=\"0.05\",method=\"PATCH\"} 1\n"),
+            "{plain}"
+        );
         // The same samples, but for the trace.
         let untraced = Metrics::default();
         untraced.pass(KINDS[0], "updated", "Applied", "edited", Duration::from_millis(30));

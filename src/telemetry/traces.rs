@@ -209,8 +209,9 @@ pub(crate) mod tests {
     use opentelemetry_sdk::error::OTelSdkError;
     use opentelemetry_sdk::trace::Sampler;
     use std::io;
-    use std::sync::Arc;
-    use tracing::subscriber::with_default;
+    use std::sync::{Arc, OnceLock};
+    use tracing::Dispatch;
+    use tracing::subscriber::{NoSubscriber, with_default};
     use tracing_subscriber::layer::SubscriberExt as _;
     use tracing_subscriber::{Registry, fmt};
 
@@ -228,6 +229,9 @@ pub(crate) mod tests {
     impl Sent {
         /// What turns spans into these, as in the product.
         pub fn traces(&self, sampler: Sampler) -> Traces {
+            // Of a single subscriber, tracing takes the one of the thread that meets a span first for that of all threads.
+            static ANOTHER: OnceLock<Dispatch> = OnceLock::new();
+            ANOTHER.get_or_init(|| Dispatch::new(NoSubscriber::new()));
             let builder = SdkTracerProvider::builder().with_simple_exporter(self.clone());
             Traces(Some(builder.with_sampler(sampler).build()))
         }
