@@ -129,7 +129,7 @@ async fn an_edit_is_one_trace(name: &str, protocol: &str) {
 
     let log = world.operator.log().unwrap();
     let line = log.lines().rfind(|line| line.ends_with(&format!("trace_id={trace}")));
-    let line = line.filter(|line| line.contains(&format!("correlation_id={correlation_id}")));
+    let line = line.filter(|line| line.contains(&format!("correlation_id=\"{correlation_id}\"")));
     assert!(line.is_some_and(|line| line.contains("updated")), "{trace} {correlation_id}");
     assert!(!log.contains("read object"), "spans are in the log");
     assert!(metrics.contains(&format!("# {{trace_id=\"{trace}\"}}")), "{metrics}");
