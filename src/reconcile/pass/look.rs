@@ -30,8 +30,8 @@ use kube::ResourceExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-use tracing::Span;
 use tracing::field::display;
+use tracing::{Span, debug, info, warn};
 
 /// Only grants for any connection are for this one.
 const UNKNOWN_CONNECTION: &str = "";
@@ -581,30 +581,20 @@ fn report(
     let (correlation_id, trace_id) = (correlation_id(object, generation), traces::id().map(display));
     Span::current().record("auth0_user_operator.correlation_id", &correlation_id);
     let problem = problem(before, outcome, Timestamp::now()).map(|failure| failure.reason);
-    let (came_to, done) = match (outcome.changed_auth0(), outcome.mode) {
-        (true, _) => ("updated", Reason::Applied),
-        (false, Mode::Observe) => ("unchanged", Reason::Observed),
-        (false, Mode::Apply) => ("unchanged", Reason::Applied),
+    let (came_to, counted) = match (problem, outcome.changed_auth0(), outcome.mode) {
+        (Some(reason), ..) => ("failed", reason),
+        (None, true, _) => ("updated", Reason::Applied),
+        (None, false, Mode::Observe) => ("unchanged", Reason::Observed),
+        (None, false, Mode::Apply) => ("unchanged", Reason::Applied),
     };
-    let came_to = if problem.is_some() { "failed" } else { came_to };
-    metrics.pass("Auth0UserUpdate", came_to, problem.unwrap_or(done).as_str(), why, elapsed);
+    metrics.pass("Auth0UserUpdate", came_to, counted.as_str(), why, elapsed);
     if let Some(reason) = problem.filter(|reason| !is_shown(before, generation, *reason)) {
-        tracing::warn!(namespace, name, generation, why, requests, %reason, ?elapsed, correlation_id, trace_id, "not all was done");
+        warn!(namespace, name, generation, why, requests, %reason, ?elapsed, correlation_id, trace_id, "not all was done");
     } else if outcome.changed_auth0() {
-        tracing::info!(
-            namespace,
-            name,
-            generation,
-            why,
-            requests,
-            ?elapsed,
-            correlation_id,
-            trace_id,
-            "updated"
-        );
+        info!(namespace, name, generation, why, requests, ?elapsed, correlation_id, trace_id, "updated");
     } else {
         let reason = problem.map(display);
-        tracing::debug!(
+        debug!(
             namespace,
             name,
             generation,

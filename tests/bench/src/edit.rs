@@ -18,7 +18,7 @@ pub(crate) async fn processor(
     let before = process::cpu(stage.operator.pid())?;
     // All of them at once: the operator sleeps while they are made.
     stage.operator.signal(Signal::Pause)?;
-    template.edited(&json!({"nickname": nickname})).copy(stage, 0..edits).await?;
+    template.clone().edited(&json!({"nickname": nickname})).copy(stage, 0..edits).await?;
     stage.operator.signal(Signal::Resume)?;
     stage.until_named(0..edits, nickname).await?;
     stage.until_quiet().await?;

@@ -144,7 +144,12 @@ fn text(attribute: &KeyValue) -> String {
         Value::BoolValue(value) => value.to_string(),
         Value::IntValue(value) => value.to_string(),
         Value::DoubleValue(value) => value.to_string(),
-        other => format!("{other:?}"),
+        Value::ArrayValue(_)
+        | Value::KvlistValue(_)
+        | Value::BytesValue(_)
+        | Value::StringValueStrindex(_) => {
+            format!("{value:?}")
+        }
     }
 }
 
