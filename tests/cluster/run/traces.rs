@@ -36,7 +36,7 @@ fn shape(spans: &[Span]) -> Vec<(&str, &str)> {
 /// A world whose operator sends its traces, after an edit with a password, and a second one for which it needs another
 /// token.
 async fn traced(name: &str, protocol: &str) -> (World, Collector) {
-    let (mut world, collector) = (World::start(name).await, Collector::start().await.unwrap());
+    let (mut world, collector) = (World::without_tenant(name).await, Collector::start().await.unwrap());
     let kubeconfig = world.plane.kubeconfig().to_owned();
     let variables = [
         ("RUST_LOG", "trace"),
@@ -47,6 +47,8 @@ async fn traced(name: &str, protocol: &str) -> (World, Collector) {
         ("OTEL_BSP_SCHEDULE_DELAY", "200"),
     ];
     replace_operator_with(&mut world, &kubeconfig, &variables).await;
+    world.apply_tenant().await;
+    world.until_ready("auth0tenant/example").await;
     world.add_person(USER);
     world.apply_secret("card", &json!({"password": PASSWORD})).await;
     let mut card = json!({
@@ -93,7 +95,10 @@ async fn an_edit_is_one_trace(name: &str, protocol: &str) {
         assert!(shape.contains(&expected), "{expected:?}: {shape:?}");
     }
     let all = collector.spans();
-    for expected in [("read user", get), ("reconcile Auth0Tenant", "POST /oauth/token")] {
+    let tenant = "reconcile Auth0Tenant";
+    for expected in
+        [("read user", get), ("", tenant), (tenant, "POST /oauth/token"), (tenant, "write status")]
+    {
         assert!(self::shape(&all).contains(&expected), "{expected:?}");
     }
 
