@@ -44,7 +44,8 @@ async fn traced(name: &str, protocol: &str) -> (World, Collector) {
         ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
         ("OTEL_EXPORTER_OTLP_HEADERS", &format!("authorization=Bearer%20{TOKEN}")),
         ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=lab"),
-        ("OTEL_BSP_SCHEDULE_DELAY", "200"),
+        // So that only the end of the process sends them.
+        ("OTEL_BSP_SCHEDULE_DELAY", "600000"),
     ];
     replace_operator_with(&mut world, &kubeconfig, &variables).await;
     world.apply_tenant().await;
