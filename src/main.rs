@@ -59,7 +59,7 @@ fn print_crds() -> Result<(), Box<dyn Error>> {
     reason = "wiring: every part is named once, in the order in which it starts"
 )]
 async fn start(run: Run) -> Result<(), Box<dyn Error>> {
-    log::start(run.log_format, run.log_level);
+    let traces = log::start(run.log_format, run.log_level);
     let allowed = AllowedDomains::parse(&run.allowed_domain)?;
     let probes = Arc::new(Probes::default());
     let client = cluster::client::connect(Arc::clone(&probes)).await?;
@@ -102,8 +102,10 @@ async fn start(run: Run) -> Result<(), Box<dyn Error>> {
         work.await;
         Ok(())
     };
-    tokio::select! {
-        led = led => Ok(led?),
-        served = server::serve(listener, Arc::clone(&probes)) => Ok(served?),
-    }
+    let ended = tokio::select! {
+        led = led => led.map_err(Into::into),
+        served = server::serve(listener, Arc::clone(&probes)) => served.map_err(Into::into),
+    };
+    traces.flush().await;
+    ended
 }

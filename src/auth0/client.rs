@@ -245,12 +245,12 @@ impl Client {
     /// Makes a call, and makes it again if the token turns out to be no longer accepted. Answers whatever Auth0 answers.
     pub(super) async fn answer(&self, call: &Call<'_>) -> Result<Answer, Error> {
         let token = self.tokens.get(None).await?;
-        let mut answer = self.attempt(call, &token).await?;
+        let mut answer = self.attempt(call, &token, 0).await?;
         if answer.status == 401 {
             let fresh = self.tokens.get(Some(&token)).await?;
             if !Arc::ptr_eq(&token, &fresh) {
                 self.limiter.spend();
-                answer = self.attempt(call, &fresh).await?;
+                answer = self.attempt(call, &fresh, 1).await?;
             }
         }
         Ok(answer)
@@ -262,7 +262,7 @@ impl Client {
         request.bearer_auth(token.secret.expose_secret())
     }
 
-    async fn attempt(&self, call: &Call<'_>, token: &Token) -> Result<Answer, Error> {
+    async fn attempt(&self, call: &Call<'_>, token: &Token, resent: u32) -> Result<Answer, Error> {
         let mut request = self.request(call, token);
         if let Some(correlation) = &call.correlation {
             request = request.header("x-correlation-id", correlation);
@@ -276,7 +276,7 @@ impl Client {
         }
         let in_flight = self.limiter.send(call.at_once).await?;
         call.departed.store(true, Ordering::Relaxed);
-        let answer = self.http.send(request, call.template).await?;
+        let answer = self.http.send(request, call.template, resent).await?;
         in_flight.on_response(&answer);
         Ok(answer)
     }

@@ -12,6 +12,8 @@ use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 /// For one request, from the first look at the name server to the last byte of the answer.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -83,17 +85,20 @@ impl Http {
         Self { client, metrics }
     }
 
-    /// Sends a request once, and counts it.
+    /// Sends a request once, and counts it. `resent`: how often it was sent before.
     pub(super) async fn send(
         &self,
         request: RequestBuilder,
         template: &'static str,
+        resent: u32,
     ) -> Result<Answer, Error> {
         let (client, request) = request.build_split();
         let request = request.map_err(|error| lost(&error))?;
         let (method, started) = (request.method().clone(), Instant::now());
-        let outcome = send(&client, request, template).await;
+        let span = span(&request, template, resent);
+        let outcome = send(&client, request, template).instrument(span.clone()).await;
         let status = outcome.as_ref().map_or(0, |answer| answer.status.as_u16());
+        tell(&span, status);
         self.metrics.request(method.as_str(), status, started.elapsed());
         outcome
     }
@@ -120,6 +125,36 @@ impl Http {
 impl From<Client> for Http {
     fn from(client: Client) -> Self {
         Self::new(client, Arc::default())
+    }
+}
+
+/// What a trace shows of a request: no id, no query, no body.
+fn span(request: &Request, template: &'static str, resent: u32) -> Span {
+    let (method, url) = (request.method().as_str(), request.url());
+    tracing::info_span!(
+        "request",
+        otel.name = format!("{method} {template}"),
+        otel.kind = "client",
+        http.request.method = method,
+        http.request.resend_count = (resent > 0).then_some(resent),
+        url.template = template,
+        server.address = url.host_str(),
+        server.port = url.port_or_known_default(),
+        http.response.status_code = Empty,
+        "error.type" = Empty,
+        otel.status_code = Empty,
+    )
+}
+
+/// `status` is 0 where no answer came.
+fn tell(span: &Span, status: u16) {
+    if status == 0 {
+        span.record("error.type", "no_answer");
+    } else {
+        span.record("http.response.status_code", status);
+    }
+    if !(200..400).contains(&status) {
+        span.record("otel.status_code", "ERROR");
     }
 }
 
@@ -221,7 +256,7 @@ mod tests {
     async fn a_name_that_leads_here_is_not_connected_to() {
         let client = http_builder().no_proxy().dns_resolver(Arc::new(LeadingHere)).build().unwrap();
         let request = client.get("https://example.auth0.com/");
-        let error = Http::from(client).send(request, "/").await.err().unwrap();
+        let error = Http::from(client).send(request, "/", 0).await.err().unwrap();
         assert_eq!((error.failure.reason, error.effect), (Reason::TenantNotAllowed, Effect::None));
         assert!(error.retry_after.is_some());
     }

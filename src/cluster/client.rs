@@ -84,7 +84,9 @@ impl Error {
         })
     }
 
-    fn code(&self) -> Option<u16> {
+    /// The status code of the answer, if there was one.
+    #[must_use]
+    pub fn code(&self) -> Option<u16> {
         self.status().map(|status| status.code)
     }
 

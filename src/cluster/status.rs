@@ -10,11 +10,17 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
+use tracing::Span;
 
 /// Writes what the status of `after` has otherwise than that of `before`, which is as the API server last answered it.
 ///
 /// # Errors
 /// 409 where there is a later version; see [`Error`].
+#[tracing::instrument(name = "write status", skip_all, fields(
+    otel.kind = "client",
+    http.response.status_code,
+    otel.status_code,
+))]
 pub async fn write<K>(api: &Api<K>, before: &K, after: &K) -> Result<K, Error>
 where
     K: Resource + HasStatus<Status: Serialize> + Clone + DeserializeOwned + Debug,
@@ -25,7 +31,13 @@ where
         let patch = Patch::Json::<()>(changes.map_err(kube::Error::SerdeError)?);
         api.patch_status(&before.name_any(), &parameters, &patch).await
     };
-    within_deadline(written).await
+    let written = within_deadline(written).await;
+    if let Err(error) = &written {
+        let span = Span::current();
+        span.record("http.response.status_code", error.code());
+        span.record("otel.status_code", "ERROR");
+    }
+    written
 }
 
 /// The JSON patch (RFC 6902) of a status, for one version of the object only. A merge patch could not say that a value

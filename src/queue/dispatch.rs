@@ -108,11 +108,12 @@ impl Dispatcher {
     /// The permit of a pass that was started, once.
     #[must_use]
     pub fn permit(self: &Arc<Self>, key: &Key) -> Option<Permit> {
-        let ((key, unspent), host) = self.with(|state, _| {
+        let ((key, unspent), host, waited) = self.with(|state, now| {
             let host = state.queue.host_of(key);
-            state.started.remove_entry(key).map(|started| (started, host))
+            let waited = state.queue.ready_at(key).map(|at| now.saturating_duration_since(at));
+            state.started.remove_entry(key).map(|started| (started, host, waited.unwrap_or_default()))
         })?;
-        Some(Permit { dispatcher: Arc::clone(self), key, host, unspent: AtomicU32::new(unspent) })
+        Some(Permit { dispatcher: Arc::clone(self), key, host, waited, unspent: AtomicU32::new(unspent) })
     }
 
     /// What waits although its time has come.
@@ -166,6 +167,7 @@ pub struct Permit {
     dispatcher: Arc<Dispatcher>,
     key: Key,
     host: Option<Arc<str>>,
+    waited: Duration,
     /// Requests that are paid for and were not sent.
     unspent: AtomicU32,
 }
@@ -175,6 +177,12 @@ impl Permit {
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         self.host.as_deref()
+    }
+
+    /// How long the pass has waited in the queue since its time had come.
+    #[must_use]
+    pub const fn waited(&self) -> Duration {
+        self.waited
     }
 
     /// The first request of the pass is sent, for which its start waited.

@@ -65,6 +65,8 @@ impl Entry {
 /// A pass under way.
 struct Running {
     host: Arc<str>,
+    /// When its time had come.
+    ready_at: Option<Instant>,
     /// What was asked for meanwhile.
     again: Option<Entry>,
 }
@@ -195,7 +197,7 @@ impl<L: Limiter> Queue<L> {
 
     /// A pass has ended, with so many permits unspent.
     pub fn done(&mut self, key: &Key, unspent: u32, now: Instant) {
-        let Some(Running { host: name, again }) = self.running.remove(key) else { return };
+        let Some(Running { host: name, again, .. }) = self.running.remove(key) else { return };
         self.call_by(now);
         if let Some(host) = self.hosts.get_mut(&name) {
             host.running -= 1;
@@ -217,6 +219,12 @@ impl<L: Limiter> Queue<L> {
     pub fn host_of(&self, key: &Key) -> Option<Arc<str>> {
         let host = &self.running.get(key)?.host;
         (!host.is_empty()).then(|| Arc::clone(host))
+    }
+
+    /// When the time of a pass under way had come.
+    #[must_use]
+    pub fn ready_at(&self, key: &Key) -> Option<Instant> {
+        self.running.get(key)?.ready_at
     }
 
     /// How many are ready at each priority, the most urgent first.
@@ -337,8 +345,8 @@ impl<L: Limiter> Queue<L> {
             namespace.starts = namespace.starts.wrapping_add(1);
             namespace.latest = self.starts;
         }
-        self.running.insert(key.clone(), Running { host: Arc::clone(name), again: None });
-        self.take(key);
+        let ready_at = self.take(key).map(|entry| entry.ready_at);
+        self.running.insert(key.clone(), Running { host: Arc::clone(name), ready_at, again: None });
     }
 
     fn insert(&mut self, key: Key, entry: Entry) {

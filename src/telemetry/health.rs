@@ -1,6 +1,6 @@
 //! What the operator tells about itself while it runs: whether it gets on, and its metrics.
 
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Format, Metrics};
 use futures::FutureExt as _;
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -135,13 +135,13 @@ impl Probes {
     ///
     /// # Errors
     /// As [`Metrics::encode`].
-    pub fn scrape(&self) -> Result<String, std::fmt::Error> {
+    pub fn scrape(&self, format: Format) -> Result<String, std::fmt::Error> {
         // One at a time: what is described is counted from nothing.
         let _scraping = self.scraping.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(describe) = self.describe.get() {
             describe(&self.metrics);
         }
-        self.metrics.encode()
+        self.metrics.encode(format)
     }
 }
 
@@ -231,7 +231,7 @@ mod tests {
             let one = || ("Auth0Tenant", ("True", "Available"));
             metrics.set_resources((0..1_000).map(|_| one()));
         });
-        let scrape = || (0..100).map(|_| probes.scrape().unwrap()).collect::<Vec<_>>();
+        let scrape = || (0..100).map(|_| probes.scrape(Format::Plain).unwrap()).collect::<Vec<_>>();
         let texts = std::thread::scope(|scope| {
             [scope.spawn(scrape), scope.spawn(scrape)].map(|thread| thread.join().unwrap())
         });

@@ -1,11 +1,12 @@
 //! The log.
 
+use crate::telemetry::traces::{Traces, is_traced};
 use clap::ValueEnum;
 use tracing::{Level, Metadata, Subscriber};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::{ParseError, filter_fn};
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::filter::{FilterExt as _, ParseError, filter_fn};
+use tracing_subscriber::layer::{Filter, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt};
 
 /// kube-client quotes whole objects where one does not decode, personal data included; kube-runtime repeats what
 /// is logged here of watches, and tells of every namespace whose Secrets may not be watched.
@@ -50,18 +51,30 @@ impl LogLevel {
     }
 }
 
-/// Starts logging to standard error, filtered by `RUST_LOG`, else by the level.
-pub fn start(format: LogFormat, level: LogLevel) {
+/// Starts logging to standard error, filtered by `RUST_LOG`, else by the level, and the traces that the environment asks
+/// for. To be called within the runtime.
+pub fn start(format: LogFormat, level: LogLevel) -> Traces {
+    let (traces, problem) = match Traces::from_env() {
+        Ok(traces) => (traces, None),
+        Err(problem) => (Traces::default(), Some(problem)),
+    };
     let wanted = std::env::var("RUST_LOG").unwrap_or_default();
     let (filter, error) = filter(&wanted, level);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match format {
-        LogFormat::Text => without_answers(log.with_ansi(false).finish()).init(),
-        LogFormat::Json => without_answers(log.json().finish()).init(),
-    }
+    let log = fmt::layer().with_writer(std::io::stderr);
+    let log = match format {
+        LogFormat::Text => log.with_ansi(false).boxed(),
+        LogFormat::Json => log.json().boxed(),
+    };
+    Registry::default().with(log.with_filter(shown(filter))).with(traces.layer()).init();
     if let Some(error) = error {
         tracing::warn!(%error, "RUST_LOG is not a filter; the log level is used");
     }
+    if let Some(problem) = problem {
+        tracing::error!("no traces are sent: {problem}");
+    } else if traces.are_sent() {
+        tracing::info!("traces are sent to the collector of OTEL_EXPORTER_OTLP_ENDPOINT");
+    }
+    traces
 }
 
 /// The filter that a `RUST_LOG` which says something asks for, else that of the level; and why it is not the first.
@@ -74,10 +87,10 @@ fn filter(wanted: &str, level: LogLevel) -> (EnvFilter, Option<ParseError>) {
     EnvFilter::try_new(wanted).map_or_else(|error| (ours(), Some(error)), |filter| (filter, None))
 }
 
-/// Keeps answers of the Kubernetes API out of a log, whatever its filter says.
-fn without_answers(log: impl Subscriber + Send + Sync) -> impl Subscriber + Send + Sync {
-    log.with(filter_fn(|line: &Metadata<'_>| {
-        line.target() != QUOTES_ANSWERS || *line.level() <= Level::ERROR
+/// Keeps answers of the Kubernetes API and the spans of traces out of a log, whatever its filter says.
+pub(super) fn shown<S: Subscriber>(filter: EnvFilter) -> impl Filter<S> {
+    filter.and(filter_fn(|line: &Metadata<'_>| {
+        !is_traced(line) && (line.target() != QUOTES_ANSWERS || *line.level() <= Level::ERROR)
     }))
 }
 
@@ -102,9 +115,9 @@ mod tests {
     #[test]
     fn no_filter_lets_answers_of_the_kubernetes_api_through() {
         for filter in ["trace", "kube_client=debug", "kube_client::client=trace,info", "[look]=trace,error"] {
-            let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).finish();
-            tracing::subscriber::with_default(without_answers(log), || {
-                let _span = tracing::error_span!("look").entered();
+            let log = Registry::default().with(fmt::layer().with_filter(shown(EnvFilter::new(filter))));
+            tracing::subscriber::with_default(log, || {
+                let _span = tracing::error_span!(target: "another_crate", "look").entered();
                 assert!(!tracing::enabled!(target: "kube_client::client", Level::WARN), "{filter}");
                 assert!(tracing::enabled!(target: "kube_client::client", Level::ERROR), "{filter}");
             });

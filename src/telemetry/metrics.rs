@@ -3,15 +3,18 @@
 use crate::api::reason::Reason;
 #[cfg(target_os = "linux")]
 use crate::telemetry::process::Process;
+use crate::telemetry::traces;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::hash::Hash;
+use std::time::{Duration, SystemTime};
 
 const PREFIX: &str = "auth0_user_operator";
 
@@ -27,9 +30,9 @@ pub struct Metrics {
     /// Of names without our prefix; empty but on Linux.
     process: Registry,
     passes: Family<PassLabels, Counter>,
-    pass_seconds: Family<KindLabels, Histogram>,
+    pass_seconds: Family<KindLabels, Traced>,
     requests: Family<RequestLabels, Counter>,
-    request_seconds: Family<MethodLabels, Histogram>,
+    request_seconds: Family<MethodLabels, Traced>,
     waiting: Family<PriorityLabels, Gauge>,
     waiting_seconds: Family<PriorityLabels, Gauge>,
     budget: Family<HostLabels, Gauge>,
@@ -43,6 +46,14 @@ pub struct Metrics {
     synced: Family<SyncedLabels, Gauge>,
     overcommitted: Gauge,
     leader: Gauge,
+}
+
+/// A histogram that names a trace for each of its buckets, where traces are sent.
+type Traced = HistogramWithExemplars<TraceLabels>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TraceLabels {
+    trace_id: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -108,6 +119,15 @@ pub struct Waiting {
     pub oldest: Duration,
 }
 
+/// A form of the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// What everything that scrapes understands.
+    Plain,
+    /// `OpenMetrics`, in which buckets name a trace.
+    OpenMetrics,
+}
+
 /// A condition's status and reason; `None` and `None` where it is not there.
 pub type Condition = (&'static str, &'static str);
 
@@ -122,19 +142,19 @@ pub struct Told {
 }
 
 /// From 25 ms to 13 s: a call to Auth0 takes no longer than 12.
-fn call_buckets() -> Histogram {
-    Histogram::new(exponential_buckets(0.025, 2.0, 10))
+fn call_buckets() -> Traced {
+    Traced::new(exponential_buckets(0.025, 2.0, 10))
 }
 
 /// From 25 ms to 102 s: a pass is some calls, and waits between them for its budget.
-fn pass_buckets() -> Histogram {
-    Histogram::new(exponential_buckets(0.025, 2.0, 13))
+fn pass_buckets() -> Traced {
+    Traced::new(exponential_buckets(0.025, 2.0, 13))
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let calls = Family::new_with_constructor(call_buckets as fn() -> Histogram);
-        let passes = Family::new_with_constructor(pass_buckets as fn() -> Histogram);
+        let calls = Family::new_with_constructor(call_buckets as fn() -> Traced);
+        let passes = Family::new_with_constructor(pass_buckets as fn() -> Traced);
         let metrics = Self {
             registry: Registry::with_prefix(PREFIX),
             process: Registry::default(),
@@ -150,7 +170,7 @@ impl Default for Metrics {
             events: Family::default(),
             event_gaps: Counter::default(),
             drift_corrected: Counter::default(),
-            event_lag: pass_buckets(),
+            event_lag: Histogram::new(exponential_buckets(0.025, 2.0, 13)),
             resources: Family::default(),
             synced: Family::default(),
             overcommitted: Gauge::default(),
@@ -239,7 +259,7 @@ impl Metrics {
         }
     }
 
-    /// A pass ended; `reason` is a word of the closed list of reasons, and `why` what it began for.
+    /// A pass ended; `reason` is a word of the closed list of reasons, and `why` what it began for. Its trace says so, too.
     pub fn pass(
         &self,
         kind: &'static str,
@@ -250,7 +270,8 @@ impl Metrics {
     ) {
         self.passes.get_or_create(&PassLabels { kind, outcome, reason, why }).inc();
         let labels = KindLabels { kind: kind.to_owned() };
-        self.pass_seconds.get_or_create(&labels).observe(elapsed.as_secs_f64());
+        observe(&self.pass_seconds, &labels, elapsed);
+        traces::came_to(outcome, reason, why);
     }
 
     /// A watch of this kind broke, or its list failed.
@@ -262,7 +283,7 @@ impl Metrics {
     pub fn request(&self, method: &str, status: u16, elapsed: Duration) {
         let method = method.to_owned();
         self.requests.get_or_create(&RequestLabels { method: method.clone(), status }).inc();
-        self.request_seconds.get_or_create(&MethodLabels { method }).observe(elapsed.as_secs_f64());
+        observe(&self.request_seconds, &MethodLabels { method }, elapsed);
     }
 
     /// How many tenants are overcommitted.
@@ -330,20 +351,34 @@ impl Metrics {
         }
     }
 
-    /// All of it in the text format that everything which scrapes understands, not only what knows `OpenMetrics`.
+    /// All of it as text.
     ///
     /// # Errors
     /// None that is known; the encoder's signature has one.
-    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+    pub fn encode(&self, format: Format) -> Result<String, std::fmt::Error> {
         let mut open = String::new();
-        text::encode(&mut open, &self.registry)?;
-        text::encode(&mut open, &self.process)?;
-        Ok(plain(&open))
+        text::encode_registry(&mut open, &self.registry)?;
+        text::encode_registry(&mut open, &self.process)?;
+        text::encode_eof(&mut open)?;
+        Ok(match format {
+            Format::Plain => plain(&open),
+            Format::OpenMetrics => open,
+        })
     }
 }
 
+/// Measures a time, of the present trace where there is one.
+fn observe<L>(times: &Family<L, Traced>, labels: &L, elapsed: Duration)
+where
+    L: Clone + Eq + Hash,
+{
+    let trace = traces::id().map(|id| TraceLabels { trace_id: id.to_string() });
+    let at = trace.is_some().then(SystemTime::now);
+    times.get_or_create(labels).observe(elapsed.as_secs_f64(), trace, at);
+}
+
 /// Turns `OpenMetrics` into the text format, version 0.0.4: there, descriptions name a counter as its samples do,
-/// and there are neither infos nor units nor an end.
+/// and there are neither infos nor units nor exemplars nor an end.
 fn plain(open: &str) -> String {
     let mut out = String::with_capacity(open.len());
     let mut help = "";
@@ -361,7 +396,7 @@ fn plain(open: &str) -> String {
                 let _ = writeln!(out, "# HELP {name}{suffix} {help}\n# TYPE {name}{suffix} {kind}");
             }
             (Some("#"), ..) => {}
-            _ => out.extend([line, "\n"]),
+            _ => out.extend([line.split_once(" # {").map_or(line, |(sample, _)| sample), "\n"]),
         }
     }
     out
@@ -370,12 +405,17 @@ fn plain(open: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::traces::tests::Sent;
+    use opentelemetry_sdk::trace::Sampler;
+    use tracing::subscriber::with_default;
+    use tracing_subscriber::Registry;
+    use tracing_subscriber::layer::SubscriberExt as _;
 
     #[test]
     fn the_text_is_what_every_scraper_reads() {
         let metrics = Metrics::default();
         metrics.pass(KINDS[0], "updated", "Applied", "edited", Duration::from_millis(30));
-        let text = metrics.encode().unwrap();
+        let text = metrics.encode(Format::Plain).unwrap();
         for lines in [
             "# HELP auth0_user_operator_reconcile_total Passes, by what came of them and why they began.\n# TYPE auth0_user_operator_reconcile_total counter\nauth0_user_operator_reconcile_total{",
             "# TYPE auth0_user_operator_reconcile_duration_seconds histogram\nauth0_user_operator_reconcile_duration_seconds_sum{kind=\"Auth0UserUpdate\"} 0.03\n",
@@ -385,5 +425,34 @@ mod tests {
             assert!(text.contains(lines), "{lines}: {text}");
         }
         assert!(!text.contains("# UNIT") && !text.contains("# EOF"), "{text}");
+    }
+
+    #[test]
+    fn a_bucket_names_its_trace_to_those_that_understand_it() {
+        let (sent, metrics) = (Sent::default(), Metrics::default());
+        let traces = sent.traces(Sampler::AlwaysOn);
+        let trace = with_default(Registry::default().with(traces.layer()), || {
+            let _root = tracing::info_span!("root").entered();
+            metrics.pass(KINDS[0], "updated", "Applied", "edited", Duration::from_millis(30));
+            metrics.request("PATCH", 200, Duration::from_millis(30));
+            traces::id().unwrap().to_string()
+        });
+        let open = metrics.encode(Format::OpenMetrics).unwrap();
+        for name in ["reconcile_duration_seconds", "auth0_request_seconds"] {
+            let line = open.lines().find(|line| line.contains(name) && line.contains("# {")).unwrap();
+            let (_, exemplar) = line.split_once(" 1 # ").unwrap();
+            assert!(exemplar.starts_with(&format!("{{trace_id=\"{trace}\"}} 0.03 ")), "{line}");
+        }
+        assert!(open.ends_with("# EOF\n"), "{open}");
+        let plain = metrics.encode(Format::Plain).unwrap();
+        assert!(
+            !plain.contains("trace_id") && plain.contains("le=\"0.05\",method=\"PATCH\"} 1\n"),
+            "{plain}"
+        );
+        // The same samples, but for the trace.
+        let untraced = Metrics::default();
+        untraced.pass(KINDS[0], "updated", "Applied", "edited", Duration::from_millis(30));
+        untraced.request("PATCH", 200, Duration::from_millis(30));
+        assert_eq!(untraced.encode(Format::Plain).unwrap().len(), plain.len());
     }
 }

@@ -1,4 +1,5 @@
-//! What the operator tells of itself: its log, its metrics and its health, and the server that shows the last two.
+//! What the operator tells of itself: its log, its traces, its metrics and its health, and the server that shows the last
+//! two.
 
 pub mod health;
 pub mod log;
@@ -6,3 +7,4 @@ pub mod metrics;
 #[cfg(target_os = "linux")]
 pub mod process;
 pub mod server;
+pub mod traces;

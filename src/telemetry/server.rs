@@ -1,10 +1,11 @@
 //! `/livez`, `/readyz` and `/metrics`.
 
 use crate::telemetry::health::Probes;
+use crate::telemetry::metrics::Format;
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use std::io::{Error, ErrorKind};
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Listens at this address. `[::]` is IPv4 too where the system has both, and IPv4 alone where it has no IPv6.
 ///
@@ -60,9 +62,15 @@ async fn ready(State(probes): State<Arc<Probes>>) -> (StatusCode, &'static str) 
     }
 }
 
-async fn metrics(State(probes): State<Arc<Probes>>) -> impl IntoResponse {
-    match probes.scrape() {
-        Ok(text) => (StatusCode::OK, [(CONTENT_TYPE, PROMETHEUS_TEXT)], text),
+async fn metrics(State(probes): State<Arc<Probes>>, headers: HeaderMap) -> impl IntoResponse {
+    let (format, content_type) = match headers.get(ACCEPT).and_then(|accepted| accepted.to_str().ok()) {
+        Some(accepted) if accepted.contains("application/openmetrics-text") => {
+            (Format::OpenMetrics, OPEN_METRICS)
+        }
+        Some(_) | None => (Format::Plain, PROMETHEUS_TEXT),
+    };
+    match probes.scrape(format) {
+        Ok(text) => (StatusCode::OK, [(CONTENT_TYPE, content_type)], text),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, [(CONTENT_TYPE, "text/plain")], String::new()),
     }
 }
@@ -90,6 +98,24 @@ mod tests {
             let found = without_ipv6(address.parse().unwrap(), &Error::from_raw_os_error(code));
             assert_eq!(found, expected.map(|address| address.parse().unwrap()), "{address} {code}");
         }
+    }
+
+    #[tokio::test]
+    async fn metrics_come_in_the_form_that_is_asked_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/metrics", listener.local_addr().unwrap());
+        let served = tokio::spawn(serve(listener, Arc::default()));
+        let prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3";
+        for (accepted, expected, ends) in [
+            ("*/*", PROMETHEUS_TEXT, false),
+            ("text/plain", PROMETHEUS_TEXT, false),
+            (prometheus, OPEN_METRICS, true),
+        ] {
+            let answer = reqwest::Client::new().get(&url).header(ACCEPT, accepted).send().await.unwrap();
+            assert_eq!(answer.headers()[CONTENT_TYPE], expected);
+            assert_eq!(answer.text().await.unwrap().ends_with("# EOF\n"), ends, "{accepted}");
+        }
+        served.abort();
     }
 
     #[tokio::test]

@@ -17,5 +17,6 @@ pub mod operations;
 pub mod quiet;
 pub mod reasons;
 pub mod requests;
+pub mod traces;
 pub mod upkeep;
 pub mod wakes;

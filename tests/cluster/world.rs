@@ -322,17 +322,24 @@ impl World {
 
 /// Ends the world's operator and starts one with this kubeconfig and log filter in its place.
 pub async fn replace_operator(world: &mut World, kubeconfig: &std::path::Path, log: &str) {
+    replace_operator_with(world, kubeconfig, &[("RUST_LOG", log)]).await;
+}
+
+/// The same with these environment variables.
+pub async fn replace_operator_with(
+    world: &mut World,
+    kubeconfig: &std::path::Path,
+    variables: &[(&str, &str)],
+) {
     world.operator.kill().await.unwrap();
     let (namespace, domain) = (world.namespace.as_str(), world.sandbox.domain());
     let ca = world.plane.dir().join(format!("{namespace}-auth0-ca.pem"));
     let arguments = ["run", "--watch-namespace", namespace, "--operator-namespace", namespace];
-    world.operator = Operator::builder(env!("CARGO_BIN_EXE_auth0-user-operator"), kubeconfig)
+    let operator = Operator::builder(env!("CARGO_BIN_EXE_auth0-user-operator"), kubeconfig)
         .args(arguments)
         .args(["--allowed-domain", &domain])
-        .env("SSL_CERT_FILE", ca.to_str().unwrap())
-        .env("RUST_LOG", log)
-        .start()
-        .await
-        .unwrap();
+        .env("SSL_CERT_FILE", ca.to_str().unwrap());
+    let operator = variables.iter().fold(operator, |operator, (name, value)| operator.env(name, value));
+    world.operator = operator.start().await.unwrap();
     world.operator.wait_for_log("started", DEADLINE).await.unwrap();
 }

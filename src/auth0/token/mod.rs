@@ -217,7 +217,7 @@ impl Tokens {
             Err(failure) => return (Err(failure.into()), false),
         };
         let request = self.http.client.post(self.endpoint.clone()).header(CONTENT_TYPE, "application/json");
-        let answer = self.http.send(request.body(form.to_string()), TEMPLATE).await;
+        let answer = self.http.send(request.body(form.to_string()), TEMPLATE, 0).await;
         self.limiter.on_token_response(&answer);
         let answer = match answer {
             Ok(answer) => answer,

@@ -61,6 +61,22 @@ async fn who_waits_for_the_limiter_is_not_overdue() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pass_says_how_long_it_has_waited_since_its_time_came() {
+    let (dispatcher, limiter) = dispatcher(Rate { per_minute: 60, burst: 1 });
+    for (ready_in, is_spent, waited) in [(0, true, 1), (60, false, 0), (60, true, 1)] {
+        let ready_at = Instant::now() + ready_in * SECOND;
+        dispatcher.add(key("a"), Some(HOST), Priority::Change, ready_at);
+        if is_spent {
+            tokio::time::sleep_until(ready_at).await;
+            limiter.spend();
+        }
+        let started = dispatcher.next().await;
+        assert_eq!(dispatcher.permit(&started).unwrap().waited().as_secs(), waited, "{ready_in} s");
+        sleep(10 * SECOND).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn whom_nobody_starts_is_overdue() {
     let dispatcher = crowd();
     sleep(Duration::from_mins(6)).await;

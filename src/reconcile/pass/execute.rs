@@ -74,7 +74,12 @@ impl Pass<'_> {
     /// Whether nothing is to be done, and nothing to be told.
     #[must_use]
     pub fn is_done(&self, user: &User, memory: &Memory, progress: &Progress) -> bool {
-        plan(&self.situation(user, memory, progress)).is_ok_and(|plan| plan.is_empty())
+        self.plan(user, memory, progress).is_ok_and(|plan| plan.is_empty())
+    }
+
+    #[tracing::instrument(name = "plan", skip_all)]
+    fn plan(&self, user: &User, memory: &Memory, progress: &Progress) -> Result<Plan, Failure> {
+        plan(&self.situation(user, memory, progress))
     }
 
     fn situation<'a>(&'a self, user: &'a User, memory: &'a Memory, progress: &'a Progress) -> Situation<'a> {
@@ -193,7 +198,7 @@ pub async fn edit_unread(
     memory: &Memory,
     outcome: &mut Outcome,
 ) -> Result<Option<User>, End> {
-    let planned = plan(&pass.situation(user, memory, &Progress::default()));
+    let planned = pass.plan(user, memory, &Progress::default());
     let Some(step) = planned.ok().and_then(Plan::only_step).filter(Step::is_plain) else { return Ok(None) };
     wait(auth0, status, outcome.requests).await?;
     if !status.is_wanted() {
@@ -303,8 +308,8 @@ impl<'a> Execution<'a> {
 
     /// Plans from what is known now, and takes over what the plan says of memory and holds.
     fn plan(&mut self, pass: &Pass<'_>) -> Result<Vec<Step>, End> {
-        let situation = pass.situation(&self.user, &self.memory, &self.progress);
-        let Plan { steps, records, forgotten, holds, left_out, contested, not_persisted } = plan(&situation)?;
+        let Plan { steps, records, forgotten, holds, left_out, contested, not_persisted } =
+            pass.plan(&self.user, &self.memory, &self.progress)?;
         for record in records {
             self.remember(record);
         }

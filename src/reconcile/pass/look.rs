@@ -25,6 +25,7 @@ use crate::reconcile::status::outcome::{Extent, Outcome};
 use crate::reconcile::status::written;
 use crate::reconcile::tenant::directory::{self, Tenant};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces;
 use crate::user::{Attribute, Body, Group, User};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
@@ -32,6 +33,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use tracing::field::display;
+use tracing::{Span, debug, info, warn};
 
 /// Only grants for any connection are for this one.
 const UNKNOWN_CONNECTION: &str = "";
@@ -251,7 +254,7 @@ impl Updates {
         let (desired, tenant, auth0) = self.dependencies(object, references).await?;
         outcome.ignored = Some(desired.ignored.clone());
         let (uid, user_id) = (Uid::of(object), &object.spec.user_id);
-        let correlation_id = format!("{}/{}", object.uid().unwrap_or_default(), outcome.generation);
+        let correlation_id = correlation_id(object, outcome.generation);
         let host = Permitted { client: &auth0, permit, user_id, correlation_id: &correlation_id };
         let namespace = object.namespace().unwrap_or_default();
         let title = directory::title(&object.spec.tenant_ref.resolve(&namespace), &namespace);
@@ -316,6 +319,7 @@ impl Updates {
     }
 
     /// Reads the user; one that cannot be read and is to be blocked is blocked.
+    #[tracing::instrument(skip_all, name = "read user")]
     async fn read_user(
         &self,
         object: &Auth0UserUpdate,
@@ -446,6 +450,7 @@ struct Permitted<'a> {
 }
 
 impl Auth0 for Permitted<'_> {
+    #[tracing::instrument(skip_all, name = "wait for the rate limit")]
     async fn turn(&self) -> Result<(), auth0::Error> {
         self.permit.acquire(self.client.limiter()).await
     }
@@ -578,7 +583,12 @@ pub fn recall(writer: &StatusWriter, object: &Auth0UserUpdate, outcome: &Outcome
     }
 }
 
-/// Tells log and metrics what a check came to; what the resource shows already is logged at debug level only.
+/// Leads back from the tenant's log to a resource and its generation, and to the operator's log.
+pub(super) fn correlation_id(object: &Auth0UserUpdate, generation: i64) -> String {
+    format!("{}/{generation}", object.metadata.uid.as_deref().unwrap_or_default())
+}
+
+/// Tells log, metrics and trace what a check came to; what the resource shows already is logged at debug level only.
 fn report(
     object: &Auth0UserUpdate,
     why: Why,
@@ -589,21 +599,34 @@ fn report(
 ) {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     let (generation, requests, why) = (outcome.generation, outcome.requests, why.as_str());
+    let (correlation_id, trace_id) = (correlation_id(object, generation), traces::id().map(display));
+    Span::current().record("auth0_user_operator.correlation_id", &correlation_id);
     let problem = problem(before, outcome, Timestamp::now()).map(|failure| failure.reason);
-    let (came_to, done) = match (outcome.changed_auth0(), outcome.mode) {
-        (true, _) => ("updated", Reason::Applied),
-        (false, Mode::Observe) => ("unchanged", Reason::Observed),
-        (false, Mode::Apply) => ("unchanged", Reason::Applied),
+    let (came_to, counted) = match (problem, outcome.changed_auth0(), outcome.mode) {
+        (Some(reason), ..) => ("failed", reason),
+        (None, true, _) => ("updated", Reason::Applied),
+        (None, false, Mode::Observe) => ("unchanged", Reason::Observed),
+        (None, false, Mode::Apply) => ("unchanged", Reason::Applied),
     };
-    let came_to = if problem.is_some() { "failed" } else { came_to };
-    metrics.pass("Auth0UserUpdate", came_to, problem.unwrap_or(done).as_str(), why, elapsed);
+    metrics.pass("Auth0UserUpdate", came_to, counted.as_str(), why, elapsed);
     if let Some(reason) = problem.filter(|reason| !is_shown(before, generation, *reason)) {
-        tracing::warn!(namespace, name, generation, why, requests, %reason, ?elapsed, "update incomplete");
+        warn!(namespace, name, generation, why, requests, %reason, ?elapsed, correlation_id, trace_id, "update incomplete");
     } else if outcome.changed_auth0() {
-        tracing::info!(namespace, name, generation, why, requests, ?elapsed, "updated");
+        info!(namespace, name, generation, why, requests, ?elapsed, correlation_id, trace_id, "updated");
     } else {
-        let reason = problem.map(tracing::field::display);
-        tracing::debug!(namespace, name, generation, why, requests, reason, ?elapsed, "looked");
+        let reason = problem.map(display);
+        debug!(
+            namespace,
+            name,
+            generation,
+            why,
+            requests,
+            reason,
+            ?elapsed,
+            correlation_id,
+            trace_id,
+            "looked"
+        );
     }
 }
 

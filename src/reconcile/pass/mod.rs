@@ -34,6 +34,7 @@ use crate::reconcile::tenant::clients::Clients;
 use crate::reconcile::tenant::directory::{self, Directory};
 use crate::telemetry::health::Probes;
 use crate::telemetry::metrics::PANICKED;
+use crate::telemetry::traces;
 use conflicts::Conflicts;
 use execute::Unwritten;
 use futures::FutureExt as _;
@@ -112,6 +113,17 @@ impl Updates {
 
     /// One pass, from what is known of the resource to its place in the queue for the next one. Never fails and never
     /// panics.
+    #[tracing::instrument(name = "reconcile Auth0UserUpdate", parent = None, skip_all, fields(
+        k8s.namespace.name = &**key.namespace(),
+        auth0_user_operator.kind = "Auth0UserUpdate",
+        auth0_user_operator.name = key.name(),
+        auth0_user_operator.queue_seconds = permit.waited().as_secs_f64(),
+        auth0_user_operator.why,
+        auth0_user_operator.outcome,
+        auth0_user_operator.reason,
+        auth0_user_operator.correlation_id,
+        otel.status_code,
+    ))]
     pub async fn pass(&self, key: &Key, permit: Permit) {
         let Some(known) = self.resources.begin(key) else { return };
         let started = Instant::now();
@@ -370,7 +382,8 @@ impl Updates {
         let wait = schedule::backoff(state.failures, Some(schedule::DEFAULT_RESYNC));
         state.due = Some(Instant::now() + wait);
         state.scheduled = true;
-        tracing::error!(namespace = &**key.namespace(), name = key.name(), "the pass panicked");
+        let trace_id = traces::id().map(tracing::field::display);
+        tracing::error!(namespace = &**key.namespace(), name = key.name(), trace_id, "the pass panicked");
         let failure =
             Failure::new(Reason::InternalError, "the operator has a defect: see its log and report it");
         let reason = failure.reason.as_str();
@@ -415,8 +428,12 @@ mod tests {
     use crate::reconcile::resource::fixtures::{object, ready};
     use crate::reconcile::tenant;
     use crate::reconcile::tenant::fixtures::tenant_with;
+    use crate::telemetry::traces::tests::Sent;
     use kube::ResourceExt as _;
+    use opentelemetry_sdk::trace::Sampler;
     use serde_json::json;
+    use tracing_subscriber::Registry;
+    use tracing_subscriber::layer::SubscriberExt as _;
 
     /// Runs the pass that the queue starts now; `None` where it starts none.
     async fn pass(updates: &Arc<Updates>) -> Option<()> {
@@ -447,6 +464,31 @@ mod tests {
         let (ready, goes_on, requests) = first(&object(&json!({"name": "A"}), &json!({}))).await;
         assert_eq!((ready, goes_on), (Some(words("False", "TenantNotFound")), false));
         assert_eq!(requests.take_events(), ["TenantNotFound"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reconciliation_is_a_trace_that_says_what_it_came_to() {
+        let sent = Sent::default();
+        let traces = sent.traces(Sampler::AlwaysOn);
+        let _traced = tracing::subscriber::set_default(Registry::default().with(traces.layer()));
+        first(&object(&json!({"name": "A"}), &json!({}))).await;
+        let root = "reconcile Auth0UserUpdate";
+        let names = sent.names();
+        let names: Vec<_> = names.iter().map(|(above, name)| (above.as_str(), name.as_str())).collect();
+        assert_eq!(names, [(root, "read object"), (root, "write status"), ("", root)]);
+        for (attribute, expected) in [
+            ("k8s.namespace.name", "n"),
+            ("auth0_user_operator.kind", "Auth0UserUpdate"),
+            ("auth0_user_operator.name", "a"),
+            ("auth0_user_operator.why", "edited"),
+            ("auth0_user_operator.outcome", "failed"),
+            ("auth0_user_operator.reason", "TenantNotFound"),
+            ("auth0_user_operator.queue_seconds", "0"),
+            ("auth0_user_operator.correlation_id", "u/2"),
+        ] {
+            assert_eq!(sent.attribute(root, attribute).as_deref(), Some(expected), "{attribute}");
+        }
+        assert!(sent.failed(root) && !sent.failed("write status"));
     }
 
     #[tokio::test(start_paused = true)]

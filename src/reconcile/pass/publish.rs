@@ -5,16 +5,19 @@ use crate::api::{Auth0UserUpdate, Auth0UserUpdateStatus, Output, conditions};
 use crate::cluster;
 use crate::reconcile::object::schedule;
 use crate::reconcile::pass::execute::Unwritten;
+use crate::reconcile::pass::look::correlation_id;
 use crate::reconcile::pass::status_writer::StatusWriter;
 use crate::reconcile::pass::{RECHECK, Updates};
 use crate::reconcile::resource::State;
 use crate::reconcile::status::conclude::conclude;
 use crate::reconcile::status::outcome::Outcome;
 use crate::reconcile::status::{dropped, events};
+use crate::telemetry::traces;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Resource as _, ResourceExt as _};
 use std::time::Duration;
 use tokio::time::Instant;
+use tracing::field::display;
 
 /// An API server that refuses an outcome at once is asked again within this time.
 const PERSISTENCE: Duration = Duration::from_secs(2);
@@ -116,7 +119,11 @@ impl Updates {
 
     /// Tells once that a status cannot be written, and waits ever longer.
     pub async fn unpublished(&self, object: &Auth0UserUpdate, failure: &Failure, state: &mut State) {
-        tracing::warn!(namespace = object.namespace(), name = object.name_any(), %failure, "the status was not written");
+        let (correlation_id, trace_id) = (
+            correlation_id(object, object.metadata.generation.unwrap_or_default()),
+            traces::id().map(display),
+        );
+        tracing::warn!(namespace = object.namespace(), name = object.name_any(), %failure, correlation_id, trace_id, "the status was not written");
         if failure.reason == Reason::InvalidRequest
             && !std::mem::replace(&mut state.unfinished_mut().told_unwritable, true)
         {

@@ -36,6 +36,7 @@ impl StatusWriter {
     ///
     /// # Errors
     /// `Gone` where it is not there, or another one of that name is.
+    #[tracing::instrument(name = "read object", skip_all, fields(otel.kind = "client"))]
     pub async fn read(
         api: Api<Auth0UserUpdate>,
         name: &str,
@@ -165,6 +166,7 @@ impl StatusWriter {
     ///
     /// # Errors
     /// `Gone` where it is another object of that name.
+    #[tracing::instrument(name = "read object", skip_all, fields(otel.kind = "client"))]
     pub async fn reload(&mut self) -> Result<(), Unwritten> {
         let name = self.object.metadata.name.clone().unwrap_or_default();
         let fresh = within_deadline(self.api.get(&name)).await.map_err(|error| unwritten(&error))?;

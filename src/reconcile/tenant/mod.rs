@@ -32,6 +32,7 @@ use crate::reconcile::tenant::state::{REFRESH, States};
 use crate::reconcile::tenant::upkeep::Resources;
 use crate::telemetry::health::Probes;
 use crate::telemetry::metrics::{Metrics, PANICKED};
+use crate::telemetry::traces;
 use futures::FutureExt as _;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::Api;
@@ -42,6 +43,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+use tracing::field::display;
 
 /// Passes at once of the tenants of one namespace, of [`CONCURRENCY`].
 const MOST_OF_NAMESPACE: usize = 48;
@@ -80,6 +82,15 @@ pub type Count = Box<dyn Fn(&Named) -> Option<Resources> + Send + Sync>;
 ///
 /// # Errors
 /// None.
+#[tracing::instrument(name = "reconcile Auth0Tenant", parent = None, skip_all, fields(
+    k8s.namespace.name = object.namespace(),
+    auth0_user_operator.kind = "Auth0Tenant",
+    auth0_user_operator.name = object.name_any(),
+    auth0_user_operator.why,
+    auth0_user_operator.outcome,
+    auth0_user_operator.reason,
+    otel.status_code,
+))]
 pub async fn reconcile(
     object: Arc<Guarded<Auth0Tenant>>,
     tenants: Arc<Tenants>,
@@ -103,7 +114,13 @@ pub async fn reconcile(
     let next = visited.unwrap_or_else(|_| {
         let reason = Reason::InternalError.as_str();
         tenants.probes.metrics.pass("Auth0Tenant", "failed", reason, PANICKED, started.elapsed());
-        tracing::error!(namespace = tenant.namespace(), name = tenant.name_any(), "the pass panicked");
+        let trace_id = traces::id().map(display);
+        tracing::error!(
+            namespace = tenant.namespace(),
+            name = tenant.name_any(),
+            trace_id,
+            "the pass panicked"
+        );
         REFRESH
     });
     Ok(Action::requeue(next))
@@ -249,14 +266,15 @@ fn report(
     metrics: &Metrics,
 ) {
     let (namespace, name, why) = (tenant.namespace(), tenant.name_any(), why.as_str());
+    let trace_id = traces::id().map(display);
     match found {
         Ok(_) => {
             metrics.pass("Auth0Tenant", "unchanged", Reason::Available.as_str(), why, elapsed);
-            tracing::debug!(namespace, name, why, "checked the tenant");
+            tracing::debug!(namespace, name, why, trace_id, "checked the tenant");
         }
         Err(Failed { failure, .. }) => {
             metrics.pass("Auth0Tenant", "failed", failure.reason.as_str(), why, elapsed);
-            tracing::warn!(namespace, name, why, reason = %failure.reason, "the tenant cannot be used");
+            tracing::warn!(namespace, name, why, reason = %failure.reason, trace_id, "the tenant cannot be used");
         }
     }
 }

@@ -6,6 +6,25 @@ use crate::{bare, process};
 use lab::{Result, Signal};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What the operator takes for one of so many edits, which give the users this nickname.
+pub(crate) async fn processor(
+    stage: &mut Stage,
+    template: &Template,
+    edits: usize,
+    nickname: &str,
+) -> Result<Duration> {
+    let before = process::cpu(stage.operator.pid())?;
+    // All of them at once: the operator sleeps while they are made.
+    stage.operator.signal(Signal::Pause)?;
+    template.clone().edited(&json!({"nickname": nickname})).copy(stage, 0..edits).await?;
+    stage.operator.signal(Signal::Resume)?;
+    stage.until_named(0..edits, nickname).await?;
+    stage.until_quiet().await?;
+    let count = u32::try_from(edits.max(1)).unwrap_or(u32::MAX);
+    Ok(process::cpu(stage.operator.pid())?.saturating_sub(before) / count)
+}
 
 pub(crate) async fn measure(stage: &mut Stage, edits: usize) -> Result<()> {
     let template = Template::settle(stage, 0, &ordinary::fields(0)).await?;
@@ -17,15 +36,8 @@ pub(crate) async fn measure(stage: &mut Stage, edits: usize) -> Result<()> {
 
     let asked = stage.asked_of_kubernetes()?.len();
     stage.auth0.clear_log();
-    let before = process::cpu(stage.operator.pid())?;
-    // All of them at once: the operator sleeps while they are made.
-    stage.operator.signal(Signal::Pause)?;
-    template.edited(&json!({"nickname": "second"})).copy(stage, 0..edits).await?;
-    stage.operator.signal(Signal::Resume)?;
-    stage.until_named(0..edits, "second").await?;
-    stage.until_quiet().await?;
+    let spent = processor(stage, &template, edits, "second").await?;
     let count = u32::try_from(edits.max(1)).unwrap_or(u32::MAX);
-    let spent = process::cpu(stage.operator.pid())?.saturating_sub(before) / count;
     let mut requests: BTreeMap<String, u32> = BTreeMap::new();
     for exchange in stage.auth0.log() {
         *requests.entry(format!("Auth0: {}", exchange.method)).or_default() += 1;

@@ -20,6 +20,7 @@ mod process;
 mod restart;
 mod stage;
 mod store;
+mod traces;
 mod watch;
 
 use lab::{Error, Result};
@@ -29,9 +30,10 @@ use std::process::ExitCode;
 
 const USAGE: &str =
     "usage: bench --operator PROGRAM [SCENE]... [--edits N] [--crowd N] [--most N] [--siblings N]";
-const SCENES: [&str; 11] = [
+const SCENES: [&str; 12] = [
     "limits",
     "edit",
+    "traces",
     "peer",
     "drift",
     "watch",
@@ -80,6 +82,7 @@ async fn run(words: &[String]) -> Result<()> {
         match scene.as_str() {
             "limits" => limits::measure(&mut stage, arguments.edits).await?,
             "edit" => edit::measure(&mut stage, arguments.edits).await?,
+            "traces" => traces::measure(&mut stage, arguments.edits).await?,
             "peer" => peer::measure(&mut stage).await?,
             "drift" => drift::measure(&mut stage).await?,
             "watch" => watch::measure(&mut stage, arguments.most).await?,

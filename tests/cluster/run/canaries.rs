@@ -106,7 +106,7 @@ async fn places(world: &World) -> Vec<(String, String)> {
 }
 
 /// The canary as it is, and as base64 in each of the three ways in which it can lie in a longer text.
-fn forms(canary: &str) -> Vec<String> {
+pub(super) fn forms(canary: &str) -> Vec<String> {
     let base64 = |skip: usize| {
         let bytes = [vec![0; skip], canary.as_bytes().to_vec()].concat();
         let text = json!(k8s_openapi::ByteString(bytes)).as_str().unwrap().to_owned();

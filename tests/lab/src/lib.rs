@@ -4,6 +4,7 @@
 
 mod audit;
 mod checker;
+mod collector;
 mod control_plane;
 mod error;
 mod kubectl;
@@ -16,6 +17,7 @@ mod wait;
 
 pub use audit::{AuditEvent, AuditEvents, ObjectRef, ResponseStatus, User};
 pub use checker::check;
+pub use collector::{Collector, Span, attribute, tree};
 pub use control_plane::ControlPlane;
 pub use error::{Error, Result};
 pub use kubectl::{Kubectl, Mode, Patch};

@@ -82,6 +82,11 @@ impl Operator {
         }
     }
 
+    /// Sets an environment variable, from the next start on.
+    pub fn set_env(&mut self, name: &str, value: &str) {
+        self.settings.envs.insert(name.to_owned(), value.to_owned());
+    }
+
     /// The process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
