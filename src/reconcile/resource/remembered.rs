@@ -63,11 +63,11 @@ fn declared(spec: &Auth0UserUpdateSpec) -> Vec<(Place, Value)> {
     let is_once = |attribute| matches!(attribute, Attribute::Password | Attribute::VerifyEmail);
     let is_held = |field: &str| Attribute::of_field(field).is_some_and(|attribute| !is_once(attribute));
     let fields = fields.into_iter().filter(|(field, _)| is_held(field) || DECIDES.contains(&field.as_str()));
-    let places = fields.flat_map(|(field, value)| match value {
-        Value::Object(map) if !map.is_empty() => {
-            map.into_iter().map(|(key, value)| ((field.clone(), Some(key)), value)).collect()
+    let places = fields.flat_map(|(field, value)| match value.as_object().filter(|map| !map.is_empty()) {
+        Some(map) => {
+            map.iter().map(|(key, value)| ((field.clone(), Some(key.clone())), value.clone())).collect()
         }
-        value => vec![((field, None), value)],
+        None => vec![((field, None), value)],
     });
     places.collect()
 }

@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 struct Row {
     name: &'static str,
     plan: Plan,
-    /// Requests per minute that the plan allows the operator: an edit is one read and one write.
+    /// Requests per minute that the plan allows the operator: an edit is one write.
     per_minute: u32,
     burst: u32,
     /// Requests per second.
@@ -22,7 +22,7 @@ struct Row {
 const ROWS: [Row; 5] = [
     Row { name: "Enterprise, 16/s", plan: Plan::Enterprise, per_minute: 960, burst: 8, other: 0 },
     Row { name: "Enterprise, half taken", plan: Plan::Enterprise, per_minute: 960, burst: 8, other: 8 },
-    Row { name: "Essentials, 200 writes/min", plan: Plan::Essentials, per_minute: 400, burst: 4, other: 0 },
+    Row { name: "Essentials, 200 writes/min", plan: Plan::Essentials, per_minute: 200, burst: 4, other: 0 },
     Row { name: "Free, 2/s", plan: Plan::Free, per_minute: 120, burst: 1, other: 0 },
     Row { name: "Enterprise test, 2/s", plan: Plan::EnterpriseTest, per_minute: 120, burst: 2, other: 0 },
 ];
