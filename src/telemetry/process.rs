@@ -89,7 +89,8 @@ mod tests {
         }
         let after = usage().unwrap();
         assert!(after.cpu > before.cpu, "{:?} {:?}", after.cpu, before.cpu);
-        assert!(after.resident_bytes > before.resident_bytes + (16 << 20));
+        // Tests in parallel free memory of their own.
+        assert!(after.resident_bytes > 32 << 20, "{}", after.resident_bytes);
         assert!(after.virtual_bytes >= after.resident_bytes);
         // Tests in parallel open and close their own.
         assert!(after.open_fds >= 10 && after.max_fds.is_some_and(|most| most > after.open_fds));

@@ -75,6 +75,11 @@ async fn read(
     let text = std::str::from_utf8(bytes.expose_secret())
         .map_err(|_| invalid("is not UTF-8 text, so it cannot be a password"))?;
     let text = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+    if text.starts_with('\u{feff}') {
+        return Err(invalid(
+            "begins with a byte order mark, which would become part of the password: save it without one",
+        ));
+    }
     if text.is_empty() {
         return Err(invalid("is empty: Auth0 takes no empty password"));
     }
@@ -190,6 +195,7 @@ mod tests {
             (b"secret", "s", "other", Reason::SecretKeyMissing),
             (b"\n", "s", "k", Reason::InvalidRequest),
             (b"\xff", "s", "k", Reason::InvalidRequest),
+            (b"\xef\xbb\xbfsecret", "s", "k", Reason::InvalidRequest),
         ] {
             let failure = read("n", &reference(name, key), &secrets(bytes)).await.err().unwrap();
             assert_eq!(failure.reason, reason);

@@ -19,9 +19,17 @@ struct Row {
     other: u32,
 }
 
-const ROWS: [Row; 5] = [
+const ROWS: [Row; 7] = [
     Row { name: "Enterprise, 16/s", plan: Plan::Enterprise, per_minute: 960, burst: 8, other: 0 },
+    Row { name: "Enterprise, an eighth taken", plan: Plan::Enterprise, per_minute: 960, burst: 8, other: 2 },
     Row { name: "Enterprise, half taken", plan: Plan::Enterprise, per_minute: 960, burst: 8, other: 8 },
+    Row {
+        name: "Enterprise, seven eighths taken",
+        plan: Plan::Enterprise,
+        per_minute: 960,
+        burst: 8,
+        other: 14,
+    },
     Row { name: "Essentials, 200 writes/min", plan: Plan::Essentials, per_minute: 200, burst: 4, other: 0 },
     Row { name: "Free, 2/s", plan: Plan::Free, per_minute: 120, burst: 1, other: 0 },
     Row { name: "Enterprise test, 2/s", plan: Plan::EnterpriseTest, per_minute: 120, burst: 2, other: 0 },
