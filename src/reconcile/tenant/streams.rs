@@ -77,7 +77,7 @@ impl Streams {
             );
         }
         self.with(|streams| {
-            let known = streams.get(&tenant.spec.domain)?;
+            let Some(known) = streams.get(&tenant.spec.domain) else { return before_a_restart(tenant) };
             let is_told = |until: Instant| now.duration_since(until) > TOLD_AFTER;
             match (&known.trouble, known.open_until) {
                 (Some((state @ EventsState::Refused, message)), _) => said(*state, message),
@@ -90,6 +90,12 @@ impl Streams {
     fn with<T>(&self, work: impl FnOnce(&mut HashMap<String, Stream>) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// What status says until the first try of this process, so that a restart alone changes nothing.
+fn before_a_restart(tenant: &Auth0Tenant) -> Option<TenantEvents> {
+    let told = tenant.status.as_ref()?.events.clone();
+    told.filter(|events| !matches!(events.state, EventsState::Off | EventsState::NotGranted))
 }
 
 impl Stream {
@@ -147,6 +153,11 @@ mod tests {
         status["scopes"] = json!(["read:users", "read:events"]);
         assert_eq!(state(&status, json!({"drift": "Resync"}), now), Some(EventsState::Off));
         assert_eq!(state(&status, json!({}), now), None, "not tried yet");
+        for (before, kept) in [("Connected", Some(EventsState::Connected)), ("NotGranted", None)] {
+            let mut restarted = status.clone();
+            restarted["events"] = json!({"state": before, "message": ""});
+            assert_eq!(state(&restarted, json!({}), now), kept);
+        }
         streams.opened(HOST, false, now);
         assert_eq!(state(&status, json!({}), now), Some(EventsState::Connected));
         streams.failed(HOST, Some((EventsState::Disconnected, "away".to_owned())), now);
