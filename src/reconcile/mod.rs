@@ -338,7 +338,7 @@ async fn drained(shutdown: impl Future<Output = ()>, tenants: &[Store<Guarded<Au
     let listed = join_all(tenants.iter().map(Store::wait_until_ready)).now_or_never().is_some();
     if listed {
         tokio::time::sleep(DRAIN).await;
-        tracing::warn!("passes under way did not end in time");
+        tracing::warn!("reconciliations in progress did not end in time");
     }
 }
 

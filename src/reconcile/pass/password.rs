@@ -76,7 +76,7 @@ async fn read(
         .map_err(|_| invalid("is not UTF-8 text, so it cannot be a password"))?;
     let text = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
     if text.is_empty() {
-        return Err(invalid("is empty: Auth0 takes no empty password"));
+        return Err(invalid("is empty: Auth0 does not accept an empty password"));
     }
     Ok((SecretString::from(text), content))
 }
