@@ -321,7 +321,8 @@ impl Cluster {
             .await
             .map_err(|error| Problem(format!("the Secret {namespace}/{name} cannot be read: {error}")))?;
         let secret = secret.ok_or_else(|| {
-            let message = format!("the Secret {namespace}/{name} with the tenant's credentials does not exist");
+            let message =
+                format!("the Secret {namespace}/{name} with the tenant's credentials does not exist");
             Failure::new(Reason::SecretNotFound, message)
         })?;
         Use::Credentials.check(&namespace, &secret.metadata)?;

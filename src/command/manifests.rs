@@ -89,7 +89,8 @@ impl Manifests {
 
     fn take_file(&mut self, file: &str, read: std::io::Result<Vec<u8>>) {
         let text = read.map_err(|error| error.to_string());
-        let text = text.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned()));
+        let text =
+            text.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned()));
         match text {
             Ok(text) => self.take_text(file, &text),
             Err(error) => self.problem(file, error),
@@ -149,7 +150,10 @@ impl Manifests {
             let known = self.seen.insert(named.clone(), place.to_owned());
             if let Some(first) = known {
                 let (namespace, name) = named;
-                return self.problem(place, format!("declares {namespace}/{name} again; {first} declares it already"));
+                return self.problem(
+                    place,
+                    format!("declares {namespace}/{name} again; {first} declares it already"),
+                );
             }
             self.updates.push(update);
         }

@@ -266,9 +266,7 @@ fn check_keys(
             ));
         }
         if attribute == Attribute::AppMetadata && RESERVED_APP_METADATA.contains(&key.as_str()) {
-            return refuse(format!(
-                "{name} has the key {shown:?}, which Auth0 reserves; rename it"
-            ));
+            return refuse(format!("{name} has the key {shown:?}, which Auth0 reserves; rename it"));
         }
     }
     Ok(())

@@ -215,10 +215,7 @@ impl Order<'_> {
                 Trigger { digest: self.digest.clone(), key_id: key.id().to_owned(), ..entry.clone() };
             return Ok(Recall::Same(Cow::Owned(rewritten)));
         }
-        held(
-            memory,
-            &format!("the operator's trigger key changed, so it is unknown whether {name} was sent"),
-        )
+        held(memory, &format!("the operator's trigger key changed, so it is unknown whether {name} was sent"))
     }
 
     fn send(&self, state: TriggerState, key: &TriggerKey, again: bool) -> Decision {

@@ -90,7 +90,10 @@ impl Listener {
             let pause = match lost {
                 Lost::Ended => FIRST_PAUSE,
                 Lost::Expired => {
-                    tracing::info!(host = self.host, "gap in the event stream: Auth0 no longer has the events after the last one received");
+                    tracing::info!(
+                        host = self.host,
+                        "gap in the event stream: Auth0 no longer has the events after the last one received"
+                    );
                     self.updates.probes.metrics.event_gap();
                     offset = None;
                     FIRST_PAUSE
@@ -120,7 +123,8 @@ impl Listener {
         let tenant = object.as_ref().and_then(|object| object.0.as_ref().ok()).ok_or(Lost::Ended)?;
         let client = self.updates.clients.of(tenant, &self.updates.secrets).await;
         let client = client.map_err(|failure| {
-            let message = "the Auth0Tenant that holds the event stream of this domain has no usable credentials";
+            let message =
+                "the Auth0Tenant that holds the event stream of this domain has no usable credentials";
             Lost::Failed(Failure::new(failure.reason, message).into())
         });
         client?.events(offset).await

@@ -219,7 +219,11 @@ impl Metrics {
 
     fn register_auth0(&mut self) {
         let registry = &mut self.registry;
-        registry.register("auth0_requests", "Requests to Auth0; status 0: no response", self.requests.clone());
+        registry.register(
+            "auth0_requests",
+            "Requests to Auth0; status 0: no response",
+            self.requests.clone(),
+        );
         registry.register_with_unit(
             "auth0_request",
             "Response time of Auth0",

@@ -27,7 +27,9 @@ impl<'a> OutputPath<'a> {
         let end = text.find(['.', '[']).unwrap_or(text.len());
         let (first, mut rest) = text.split_at(end);
         if !OUTPUTS.contains(&first) {
-            return Err(format!("{text:?} does not begin with an output of the card, such as email or appMetadata"));
+            return Err(format!(
+                "{text:?} does not begin with an output of the card, such as email or appMetadata"
+            ));
         }
         let mut parts = Vec::new();
         while !rest.is_empty() {

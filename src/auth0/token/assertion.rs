@@ -78,7 +78,9 @@ impl SigningKey {
         audience: &str,
         now: i64,
     ) -> Result<SecretString, Failure> {
-        let fail = || Failure::new(Reason::InternalError, "internal error: the client assertion could not be signed");
+        let fail = || {
+            Failure::new(Reason::InternalError, "internal error: the client assertion could not be signed")
+        };
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|_| fail())?;
         let jti = format!("{:032x}", u128::from_ne_bytes(id));

@@ -383,7 +383,12 @@ impl Updates {
         state.due = Some(Instant::now() + wait);
         state.scheduled = true;
         let trace_id = traces::id().map(tracing::field::display);
-        tracing::error!(namespace = &**key.namespace(), name = key.name(), trace_id, "reconciliation panicked");
+        tracing::error!(
+            namespace = &**key.namespace(),
+            name = key.name(),
+            trace_id,
+            "reconciliation panicked"
+        );
         let failure =
             Failure::new(Reason::InternalError, "internal error in the operator: see its log and report it");
         let reason = failure.reason.as_str();

@@ -182,8 +182,10 @@ fn unapplied(refused: &[RefusedField], outcome: &Outcome) -> Option<Failure> {
 /// Of a search that goes on, nothing else is known yet.
 #[must_use]
 pub fn searching(failure: &Failure) -> Failure {
-    let message =
-        format!("Auth0 rejects one of many fields, and the operator is still finding out which: {}", failure.message);
+    let message = format!(
+        "Auth0 rejects one of many fields, and the operator is still finding out which: {}",
+        failure.message
+    );
     Failure::new(Reason::InvalidRequest, message)
 }
 
