@@ -25,7 +25,7 @@ pub struct Tenant {
 }
 
 /// What resources of other namespaces are told of a tenant that cannot be used: its own message names its Secret.
-pub const NOT_TOLD: &str = "is not available now: its conditions tell its owner why";
+pub const NOT_TOLD: &str = "is not available: its owner finds the reason in its conditions";
 
 /// So many names of a namespace are told at most.
 const TOLD: usize = 10;
