@@ -263,7 +263,8 @@ impl Metrics {
         }
     }
 
-    /// A pass ended; `reason` is a word of the closed list of reasons, and `why` what it began for. Its trace says so, too.
+    /// A reconciliation ended; `reason` is one of the closed list of reasons, and `why` its cause. Its trace records
+    /// both, too.
     pub fn pass(
         &self,
         kind: &'static str,
