@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Parser, Debug)]
 #[command(name = "auth0-user-operator", version, args_conflicts_with_subcommands = true)]
 pub struct Cli {
-    /// What to do; `run` where nothing is said.
+    /// Command; `run` by default.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// Flags of `run`.
@@ -19,16 +19,16 @@ pub struct Cli {
     pub run: Run,
 }
 
-/// What to do.
+/// Commands.
 #[derive(Subcommand, Debug)]
 pub enum Command {
     /// Run the operator (default).
     Run(Run),
     /// Print the custom resource definitions as YAML.
     Crd,
-    /// Show what manifests would change in Auth0; changes nothing.
+    /// Show what manifests would change in Auth0, without changing anything.
     Diff(Diff),
-    /// Write users that are in Auth0 as manifests; changes nothing.
+    /// Write existing Auth0 users as manifests, without changing anything.
     Export(Export),
 }
 
@@ -42,18 +42,18 @@ const OUTPUT_GRANT: &str = "kubectl create rolebinding auth0-user-operator-outpu
     --clusterrole auth0-user-operator-output-writer \
     --serviceaccount auth0-user-operator:auth0-user-operator --namespace NAMESPACE";
 
-/// How to run.
+/// Flags of the operator.
 #[derive(Args, Debug, Clone)]
 pub struct Run {
-    /// Namespace to watch; repeat for several. Default: all.
+    /// Namespace to watch; repeat the flag for several. Default: all namespaces.
     #[arg(long, env = "AUTH0_USER_OPERATOR_WATCH_NAMESPACE", value_delimiter = ',')]
     pub watch_namespace: Vec<String>,
 
-    /// Namespace of the operator's own Secret. Default: `POD_NAMESPACE`, else the kubeconfig's.
+    /// Namespace of the operator's own Secret. Default: `POD_NAMESPACE`, otherwise the kubeconfig's namespace.
     #[arg(long, env = "AUTH0_USER_OPERATOR_OPERATOR_NAMESPACE")]
     pub operator_namespace: Option<String>,
 
-    /// Auth0 domain that may be called; *.example.com stands for every host below; repeat for several.
+    /// Auth0 domain that may be called; *.example.com allows every host below it; repeat the flag for several.
     #[arg(
         long,
         env = "AUTH0_USER_OPERATOR_ALLOWED_DOMAIN",
@@ -62,11 +62,11 @@ pub struct Run {
     )]
     pub allowed_domain: Vec<String>,
 
-    /// Resources worked on at once.
+    /// Number of resources reconciled at the same time.
     #[arg(long, env = "AUTH0_USER_OPERATOR_CONCURRENCY", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
 
-    /// How to let the operator read the Secrets of NAMESPACE, as the message of `SecretForbidden` says it.
+    /// Command shown to users when the operator lacks access to their Secrets in NAMESPACE (`SecretForbidden`).
     #[arg(long, env = "AUTH0_USER_OPERATOR_SECRET_GRANT", default_value = SECRET_GRANT)]
     pub secret_grant: String,
 
@@ -74,24 +74,24 @@ pub struct Run {
     #[arg(long, env = "AUTH0_USER_OPERATOR_OUTPUT_GRANT", default_value = OUTPUT_GRANT)]
     pub output_grant: String,
 
-    /// Of several replicas, only the one that holds a lease works.
+    /// Enable leader election: only one replica is active.
     #[arg(long, env = "AUTH0_USER_OPERATOR_LEADER_ELECT", default_value_t = false)]
     pub leader_elect: bool,
 
-    /// Lease that replicas of one installation share. Installations need different ones.
+    /// Name of the Lease shared by the replicas of one installation. Each installation needs its own.
     #[arg(long, env = "AUTH0_USER_OPERATOR_LEASE_NAME", default_value = "auth0-user-operator")]
     pub lease_name: String,
 
-    /// Where `/livez`, `/readyz` and `/metrics` are served; port 0 takes any that is free. `[::]` is all addresses, of
-    /// IPv4 too.
+    /// Address that serves `/livez`, `/readyz` and `/metrics`; port 0 selects a free port. `[::]` listens on all
+    /// addresses, including IPv4.
     #[arg(long, env = "AUTH0_USER_OPERATOR_HEALTH_ADDRESS", default_value = "[::]:8080")]
     pub health_address: SocketAddr,
 
-    /// Log lines of this level and of more severe ones. `RUST_LOG`, where set, is used instead.
+    /// Lowest severity that is logged. `RUST_LOG`, if set, overrides it.
     #[arg(long, env = "AUTH0_USER_OPERATOR_LOG_LEVEL", default_value = "info")]
     pub log_level: LogLevel,
 
-    /// Form of the log.
+    /// Log format.
     #[arg(long, env = "AUTH0_USER_OPERATOR_LOG_FORMAT", default_value = "text")]
     pub log_format: LogFormat,
 }

@@ -57,7 +57,7 @@ impl Missing {
         let what = match self {
             Self::Field => "this field for this user",
             Self::Connection => {
-                "this field for the connection of this user; those that it has are for others"
+                "this field for the connection of this user; its grants are for other connections"
             }
             Self::Unblock => "blocked, since it may only block users",
             Self::Named => "anything for this connection",

@@ -4,9 +4,9 @@ use crate::api::reason::Reason;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 
-/// Ready: what this generation and its Secret ask was done.
+/// Ready: the current generation and the content of its Secret are applied.
 pub const READY: &str = "Ready";
-/// Synced: whether the last look at Auth0 agrees with the spec.
+/// Synced: the last check found no drift.
 pub const SYNCED: &str = "Synced";
 /// Reconciling: only while the operator retries by itself.
 pub const RECONCILING: &str = "Reconciling";
@@ -47,7 +47,8 @@ pub fn failing_reason(conditions: &[Condition]) -> Option<Reason> {
         .map(|ready| Reason::from_word(&ready.reason))
 }
 
-/// The reason that matters most: of `Ready` where it is not `True`, else of `Synced` where it is not, else of `Ready`.
+/// The most important reason: that of `Ready` if it is not `True`, otherwise that of `Synced` if it is not, otherwise
+/// that of `Ready`.
 #[must_use]
 pub fn main_reason(conditions: &[Condition]) -> Option<&str> {
     let (ready, synced) = (find(conditions, READY), find(conditions, SYNCED));

@@ -35,31 +35,32 @@ pub const OUTPUTS: [&str; 22] = [
     RAW_OUTPUT,
 ];
 
-/// One ConfigMap or Secret of this namespace, and what is written into it.
+/// One ConfigMap or Secret in this namespace, and what is written to it.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.configMap) != has(self.secret)").message("an entry of outputsTo names either a configMap or a secret"))]
 pub struct OutputTarget {
-    /// The ConfigMap to write. It is created, and belongs to this resource: it is deleted with it. One that exists
-    /// already and does not belong to this resource is never touched.
+    /// The ConfigMap to write. The operator creates it, owned by this resource, and it is deleted with the resource.
+    /// An existing ConfigMap that this resource does not own is never changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ObjectName")]
     pub config_map: Option<ObjectName>,
 
-    /// The Secret to write, for what not everybody in the namespace may read. As configMap otherwise.
+    /// The Secret to write, for data that not every reader of ConfigMaps in the namespace may see. Otherwise as
+    /// configMap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "ObjectName")]
     pub secret: Option<ObjectName>,
 
-    /// Keys of the object, each with the output that it gets: a field of status.user such as email or createdAt, or a
-    /// path into one: identities[0].userId, appMetadata.plan, userMetadata['a.b'], rawOutput.locale. Texts are written
-    /// as they are, everything else as JSON. A key whose value the user does not have is left out.
+    /// Keys of the object, each with the output to write to it: a field of status.user such as email or createdAt, or
+    /// a path into one: identities[0].userId, appMetadata.plan, userMetadata['a.b'], rawOutput.locale. Strings are
+    /// written unchanged, all other values as JSON. A key is left out if the user has no such value.
     #[schemars(schema_with = "texts")]
     #[x_kube(validation = keys(), validation = paths())]
     pub data: BTreeMap<String, String>,
 }
 
-/// Names an object of this namespace.
+/// Name of an object in this namespace.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct ObjectName {
     /// Name of the object.
@@ -98,7 +99,7 @@ impl OutputTarget {
     }
 }
 
-/// An object that outputs were written into.
+/// An object that outputs were written to.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct WrittenOutputs {
@@ -109,7 +110,7 @@ pub struct WrittenOutputs {
     /// Keys that were written, each with the path of its output.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub data: BTreeMap<String, String>,
-    /// Keys of the spec that were left out: the user has no such value, it is larger than 128 KiB or does not fit into
+    /// Declared keys that were left out: the user has no such value, it is larger than 128 KiB or does not fit into
     /// the object, or the tenant does not grant it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub omitted: Vec<String>,

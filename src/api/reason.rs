@@ -11,9 +11,9 @@ pub enum Reason {
     Available,
     /// What the spec would change was computed; mode Observe sends nothing.
     Observed,
-    /// The spec does not decode, contradicts itself, or Auth0 refuses it as malformed.
+    /// The spec does not decode, contradicts itself, or Auth0 rejects it as malformed.
     InvalidRequest,
-    /// The user's connection does not take this field.
+    /// The user's connection does not support this field.
     NotSupportedByConnection,
     /// `spec.connection` names none of the user's identities.
     UnknownConnection,
@@ -21,11 +21,11 @@ pub enum Reason {
     PasswordRejected,
     /// Another user has this email or username.
     AlreadyExists,
-    /// The connection refuses to remove this field.
+    /// The connection rejects the removal of this field.
     NotClearable,
     /// The Auth0 plan does not include this.
     NotEntitled,
-    /// The user is blocked, a new password would unblock, and the spec does not say what is wanted.
+    /// The user is blocked, a new password would unblock the user, and the spec does not declare `blocked`.
     UserBlocked,
     /// Auth0 has no such user.
     UserNotFound,
@@ -45,37 +45,37 @@ pub enum Reason {
     OutputConflict,
     /// The installed CRD is older than the operator.
     CrdOutdated,
-    /// The trigger key is another one than the memory was made with.
+    /// The trigger key is not the one that the recorded digests were computed with.
     TriggerKeyLost,
-    /// The tenant resource is not there.
+    /// The tenant resource does not exist.
     TenantNotFound,
     /// The tenant resource is not Ready yet.
     TenantNotReady,
-    /// A referenced Secret is not there.
+    /// A referenced Secret does not exist.
     SecretNotFound,
     /// A referenced Secret lacks the key.
     SecretKeyMissing,
     /// The Secret holds a new password that was not sent yet.
     PasswordPending,
-    /// Auth0 asked to slow down.
+    /// Auth0's rate limit is reached.
     RateLimited,
-    /// Auth0 did not answer usefully.
+    /// Auth0 did not respond, or responded with an error of its own.
     Auth0Unavailable,
-    /// A defect of the operator.
+    /// A bug in the operator.
     InternalError,
     /// The resource is paused.
     Paused,
     /// Of Synced: the user matches the spec.
     InSync,
-    /// Of Synced: Auth0 accepted a value and does not hold it.
+    /// Of Synced: Auth0 accepted a value but did not store it.
     NotPersisted,
     /// Of Synced: mode Observe found a difference.
     DriftFound,
-    /// Of Synced: a part was rejected.
+    /// Of Synced: a field was rejected.
     Refused,
     /// Of a tenant: checks need too much of its rate limit.
     Overcommitted,
-    /// Of Synced: what the operator puts back is changed again and again.
+    /// Of Synced: another writer reverts what the operator corrects.
     Contested,
 }
 
@@ -92,12 +92,12 @@ pub enum Standing {
     Held,
 }
 
-/// When to try again.
+/// When the operator retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     /// At the next resync.
     Resync,
-    /// After a change, or ever more rarely: from the resync interval, doubling to 24 hours.
+    /// After a change, or with increasing delays: from the resync interval, doubling to 24 hours.
     Refusal,
     /// Exponential backoff up to the resync interval.
     Backoff,
@@ -145,7 +145,7 @@ const ALL: [(Reason, &str); 36] = [
 ];
 
 impl Reason {
-    /// The word as conditions and events show it.
+    /// The reason as shown in conditions and events.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         ALL.iter().find(|(reason, _)| *reason == self).map_or("InternalError", |(_, word)| word)

@@ -1,7 +1,7 @@
 //! Status of an `Auth0UserUpdate`: the outputs of the Update User card, and what the operator remembers.
 //!
-//! Nothing under `user` has a format, pattern, enum or length: the API server must never refuse a status
-//! after Auth0 has changed the user.
+//! Nothing under `user` has a format, pattern, enum or length: the API server must never reject a status after Auth0
+//! has changed the user.
 
 use crate::api::reason::{Reason, Retry};
 use crate::api::{JsonMap, WrittenOutputs, json, schema};
@@ -11,87 +11,89 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What Auth0 answered and what the operator remembers. Names of fields only, never values, outside
-/// user and rawOutput.
+/// What Auth0 returned and what the operator remembers. Outside user and rawOutput it contains names of fields only,
+/// never values.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("default" = {"observedGeneration": -1}))]
 pub struct Auth0UserUpdateStatus {
-    /// Generation of the spec that these lines speak of; -1 before the first look.
+    /// Generation of the spec that this status is about; -1 before the first reconciliation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i64")]
     pub observed_generation: Option<i64>,
 
-    /// The annotation auth0-user-operator.dev/requested-at that was last acted on.
+    /// Last value of the annotation auth0-user-operator.dev/requested-at that the operator has handled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub last_handled_reconcile_at: Option<String>,
 
-    /// Ready: what this generation and its Secret ask was done. Synced: whether the last look at Auth0
-    /// agrees with the spec. Reconciling and Stalled are there only while true.
+    /// Ready: the current generation and the content of its Secret are applied. Synced: the last check found no
+    /// drift. Reconciling and Stalled are present only while True.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
     pub conditions: Vec<Condition>,
 
-    /// The reason that matters most: of Ready where it is not True, else of Synced where it is not, else of Ready.
+    /// The most important reason: that of Ready if it is not True, otherwise that of Synced if it is not True,
+    /// otherwise that of Ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub reason: Option<String>,
 
-    /// The user as Auth0 last answered: the outputs of the Update User card. Taken anew when something was
-    /// sent, a declared field differs, or a look was asked for; not because the user logged in.
+    /// The user as last returned by Auth0: the outputs of the Update User card. Updated when something was sent, a
+    /// declared field differs, or a check was requested; not because the user logged in.
     #[serde(default, deserialize_with = "json::if_readable", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "UserOutputs")]
     pub user: Option<UserOutputs>,
 
-    /// The whole answer that user comes from, without access_token, access_token_secret and refresh_token.
+    /// The complete response that user was taken from, without access_token, access_token_secret and refresh_token.
     #[serde(default, deserialize_with = "json::map_if_any", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::free_form_map")]
     pub raw_output: Option<JsonMap>,
 
-    /// Which outputs are left out, such as rawOutput and user.userMetadata: those that are larger than 128 KiB,
-    /// nested deeper than 64 levels or have more than 10,000 values, and the largest where all together are larger
+    /// Outputs that are left out, such as rawOutput and user.userMetadata: those that are larger than 128 KiB, nested
+    /// deeper than 64 levels or have more than 10,000 values, and the largest ones if all outputs together are larger
     /// than 512 KiB or do not fit into the object.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub output_omitted: Vec<String>,
 
-    /// Size of the user in KB (1,000 bytes of JSON, rounded down), where it is 10 KB or more and the spec declares
-    /// metadata or a field of the profile. Auth0 rejects changes that leave a user larger than 10 KB from 2027-03-04
-    /// on. An estimate: what every login changes is not counted.
+    /// Size of the user in KB (1,000 bytes of JSON, rounded down), if it is 10 KB or more and the spec declares
+    /// metadata or a field of the profile. From 2027-03-04 on, Auth0 rejects changes that leave a user larger than 10
+    /// KB. An estimate: fields that change at every login are not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i64")]
     pub profile_kilobytes: Option<i64>,
 
-    /// The last pass that sent something.
+    /// The last reconciliation that sent something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "LastUpdate")]
     pub last_update: Option<LastUpdate>,
 
-    /// Inputs that are blank, were meant to clear, and that Auth0 has no way to clear.
+    /// Blank inputs that should clear a field, but that Auth0 cannot clear.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignored_fields: Vec<IgnoredField>,
 
-    /// Fields and first-level metadata keys that Auth0 rejected, each with its reason and Auth0's sentence. They are
-    /// left out of later requests, and sent again alone after a change, and ever more rarely without one. Sentences
-    /// above 64 KiB in all are left out.
+    /// Fields and first-level metadata keys that Auth0 rejected, each with its reason and Auth0's message. They are
+    /// left out of later requests. The operator retries them one by one after a change, and without one at growing
+    /// intervals. Messages beyond 64 KiB in total are left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refused_fields: Vec<RefusedField>,
 
-    /// Fields that Auth0 accepted but does not hold as sent (normalised, or changed by an Action). The
-    /// same value is not sent again. Above 96 KiB a metadata map stands for the rest of its keys, which are sent again
-    /// at each check.
+    /// Fields that Auth0 accepted but did not store as sent (normalised, or changed by an Action). The same value is
+    /// not sent again. Above 96 KiB a metadata map stands for the rest of its keys, which are sent again at each
+    /// check.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_persisted: Vec<NotPersisted>,
 
-    /// Memory of what must not be sent twice: passwords, verification mails, clears of whole metadata maps,
-    /// and values of a secondary identity that Auth0 does not show. The operator's own: do not edit.
+    /// Record of one-time actions, which must not be sent twice: passwords, verification emails, clears of whole
+    /// metadata maps, and values of a secondary identity that Auth0 does not return. Written by the operator: do not
+    /// edit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".to_owned()]))]
     pub triggers: Vec<Trigger>,
 
     /// Fields and first-level metadata keys of the spec that are an explicit null, such as name or userMetadata.plan,
-    /// or hold one, such as inside userMetadata.billing; also those of a map or value that lost its nulls and is not
-    /// sent for it.
+    /// or contain one, such as inside userMetadata.billing; also those of a map or value that lost its nulls and is
+    /// therefore not sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub explicit_nulls: Vec<String>,
 
@@ -99,12 +101,12 @@ pub struct Auth0UserUpdateStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plan: Vec<String>,
 
-    /// The ConfigMaps and Secrets of spec.outputsTo as they were last written: names of keys and of outputs, never values.
+    /// The ConfigMaps and Secrets of spec.outputsTo as last written: names of keys and of outputs, never values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<WrittenOutputs>,
 }
 
-/// The user as the card maps it. Every field is absent where Auth0 holds none.
+/// The user as mapped by the Update User card. A field is absent if Auth0 holds no value for it.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct UserOutputs {
@@ -166,7 +168,7 @@ pub struct UserOutputs {
     /// Number of logins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logins_count: Option<i64>,
-    /// Whether an administrator blocks the user.
+    /// Whether the user is blocked by an administrator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<bool>,
     /// Given name.
@@ -190,12 +192,12 @@ pub struct UserIdentity {
     /// Provider, such as auth0 or google-oauth2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// Whether the provider is a social one.
+    /// Whether the provider is a social login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_social: Option<bool>,
 }
 
-/// What the last pass that sent something did.
+/// What the last reconciliation that sent something did.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct LastUpdate {
@@ -203,9 +205,10 @@ pub struct LastUpdate {
     pub time: String,
     /// Generation of the spec that was applied.
     pub generation: i64,
-    /// Number of PATCH requests of that pass, refused ones included.
+    /// Number of PATCH requests of that reconciliation, rejected ones included.
     pub requests: u32,
-    /// Fields that were set. Of more than 256 keys of a metadata map, or 16 KiB of them, only the map is named.
+    /// Fields that were set. If a metadata map has more than 256 keys, or more than 16 KiB of names, only the map is
+    /// listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sent_fields: Vec<String>,
     /// Fields that were cleared, named as in sentFields.
@@ -213,7 +216,7 @@ pub struct LastUpdate {
     pub cleared_fields: Vec<String>,
 }
 
-/// A blank input that Auth0 has no way to clear.
+/// A blank input that Auth0 cannot clear.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct IgnoredField {
@@ -223,7 +226,7 @@ pub struct IgnoredField {
     pub reason: String,
 }
 
-/// A field that Auth0 refused, or that the tenant does not grant.
+/// A field that Auth0 rejected, or that the tenant does not grant.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct RefusedField {
@@ -231,73 +234,73 @@ pub struct RefusedField {
     pub field: String,
     /// Reason, as in the Ready condition.
     pub reason: String,
-    /// What Auth0 said or which grant is missing, and what to do.
+    /// Auth0's message or the missing grant, and what to do.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
-    /// When it was first refused, RFC 3339 in UTC.
+    /// When it was first rejected, RFC 3339 in UTC.
     pub since: String,
 }
 
 impl RefusedField {
-    /// Whether Auth0 said so. Else the tenant does not grant the field, which is judged at every check.
+    /// Whether Auth0 rejected the field. Otherwise the tenant does not grant it, which every check decides again.
     #[must_use]
     pub fn is_of_auth0(&self) -> bool {
         Reason::from_word(&self.reason).retry() != Retry::Change
     }
 }
 
-/// A value that Auth0 accepted and does not hold.
+/// A value that Auth0 accepted but did not store.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct NotPersisted {
     /// Name of the spec field.
     pub field: String,
-    /// Keyed digest of the value that was sent. Empty where the field is a map that stands for its keys.
+    /// Keyed digest of the value that was sent. Empty if the field is a map that stands for its keys.
     pub digest: String,
 }
 
-/// Memory of one order that must not be carried out twice.
+/// Record of a one-time action, which must not be sent twice.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Trigger {
     /// Name of the spec field.
     pub name: String,
-    /// Sending or Resending (begun, the answer is not known), Sent or Refused.
+    /// Sending or Resending (sent, response unknown), Sent, or Refused (rejected by Auth0).
     #[schemars(with = "String")]
     pub state: TriggerState,
     /// Keyed digest of tenant, user, identity and value.
     pub digest: String,
-    /// Which key made the digest.
+    /// Id of the key that the digest was computed with.
     pub key_id: String,
-    /// created_at of the user, so that a new user with the old id is told apart.
+    /// created_at of the user, which distinguishes a new user with the same id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_created_at: Option<String>,
     /// The user's last_password_reset before a password was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_password_reset: Option<String>,
-    /// The Secret that the password came from.
+    /// The Secret that the password was read from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "SecretVersion")]
     pub secret: Option<SecretVersion>,
 }
 
-/// How far an order has come.
+/// State of a one-time action.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TriggerState {
-    /// About to be sent, or sent with an answer that never came.
+    /// About to be sent, or sent without a response.
     Sending,
-    /// The same a second time.
+    /// The same, for the second attempt.
     Resending,
-    /// Carried out.
+    /// Done.
     Sent,
-    /// Auth0 said no.
+    /// Rejected by Auth0.
     Refused,
     /// Written by another version of the operator.
     #[serde(other)]
     Unknown,
 }
 
-/// Which content of a Secret was read.
+/// Version of a Secret that was read.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretVersion {

@@ -8,7 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One Auth0 tenant and the machine-to-machine application to call it with.
+/// One Auth0 tenant and the machine-to-machine application that the operator calls it with.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug)]
 #[kube(
     group = "auth0-user-operator.dev",
@@ -55,86 +55,86 @@ pub struct Auth0TenantSpec {
     /// may say RS384 or PS256 instead of RS256). An optional key domain must equal spec.domain.
     pub credentials_secret_ref: CredentialsSecretRef,
 
-    /// Custom domain of the tenant that links in mails should use, for example login.example.com.
+    /// Custom domain of the tenant to use for links in emails, for example login.example.com.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
     #[x_kube(validation = matches("^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$", "customDomain must be a host name in lower case such as login.example.com"))]
     pub custom_domain: Option<String>,
 
     /// Other namespaces whose Auth0UserUpdates may change the profile (name, givenName, familyName, nickname,
-    /// picture) and userMetadata of any user of this tenant, and block users; they see the user in status, not
-    /// rawOutput. A single * for all namespaces. Everything else needs a grant in access. The tenant's own
-    /// namespace may do everything, unless access names it.
+    /// picture) and userMetadata of any user of this tenant, and block users; their status contains the user, but not
+    /// rawOutput. A single * for all namespaces. Everything else needs a grant in access. The tenant's own namespace
+    /// may do everything, unless access lists it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256), inner(length(min = 1, max = 63)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub allowed_namespaces: Vec<String>,
 
-    /// What other namespaces may do with the users of this tenant. Each field of an Auth0UserUpdate needs one
-    /// grant that covers its namespace, the field, the user and the connection; two grants that cover half of
-    /// that each do not add up. What no grant covers is not sent, and is named in status.refusedFields. The
-    /// tenant's own namespace may do everything; a grant that names it holds it to its grants.
+    /// What other namespaces may do with the users of this tenant. Each field of an Auth0UserUpdate needs one grant
+    /// that covers its namespace, the field, the user and the connection; grants are not combined. A field that no
+    /// grant covers is not sent and is listed in status.refusedFields. The tenant's own namespace may do everything;
+    /// if a grant lists it, it may do only what its grants cover.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub access: Vec<Grant>,
 
-    /// How much of the tenant's Management API limit to use. Default 60 requests a minute with a burst of
-    /// 2: half of the free plan. Of several tenants with one domain, the lowest counts.
+    /// Rate limit of the operator's requests to the tenant's Management API. Default 60 requests a minute with a
+    /// burst of 2: half of the free plan. If several Auth0Tenants have the same domain, the lowest limit applies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimit>,
 
-    /// How changes that were made in Auth0 itself are noticed. Events (default): by Auth0's stream of events, within
-    /// seconds, where the token has the scope read:events; resyncs then come once a day. Resync: by resyncs alone.
+    /// How changes made in Auth0 itself are detected. Events (default): by Auth0's event stream, within seconds, if
+    /// the token has the scope read:events; resyncs then run once a day. Resync: by resyncs only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Drift")]
     pub drift: Option<Drift>,
 }
 
-/// How drift is noticed.
+/// How drift is detected.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drift {
-    /// By Auth0's events, and by resyncs.
+    /// By Auth0's events and by resyncs.
     Events,
-    /// By resyncs alone.
+    /// By resyncs only.
     Resync,
 }
 
-/// Lets namespaces change fields of users.
+/// Allows namespaces to change fields of users.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Grant {
-    /// Namespaces that this grant is for; a single * for all.
+    /// Namespaces that this grant applies to; a single * for all.
     #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 63)))]
     #[x_kube(merge_strategy = ListMerge::Set, validation = names_of_namespaces())]
     pub namespaces: Vec<String>,
 
-    /// Fields that they may set and clear, as spec of an Auth0UserUpdate names them: name, email,
-    /// passwordSecretRef and so on; userMetadata and appMetadata for a whole map, userMetadata.KEY and
-    /// appMetadata.KEY for one key of it; profile for name, givenName, familyName, nickname and picture; block
-    /// for blocked: true alone; * for everything. connection needs no name here: see connections.
+    /// Fields that they may set and clear, named as in the spec of an Auth0UserUpdate: name, email, passwordSecretRef
+    /// and so on; userMetadata and appMetadata for a whole map, userMetadata.KEY and appMetadata.KEY for one key of
+    /// it; profile for name, givenName, familyName, nickname and picture; block for blocked: true only; * for all
+    /// fields. connection needs no entry here: see connections.
     #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 300)))]
     #[x_kube(merge_strategy = ListMerge::Set, validation = names_of_fields())]
     pub fields: Vec<String>,
 
-    /// Connections of the users: email, emailVerified, verifyEmail, phoneNumber, phoneVerified, username,
-    /// clientId and passwordSecretRef count for the connection that spec.connection names; everything else, and
-    /// where that is absent, for the primary identity. Absent or *: any. Which one it is becomes
-    /// known only when the user was read; name userIds as well where it must stay hidden which users there are.
+    /// Connections that this grant applies to. For email, emailVerified, verifyEmail, phoneNumber, phoneVerified,
+    /// username, clientId and passwordSecretRef it is the connection in spec.connection; for all other fields, and if
+    /// spec.connection is absent, that of the primary identity. Absent or *: any. The operator knows the connection
+    /// only after it has read the user; set userIds as well if a namespace must not learn which users exist.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 128)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub connections: Vec<String>,
 
-    /// Users: a user id such as auth0|507f1f77bcf86cd799439011, or a prefix that ends in *, such as
-    /// google-oauth2|*. Absent: any user. For others nothing is asked of Auth0, and the answer is the same
-    /// whether or not they are there.
+    /// Users that this grant applies to: a user id such as auth0|507f1f77bcf86cd799439011, or a prefix that ends in
+    /// *, such as google-oauth2|*. Absent: any user. For other users no request is sent, and the message is the same
+    /// whether or not they exist.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 1024)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub user_ids: Vec<String>,
 
-    /// The most that status may show of these users, whatever spec.output asks for, and that spec.outputsTo may write:
+    /// The maximum that status may show of these users, regardless of spec.output, and that spec.outputsTo may write:
     /// Full (the user and rawOutput), Mapped (the user) or None (default).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Output")]
@@ -155,7 +155,7 @@ fn names_of_fields() -> Rule {
     )
 }
 
-/// Names the Secret that holds the credentials.
+/// Name of the Secret that holds the credentials.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialsSecretRef {
@@ -165,7 +165,7 @@ pub struct CredentialsSecretRef {
     pub name: String,
 }
 
-/// A budget of requests.
+/// A rate limit.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct RateLimit {
@@ -174,104 +174,105 @@ pub struct RateLimit {
     #[schemars(range(min = 1, max = 300_000))]
     pub requests_per_minute: Option<u32>,
 
-    /// Requests at once. Default 2.
+    /// Requests that may be sent at once. Default 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 5_000))]
     pub burst: Option<u32>,
 }
 
-/// What is known of the tenant.
+/// Observed state of the tenant.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("default" = {"observedGeneration": -1}))]
 pub struct Auth0TenantStatus {
-    /// Generation of the spec that these lines speak of; -1 before the first look.
+    /// Generation of the spec that this status is about; -1 before the first reconciliation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i64")]
     pub observed_generation: Option<i64>,
 
-    /// Ready: a token was had, and its scopes, where they are known, suffice. Reconciling, Stalled and
-    /// Overcommitted are there only while true.
+    /// Ready: an access token was obtained and its scopes, if Auth0 reports them, are sufficient. Reconciling,
+    /// Stalled and Overcommitted are present only while True.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
     pub conditions: Vec<Condition>,
 
-    /// Scopes that the token carries; absent where Auth0 does not tell.
+    /// Scopes of the access token; absent if Auth0 does not report them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
 
-    /// The Secret content that the last token was had with.
+    /// Version of the Secret that produced the current token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "SecretVersion")]
     pub credentials: Option<SecretVersion>,
 
-    /// The connections to choose from in an Auth0UserUpdate, at most 1000. Empty without the scope
+    /// The connections that an Auth0UserUpdate can name, at most 1000. Empty without the scope
     /// read:connections.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub connections: Vec<ConnectionChoice>,
 
-    /// How many connections the tenant has.
+    /// Number of connections of the tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32")]
     pub connections_total: Option<u32>,
 
-    /// What each namespace may do, and how many of its resources use the tenant, where spec.access or
-    /// spec.allowedNamespaces says anything: at most 100 namespaces. Counted anew every few minutes.
+    /// What each namespace may do and how many of its resources use the tenant, if spec.access or
+    /// spec.allowedNamespaces is set: at most 100 namespaces. Updated every few minutes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub access: Vec<NamespaceAccess>,
 
-    /// How many namespaces may use the tenant, as far as they are named or have resources that use it.
+    /// Number of namespaces that may use the tenant: those that are listed or have resources that use it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32")]
     pub access_total: Option<u32>,
 
-    /// What comparing its resources costs, counted with each check of the tenant.
+    /// What checking its resources costs, updated at each check of the tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "TenantChecks")]
     pub checks: Option<TenantChecks>,
 
-    /// Whether the operator hears of changes in Auth0 by its stream of events, or why not.
+    /// Whether the operator receives Auth0's event stream, and if not, why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "TenantEvents")]
     pub events: Option<TenantEvents>,
 }
 
-/// What comparing the resources of a tenant costs.
+/// What checking the resources of a tenant costs.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct TenantChecks {
-    /// Requests an hour that comparing the resources of this tenant needs, as they are now: one for 50 users in
-    /// sync, one for each other. Rounded up to two digits.
+    /// Requests an hour that the checks of this tenant's resources need in their current state: one for 50 users in
+    /// sync, one for each other user. Rounded up to two digits.
     pub requests_per_hour: u32,
-    /// Requests an hour that spec.rateLimit allows, for everything. More than half of them for comparisons is
-    /// the condition Overcommitted.
+    /// Requests an hour that spec.rateLimit allows in total. If checks need more than half of them, the condition
+    /// Overcommitted is True.
     pub allowed_per_hour: u32,
 }
 
-/// The stream of Auth0's events.
+/// State of Auth0's event stream.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct TenantEvents {
-    /// Connected; Disconnected (tried again); Refused by Auth0; NotGranted (no scope read:events); Off (spec.drift).
+    /// Connected; Disconnected (the operator retries); Refused (rejected by Auth0); NotGranted (no scope
+    /// read:events); Off (spec.drift).
     #[schemars(with = "String")]
     pub state: EventsState,
-    /// Why not, and what to do.
+    /// Why the stream is not open, and what to do.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
 }
 
-/// How it stands with the stream.
+/// State of the event stream.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventsState {
-    /// There is one.
+    /// The stream is open.
     Connected,
-    /// It cannot be had for now.
+    /// The stream is not open; the operator retries.
     Disconnected,
-    /// Auth0 refuses it.
+    /// Auth0 rejects it.
     Refused,
     /// The token lacks the scope.
     NotGranted,
-    /// It is not wanted.
+    /// Switched off by the spec.
     Off,
     /// Written by another version of the operator.
     #[serde(other)]
@@ -284,9 +285,9 @@ pub enum EventsState {
 pub struct NamespaceAccess {
     /// Name of the namespace.
     pub namespace: String,
-    /// One line for each grant, as far as they fit.
+    /// One line for each grant, as many as fit.
     pub may: Vec<String>,
-    /// How many of its Auth0UserUpdates name the tenant.
+    /// Number of its Auth0UserUpdates that use the tenant.
     pub resources: u32,
 }
 
@@ -294,7 +295,7 @@ pub struct NamespaceAccess {
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectionChoice {
-    /// Name, as spec.connection takes it.
+    /// Name, as used in spec.connection.
     pub name: String,
     /// Strategy, such as auth0, sms or google-oauth2.
     pub strategy: String,

@@ -14,8 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What to change on one Auth0 user.
-///
-/// A key that is absent is never sent: removing a key from the YAML stops managing that field.
+/// A field that is absent is never sent: removing a field from the YAML stops managing it.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default)]
 #[kube(
     group = "auth0-user-operator.dev",
@@ -62,17 +61,17 @@ use serde_json::Value;
     validation = clear_excludes("username")
 )]
 pub struct Auth0UserUpdateSpec {
-    /// The Auth0Tenant whose user this is.
+    /// The Auth0Tenant that the user belongs to.
     pub tenant_ref: TenantRef,
 
-    /// Whether blank inputs clear the value in Auth0. Yes: "" or null on a text, and {} on metadata, remove
-    /// it. No: blank inputs are not sent. Yes, No, true and false are taken, quoted or not. A key that is
-    /// absent is no blank: it is never sent.
+    /// Whether blank inputs clear the value in Auth0. Yes: "" or null for a text field, and {} for metadata, clear
+    /// it. No: blank inputs are not sent. Accepts Yes, No, true and false, quoted or not. An absent field is not
+    /// blank: it is never sent.
     #[schemars(schema_with = "schema::pass_empty_values")]
     pub pass_empty_values: PassEmptyValues,
 
     /// The Auth0 user id as Auth0 shows it, unencoded, for example auth0|507f1f77bcf86cd799439011.
-    /// Immutable: make another resource for another user.
+    /// Immutable: create another resource for another user.
     #[schemars(length(min = 1, max = 1024))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("userId is immutable: create another Auth0UserUpdate for another user"))]
     pub user_id: String,
@@ -102,62 +101,61 @@ pub struct Auth0UserUpdateSpec {
     #[x_kube(validation = absolute_url())]
     pub picture: Field<String>,
 
-    /// Email address. A changed address ends the user's sessions. Auth0 databases store it in lower case, so
-    /// letter case alone is no change there.
+    /// Email address. Changing the address ends the user's sessions. Auth0 databases store it in lower case, so a
+    /// difference in letter case alone does not count there.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[schemars(length(max = 254))]
     #[x_kube(validation = matches(r"^([^@\s]+@[^@\s]+)?$", "email must be one address such as ada@example.com, or \"\" for blank"))]
     pub email: Field<String>,
 
-    /// Whether the email address counts as verified. Goes with every new address too, which Auth0 may take
-    /// for unverified otherwise.
+    /// Whether the email address is marked as verified. Also sent with every new address, which Auth0 may otherwise
+    /// mark as unverified.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub email_verified: Field<bool>,
 
-    /// Set to true to mail a verification link, once for each address: together with a change of email or
-    /// emailVerified, else as soon as Auth0 says that the address is not verified. Set it to false (or remove
-    /// it) and to true again for another mail. It overrides the mail that emailVerified may cause.
+    /// Set to true to send a verification email, once for each address: together with a change of email or
+    /// emailVerified, otherwise as soon as Auth0 reports the address as not verified. To send another one, set it to
+    /// false (or remove it) and to true again. Overrides the email that emailVerified may cause.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub verify_email: Field<bool>,
 
-    /// Client id of the application that a mail is sent for. Goes with a new email or phone number only.
+    /// Client id of the application that the email is sent for. Sent only with a new email or phone number.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub client_id: Field<String>,
 
-    /// Phone number in E.164 form: +, then 1 to 15 digits. Quote it, or YAML reads a number. A change ends
+    /// Phone number in E.164 form: +, then 1 to 15 digits. Quote it, otherwise YAML reads a number. Changing it ends
     /// the user's sessions.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[schemars(length(max = 16))]
     #[x_kube(validation = matches(r"^([+][0-9]{1,15})?$", "phoneNumber must be + and 1 to 15 digits in quotes, such as \"+15551234567\", or \"\" for blank"))]
     pub phone_number: Field<String>,
 
-    /// Whether the phone number counts as verified. Goes with every new number too.
+    /// Whether the phone number is marked as verified. Also sent with every new number.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub phone_verified: Field<bool>,
 
-    /// Username, 1 to 128 characters; only where the connection uses usernames. A change ends the user's
-    /// sessions. Letter case alone is no change where Auth0 keeps it in lower case.
+    /// Username, 1 to 128 characters; only for connections that use usernames. Changing it ends the user's sessions.
+    /// A difference in letter case alone does not count where Auth0 stores it in lower case.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[schemars(length(max = 128))]
     pub username: Field<String>,
 
-    /// Key of a Secret in this namespace that holds the new password. It is set once for each content of
-    /// the Secret; one trailing newline is dropped. A new password ends the user's sessions. Because Auth0
-    /// lifts an administrator's block when a password is set, a blocked user's password is set only where
-    /// spec.blocked says what is wanted.
+    /// Key of a Secret in this namespace that holds the new password. It is set once for each content of the Secret;
+    /// one trailing newline is dropped. A new password ends the user's sessions. Because Auth0 unblocks a user when a
+    /// password is set, the password of a blocked user is set only if spec.blocked is declared.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub password_secret_ref: Field<SecretKeyRef>,
 
-    /// Whether an administrator blocks the user. false does not lift a block that Auth0's brute-force
-    /// protection has set.
+    /// Whether the user is blocked by an administrator. false does not remove a block by Auth0's brute-force
+    /// protection.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub blocked: Field<bool>,
 
-    /// Application metadata, which the user cannot change. First-level keys are merged: keys that are not
-    /// named stay. A key with null is removed (passEmptyValues Yes); kubectl apply drops nulls, so name the
-    /// key in clear there. Values have at most 64 levels, and a map at most 10,000
-    /// values at all levels together. Quote integers of 2^53 (9007199254740992) or more: Auth0
-    /// and many tools round them, and Kubernetes keeps no more than signed 64 bits.
+    /// Application metadata, which the user cannot change. First-level keys are merged: keys that are not declared
+    /// stay unchanged. A key with null is removed (passEmptyValues Yes); kubectl apply drops nulls, so list the key
+    /// in clear instead. Values have at most 64 levels, and a map at most 10,000 values at all levels together. Quote
+    /// integers of 2^53 (9007199254740992) or more: Auth0 and many tools round them, and Kubernetes keeps no more
+    /// than signed 64 bits.
     #[serde(default, deserialize_with = "json::map", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::free_form_map")]
     pub app_metadata: Option<JsonMap>,
@@ -167,46 +165,45 @@ pub struct Auth0UserUpdateSpec {
     #[schemars(schema_with = "schema::free_form_map")]
     pub user_metadata: Option<JsonMap>,
 
-    /// Connection of the identity whose password, email, phone number and username are meant: one of the
-    /// tenant's status.connections in which the user has exactly one identity. Absent or blank: the primary
-    /// identity. Everything else belongs to the user as a whole.
+    /// Connection of the identity that password, email, phone number and username apply to: one of the tenant's
+    /// status.connections in which the user has exactly one identity. Absent or blank: the primary identity. All
+    /// other fields apply to the user as a whole.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     pub connection: Field<String>,
 
-    /// Fields to clear in Auth0, whatever passEmptyValues says, and the way to clear that survives every
-    /// tool: name, givenName, familyName, nickname, picture, email, phoneNumber, username, userMetadata,
-    /// appMetadata, userMetadata.KEY or appMetadata.KEY. To replace a whole map, name it here and write the
-    /// wanted keys in it: every other key is removed, once for each change. A text or a key cannot have a value and
-    /// be named here, so a patch that adds its name removes its value.
+    /// Fields to clear in Auth0, regardless of passEmptyValues. Unlike null, a list entry is kept by every tool.
+    /// Accepts name, givenName, familyName, nickname, picture, email, phoneNumber, username, userMetadata,
+    /// appMetadata, userMetadata.KEY or appMetadata.KEY. To replace a whole map, list it here and declare the wanted
+    /// keys in it: every other key is removed, once for each change. A text field or a key cannot both have a value
+    /// and be listed here, so a patch that adds it to the list has to remove its value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(max = 300)))]
     #[x_kube(merge_strategy = ListMerge::Set, validation = clearable())]
     pub clear: Vec<String>,
 
-    /// Apply (default) or Observe. Observe sends nothing, and names in status.plan what Apply would send.
+    /// Apply (default) or Observe. Observe sends nothing and lists in status.plan what Apply would send.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Mode")]
     pub mode: Option<Mode>,
 
-    /// How often to look at Auth0 again and correct drift of the declared fields: a Go duration of at
-    /// least 1m such as 30m, or 0s for never. Default 1h, plus or minus 10 %. 0s also ends the retries of
-    /// what Auth0 rejected; temporary failures are still retried.
+    /// How often to check the user in Auth0 and correct drift of the declared fields: a Go duration of at least 1m
+    /// such as 30m, or 0s for never. Default 1h, plus or minus 10 %. 0s also stops retries of fields that Auth0
+    /// rejected; temporary failures are still retried.
     #[serde(default, skip_serializing_if = "Field::is_absent")]
     #[schemars(length(max = 32))]
     #[x_kube(validation = resync_interval())]
     pub resync_interval: Field<String>,
 
-    /// What of the user to keep in status: Full (default), Mapped (without rawOutput) or None (neither
-    /// user nor rawOutput, to keep personal data out of the cluster). A tenant of another namespace may
-    /// allow less.
+    /// How much of the user to keep in status: Full (default), Mapped (without rawOutput) or None (neither user nor
+    /// rawOutput, to keep personal data out of the cluster). A tenant in another namespace may allow less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Output")]
     pub output: Option<Output>,
 
-    /// ConfigMaps and Secrets of this namespace that outputs of the user are written into, for other workloads: at most
-    /// 8. Written after each change that this resource makes or finds, in mode Observe too, and whatever spec.output
-    /// says; a tenant of another namespace may allow less. Only the keys named here are written. The namespace has to
-    /// let the operator write: the message of OutputForbidden prints the command.
+    /// ConfigMaps and Secrets in this namespace that outputs of the user are written to, for other workloads: at most
+    /// 8. Written after each change that this resource makes or finds, also in mode Observe and regardless of
+    /// spec.output; a tenant in another namespace may allow less. Only the keys listed here are written. The
+    /// namespace has to grant the operator write access: the message of OutputForbidden contains the command.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     #[x_kube(validation = output_target::distinct())]
@@ -312,8 +309,8 @@ pub struct TenantRef {
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
 
-    /// Namespace of the Auth0Tenant; absent: this one. A tenant of another namespace has to name this
-    /// namespace in its spec.allowedNamespaces or spec.access.
+    /// Namespace of the Auth0Tenant. Default: the namespace of this resource. A tenant in another namespace has to
+    /// list this namespace in its spec.allowedNamespaces or spec.access.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub namespace: Option<String>,

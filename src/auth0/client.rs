@@ -284,7 +284,7 @@ impl Client {
     fn user_url(&self, id: &str) -> Result<Url, Error> {
         // An empty segment would list the users, and URLs resolve dots even where they are encoded.
         if matches!(id, "" | "." | "..") {
-            let message = format!("{id:?} is no user id; make a resource with the id that Auth0 shows");
+            let message = format!("{id:?} is not a user id; create a resource with the id that Auth0 shows");
             return Err(Error::unsent(Reason::InvalidRequest, message));
         }
         self.url(&format!("/api/v2/users/{}", utf8_percent_encode(id, SEGMENT)))
@@ -292,7 +292,7 @@ impl Client {
 
     pub(super) fn url(&self, path: &str) -> Result<Url, Error> {
         Url::parse(&format!("{}{path}", self.origin)).map_err(|_| {
-            Error::unsent(Reason::InternalError, "the operator composed an address that is none")
+            Error::unsent(Reason::InternalError, "internal error: the operator built an invalid request URL")
         })
     }
 }

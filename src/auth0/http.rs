@@ -59,7 +59,7 @@ pub fn http_client(allowed: &AllowedDomains) -> Result<Client, Failure> {
     http_builder().dns_resolver(Arc::new(Resolver(allowed.clone()))).build().map_err(|_| {
         Failure::new(
             Reason::InternalError,
-            "no HTTPS client can be made; install root certificates or name a file of them in SSL_CERT_FILE",
+            "cannot create an HTTPS client; install root certificates, or set SSL_CERT_FILE to a file that contains them",
         )
     })
 }
@@ -194,14 +194,14 @@ pub(super) async fn read(mut response: Response) -> Result<Answer, Error> {
 /// Names the kind of failure only: the texts of the HTTP client contain the address, and so the user id.
 fn lost(error: &reqwest::Error) -> Error {
     if error.is_builder() {
-        return Error::unsent(Reason::InternalError, "the operator composed a request that cannot be sent");
+        return Error::unsent(Reason::InternalError, "internal error: the operator built an invalid request");
     }
     if causes(error).any(<dyn std::error::Error>::is::<LeadsInside>) {
         return Error {
             retry_after: Some(NAME_AGE),
             ..Error::unsent(
                 Reason::TenantNotAllowed,
-                "the tenant's domain leads to a private address: correct its name, or start the operator with an --allowed-domain that names this host exactly",
+                "the tenant's domain resolves to a private address: correct its DNS record, or start the operator with an --allowed-domain that names this host exactly",
             )
         };
     }
@@ -211,7 +211,7 @@ fn lost(error: &reqwest::Error) -> Error {
         format!("{host} did not answer in time")
     } else if error.is_connect() && is_about_certificate(error) {
         format!(
-            "the TLS certificate of {host} is not trusted: name the authority's certificate in SSL_CERT_FILE"
+            "the TLS certificate of {host} is not trusted: set SSL_CERT_FILE to a file with the certificate of its authority"
         )
     } else if error.is_connect() {
         let lookup = if causes(error).any(<dyn std::error::Error>::is::<NotFound>) {

@@ -9,7 +9,7 @@ pub(super) struct Resolver(pub(super) AllowedDomains);
 
 /// The domain leads to a private address.
 #[derive(Debug, thiserror::Error)]
-#[error("the name leads to a private address")]
+#[error("the name resolves to a private address")]
 pub(super) struct LeadsInside;
 
 /// The name has no address.

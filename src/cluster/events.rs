@@ -20,7 +20,7 @@ pub async fn publish(client: &Client, about: &ObjectReference, events: Vec<Event
     let recorder = Recorder::new(client.clone(), reporter);
     for event in events {
         if let Err(error) = within_deadline(recorder.publish(&event, about)).await {
-            tracing::warn!(%error, reason = event.reason, "the event was not published");
+            tracing::warn!(%error, reason = event.reason, "could not publish the event");
         }
     }
 }

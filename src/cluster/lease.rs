@@ -16,7 +16,7 @@ pub struct Candidacy {
 
 /// Another replica holds the lease, or it could not be renewed. The process should end: its successor works.
 #[derive(Debug, thiserror::Error)]
-#[error("the lease was lost; this process ends, so that only one works")]
+#[error("lost the lease; exiting, so that only one replica is active")]
 pub struct Lost;
 
 /// Waits for the lease and does `work` while holding it. The lease is given back when `work` ends, so a shutdown

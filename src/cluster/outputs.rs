@@ -284,7 +284,7 @@ fn title(target: &Target<'_>) -> String {
 
 fn foreign(target: &Target<'_>) -> Failure {
     let message = format!(
-        "the {} exists and does not belong to this resource, so it is left as it is: choose another name in spec.outputsTo, or delete it",
+        "the {} exists and does not belong to this resource, so the operator does not change it: choose another name in spec.outputsTo, or delete it",
         title(target)
     );
     Failure::new(Reason::OutputConflict, message)

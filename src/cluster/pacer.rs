@@ -59,7 +59,7 @@ impl Pacer {
         if !pause.is_zero() {
             let kind = kind(path);
             self.metrics.watch_error(kind);
-            tracing::warn!(kind, ?pause, "the watch ended at once; the next one waits");
+            tracing::warn!(kind, ?pause, "watch ended immediately, pausing before the next one");
         }
         pause
     }

@@ -26,11 +26,11 @@ pub enum Unavailable {
     NoNamespace(String),
     /// The Secret does not hold a key.
     #[error(
-        "the Secret {SECRET_NAME} does not hold {KEY_BYTES} bytes under {KEY:?}: delete it and set assume-sent on the resources"
+        "the key {KEY:?} of Secret {SECRET_NAME} does not have {KEY_BYTES} bytes: delete the Secret and set assume-sent on the resources"
     )]
     Malformed,
     /// The machine has no randomness.
-    #[error("no random bytes were to be had")]
+    #[error("the system provides no random bytes")]
     NoRandomness,
 }
 
@@ -40,7 +40,7 @@ pub async fn obtain(client: &Client, namespace: &str) -> TriggerKey {
         match read_or_create(client, namespace).await {
             Ok(key) => return key,
             Err(error) => {
-                tracing::error!(%error, namespace, secret = SECRET_NAME, "no trigger key yet: nothing is sent");
+                tracing::error!(%error, namespace, secret = SECRET_NAME, "no trigger key yet, sending nothing");
                 tokio::time::sleep(PAUSE).await;
             }
         }

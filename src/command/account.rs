@@ -30,12 +30,13 @@ const DEFAULT_NAMESPACE: &str = "default";
 /// How often a call is made that Auth0 does not answer.
 const TRIES: u32 = 3;
 
-/// Which tenant to read. `--context` goes before `AUTH0_DOMAIN`, and that before the current context.
+/// Which tenant to read. `--context` takes precedence over `AUTH0_DOMAIN`, and `AUTH0_DOMAIN` over the current
+/// context.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Auth0 tenant and credentials")]
 pub struct AccountFlags {
-    /// Domain of the Auth0 tenant, for use without a cluster; with `AUTH0_CLIENT_ID`, and `AUTH0_CLIENT_SECRET` or
-    /// `AUTH0_PRIVATE_KEY_FILE`.
+    /// Domain of the Auth0 tenant, for use without a cluster; also needs `AUTH0_CLIENT_ID`, and `AUTH0_CLIENT_SECRET`
+    /// or `AUTH0_PRIVATE_KEY_FILE`.
     #[arg(long, env = "AUTH0_DOMAIN")]
     pub domain: Option<String>,
 
@@ -51,15 +52,15 @@ pub struct AccountFlags {
     #[arg(long, env = "AUTH0_SIGNING_ALGORITHM")]
     pub signing_algorithm: Option<String>,
 
-    /// Context of the kubeconfig: tenants and their credentials are read from that cluster.
+    /// Context of the kubeconfig; tenants and their credentials are read from that cluster.
     #[arg(long, env = "AUTH0_USER_OPERATOR_CONTEXT")]
     pub context: Option<String>,
 
-    /// Namespace of what names none. Default: the context's, without a cluster `default`.
+    /// Namespace of manifests that name none. Default: the namespace of the context, or `default` without a cluster.
     #[arg(short, long, env = "AUTH0_USER_OPERATOR_NAMESPACE")]
     pub namespace: Option<String>,
 
-    /// Auth0 domain that may be called; *.example.com stands for every host below; repeat for several.
+    /// Auth0 domain that may be called; *.example.com allows every host below it; repeat the flag for several.
     #[arg(
         long,
         env = "AUTH0_USER_OPERATOR_ALLOWED_DOMAIN",
@@ -68,7 +69,7 @@ pub struct AccountFlags {
     )]
     pub allowed_domain: Vec<String>,
 
-    /// Requests to Auth0 a minute. Default: `spec.rateLimit` of the tenant, without a cluster 60.
+    /// Rate limit: requests to Auth0 a minute. Default: `spec.rateLimit` of the tenant, or 60 without a cluster.
     #[arg(long, env = "AUTH0_USER_OPERATOR_REQUESTS_PER_MINUTE", value_parser = clap::value_parser!(u32).range(1..))]
     pub requests_per_minute: Option<u32>,
 }
@@ -123,7 +124,7 @@ impl AccountFlags {
             Source::Cluster(cluster) => cluster,
         };
         let named = tenant.ok_or_else(|| {
-            Problem("which tenant? Name its Auth0Tenant with --tenant, or set AUTH0_DOMAIN".to_owned())
+            Problem("no tenant selected: name its Auth0Tenant with --tenant, or set AUTH0_DOMAIN".to_owned())
         })?;
         let (namespace, name) = named.split_once('/').unwrap_or((&cluster.namespace, named));
         let found = cluster.tenant(namespace, name).await?;
@@ -162,7 +163,7 @@ impl AccountFlags {
         let algorithm = self.signing_algorithm.as_deref().filter(|algorithm| !algorithm.is_empty());
         SigningKey::new(secrecy::ExposeSecret::expose_secret(&pem), algorithm).map_err(|_| {
             Problem(format!(
-                "{shown} is no private RSA key in PEM of at least 2048 bits, or AUTH0_SIGNING_ALGORITHM is not RS256, RS384 or PS256"
+                "{shown} is not an RSA private key in PEM of at least 2048 bits, or AUTH0_SIGNING_ALGORITHM is not RS256, RS384 or PS256"
             ))
         })
     }
@@ -320,7 +321,8 @@ impl Cluster {
             .await
             .map_err(|error| Problem(format!("the Secret {namespace}/{name} cannot be read: {error}")))?;
         let secret = secret.ok_or_else(|| {
-            let message = format!("the Secret {namespace}/{name} with the tenant's credentials is not there");
+            let message =
+                format!("the Secret {namespace}/{name} with the tenant's credentials does not exist");
             Failure::new(Reason::SecretNotFound, message)
         })?;
         Use::Credentials.check(&namespace, &secret.metadata)?;

@@ -89,7 +89,8 @@ impl Manifests {
 
     fn take_file(&mut self, file: &str, read: std::io::Result<Vec<u8>>) {
         let text = read.map_err(|error| error.to_string());
-        let text = text.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is no UTF-8 text".to_owned()));
+        let text =
+            text.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned()));
         match text {
             Ok(text) => self.take_text(file, &text),
             Err(error) => self.problem(file, error),
@@ -116,7 +117,7 @@ impl Manifests {
     fn take(&mut self, place: &str, mut value: Value) {
         let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
         let (Some(version), Some(kind)) = (text("apiVersion"), text("kind")) else {
-            return self.problem(place, "is no Kubernetes object: it has no apiVersion or no kind");
+            return self.problem(place, "is not a Kubernetes object: it has no apiVersion or no kind");
         };
         if let (true, Some(Value::Array(items))) = (kind.ends_with("List"), value.get_mut("items")) {
             let items = std::mem::take(items).into_iter().enumerate();
@@ -149,7 +150,10 @@ impl Manifests {
             let known = self.seen.insert(named.clone(), place.to_owned());
             if let Some(first) = known {
                 let (namespace, name) = named;
-                return self.problem(place, format!("names {namespace}/{name} again, which {first} has"));
+                return self.problem(
+                    place,
+                    format!("declares {namespace}/{name} again; {first} declares it already"),
+                );
             }
             self.updates.push(update);
         }

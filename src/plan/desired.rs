@@ -159,7 +159,7 @@ impl Desired {
     /// The value of a field that Auth0 cannot clear. Its blank is reported where blanks are meant to clear.
     fn unless_blank<T: Clone>(&mut self, name: &str, field: &Field<T>, blanks_clear: bool) -> Option<T> {
         if matches!(field, Field::Null) && blanks_clear {
-            let reason = "Auth0 has no way to clear this field; remove it from the spec".to_owned();
+            let reason = "Auth0 cannot clear this field; remove it from the spec".to_owned();
             self.ignored.push(IgnoredField { field: name.to_owned(), reason });
         }
         field.value().cloned()
@@ -245,7 +245,7 @@ fn check_keys(
     let refuse = |message| Err(Failure::new(Reason::InvalidRequest, message));
     if declared.values().filter_map(Value::as_str).any(json::is_left_out) {
         return refuse(format!(
-            "{name} holds more than {MOST_VALUES} values: shorten it, or write parts of it as one text"
+            "{name} has more than {MOST_VALUES} values: shorten it, or encode parts of it as a string"
         ));
     }
     for key in cleared_keys(spec, attribute) {
@@ -257,18 +257,16 @@ fn check_keys(
         let shown: String = key.chars().take(LONGEST_SHOWN_KEY).collect();
         if !json::is_within(value, MOST_LEVELS) {
             return refuse(format!(
-                "{name}.{shown} is nested deeper than {MOST_LEVELS} levels: flatten it, or write it as one text"
+                "{name}.{shown} is nested deeper than {MOST_LEVELS} levels: flatten it, or encode it as a string"
             ));
         }
         if key.contains(['.', '$']) {
             return refuse(format!(
-                "{name} holds the key {shown:?}: Auth0 refuses keys with . or $; rename it"
+                "{name} has the key {shown:?}: Auth0 rejects keys that contain . or $; rename it"
             ));
         }
         if attribute == Attribute::AppMetadata && RESERVED_APP_METADATA.contains(&key.as_str()) {
-            return refuse(format!(
-                "{name} holds the key {shown:?}, which Auth0 keeps for itself; rename it"
-            ));
+            return refuse(format!("{name} has the key {shown:?}, which Auth0 reserves; rename it"));
         }
     }
     Ok(())
@@ -375,7 +373,7 @@ mod tests {
         assert!(read(spec(MOST_VALUES / 2 - 1), "Yes").is_ok());
         let refusal = read(spec(MOST_VALUES / 2), "Yes").unwrap_err();
         assert_eq!(refusal.reason, Reason::InvalidRequest);
-        assert!(refusal.message.contains("userMetadata holds more than 10000 values"), "{}", refusal.message);
+        assert!(refusal.message.contains("userMetadata has more than 10000 values"), "{}", refusal.message);
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Entries {
     }
 }
 
-/// An order that was perhaps written down as begun, and certainly not sent.
+/// An intent whose write-ahead record may be in status although its request was never sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Unsent {
     /// As it was to be written.

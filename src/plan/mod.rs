@@ -191,7 +191,7 @@ fn hold_password_of_blocked(situation: &Situation<'_>, comparison: &mut Comparis
         attribute: Attribute::Password,
         failure: Failure::new(
             Reason::UserBlocked,
-            "the user is blocked and a new password would lift the block: declare blocked: true or blocked: false",
+            "the user is blocked, and setting a new password would unblock the user: declare blocked: true or blocked: false",
         ),
     });
 }

@@ -165,7 +165,7 @@ impl Order<'_> {
             TriggerState::Sending | TriggerState::Resending => Some(Decision::Hold(Failure::new(
                 Reason::Auth0Unavailable,
                 format!(
-                    "another resource has begun to send the same {} of this user and waits for Auth0's answer; nothing is sent twice",
+                    "another resource is already sending the same {} for this user; this resource waits for Auth0's response, so that it is not sent twice",
                     self.attribute.spec_name()
                 ),
             ))),
@@ -196,7 +196,7 @@ impl Order<'_> {
             return held(
                 memory,
                 &format!(
-                    "another version of the operator wrote down how far {name} came, in a word unknown to this one"
+                    "status.triggers records {name} with a state that this version of the operator does not know"
                 ),
             );
         }
@@ -215,10 +215,7 @@ impl Order<'_> {
                 Trigger { digest: self.digest.clone(), key_id: key.id().to_owned(), ..entry.clone() };
             return Ok(Recall::Same(Cow::Owned(rewritten)));
         }
-        held(
-            memory,
-            &format!("the operator's trigger key changed, so it cannot tell whether {name} was sent"),
-        )
+        held(memory, &format!("the operator's trigger key changed, so it is unknown whether {name} was sent"))
     }
 
     fn send(&self, state: TriggerState, key: &TriggerKey, again: bool) -> Decision {

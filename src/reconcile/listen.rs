@@ -90,7 +90,10 @@ impl Listener {
             let pause = match lost {
                 Lost::Ended => FIRST_PAUSE,
                 Lost::Expired => {
-                    tracing::info!(host = self.host, "Auth0 no longer has the events since the last one");
+                    tracing::info!(
+                        host = self.host,
+                        "gap in the event stream: Auth0 no longer has the events after the last one received"
+                    );
                     self.updates.probes.metrics.event_gap();
                     offset = None;
                     FIRST_PAUSE
@@ -99,7 +102,7 @@ impl Listener {
                     let said = if error.said.is_empty() { &error.failure.message } else { &error.said };
                     self.failed(
                         EventsState::Refused,
-                        format!("Auth0 refuses a stream of events ({said}): end one of another application, or set spec.drift to Resync; resyncs find drift meanwhile"),
+                        format!("Auth0 rejects the event stream ({said}): close a stream of another application, or set spec.drift to Resync; until then resyncs detect drift"),
                     );
                     self.rest(REFUSED).await;
                     continue;
@@ -120,7 +123,8 @@ impl Listener {
         let tenant = object.as_ref().and_then(|object| object.0.as_ref().ok()).ok_or(Lost::Ended)?;
         let client = self.updates.clients.of(tenant, &self.updates.secrets).await;
         let client = client.map_err(|failure| {
-            let message = "the credentials of the tenant that listens for this domain cannot be used";
+            let message =
+                "the Auth0Tenant that holds the event stream of this domain has no usable credentials";
             Lost::Failed(Failure::new(failure.reason, message).into())
         });
         client?.events(offset).await
@@ -131,14 +135,14 @@ impl Listener {
         let was_whole = !streams.whole_for(&self.host, now).is_zero();
         streams.opened(&self.host, resumes, now);
         if !resumes || !was_whole {
-            tracing::info!(host = self.host, "listening to Auth0's events");
+            tracing::info!(host = self.host, "connected to Auth0's event stream");
             self.updates.compare_sooner(&self.host);
         }
         self.wake();
     }
 
     fn failed(&self, state: EventsState, message: String) {
-        tracing::debug!(host = self.host, message, "no stream of events");
+        tracing::debug!(host = self.host, message, "not connected to Auth0's event stream");
         self.updates.clients.streams.failed(&self.host, Some((state, message)), Instant::now());
         self.wake();
     }

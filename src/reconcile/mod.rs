@@ -131,7 +131,7 @@ pub async fn run(
         }
     };
     let probes = &updates.probes;
-    let passes = probes.part("passes of updates", passes, shutdown.clone());
+    let passes = probes.part("reconciliations of updates", passes, shutdown.clone());
     let wakes = probes.part("wakes", wakes, shutdown.clone());
     tokio::select! {
         _ = join3(scopes, passes, wakes) => {}
@@ -279,7 +279,7 @@ async fn run_in(
         }
     };
     let probes = &updates.probes;
-    let tenant_passes = probes.part("passes of tenants", tenant_passes, shutdown.clone());
+    let tenant_passes = probes.part("reconciliations of tenants", tenant_passes, shutdown.clone());
     let watching = probes.part("watch of updates", watching, shutdown.clone());
     join(tenant_passes, watching).await;
 }
@@ -338,7 +338,7 @@ async fn drained(shutdown: impl Future<Output = ()>, tenants: &[Store<Guarded<Au
     let listed = join_all(tenants.iter().map(Store::wait_until_ready)).now_or_never().is_some();
     if listed {
         tokio::time::sleep(DRAIN).await;
-        tracing::warn!("passes under way did not end in time");
+        tracing::warn!("reconciliations in progress did not end in time");
     }
 }
 

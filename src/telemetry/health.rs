@@ -98,7 +98,7 @@ impl Probes {
     pub async fn part(&self, name: &str, work: impl Future<Output = ()>, shutdown: impl Future<Output = ()>) {
         work.await;
         if shutdown.now_or_never().is_none() {
-            tracing::error!(name, "a part of the operator has ended");
+            tracing::error!(name, "a component of the operator stopped unexpectedly");
             self.ended.store(true, Ordering::Relaxed);
         }
     }
@@ -112,17 +112,17 @@ impl Probes {
     /// Why a restart is the only hope; `None` while there is progress.
     pub fn stuck(&self) -> Option<&'static str> {
         if self.ended.load(Ordering::Relaxed) {
-            return Some("a part of the operator has ended");
+            return Some("a component of the operator stopped unexpectedly");
         }
         if self.heard.lock().unwrap_or_else(PoisonError::into_inner).elapsed() > STUCK {
             return Some("Kubernetes has not answered for five minutes");
         }
         let passes = self.passes.lock().unwrap_or_else(PoisonError::into_inner);
         if passes.values().any(|got_on| got_on.elapsed() > STUCK) {
-            return Some("a pass does not end");
+            return Some("a reconciliation does not end");
         }
         let overdue = self.overdue.get().map_or(Duration::ZERO, |overdue| overdue());
-        (overdue > STUCK).then_some("resources wait although their time has come, and none is started")
+        (overdue > STUCK).then_some("resources are due, but no reconciliation starts")
     }
 
     /// Names what sets the metrics that are counted only when they are read.
@@ -188,7 +188,7 @@ mod tests {
         minutes(4, &probes).await;
         assert_eq!(probes.stuck(), None);
         minutes(2, &probes).await;
-        assert_eq!(probes.stuck(), Some("a pass does not end"));
+        assert_eq!(probes.stuck(), Some("a reconciliation does not end"));
         pass.abort();
         assert!(pass.await.unwrap_err().is_cancelled());
         assert_eq!(probes.stuck(), None);
@@ -212,7 +212,7 @@ mod tests {
         probes.part("passes", ready(()), ready(())).await;
         assert_eq!(probes.stuck(), None);
         probes.part("passes", ready(()), pending()).await;
-        assert_eq!(probes.stuck(), Some("a part of the operator has ended"));
+        assert_eq!(probes.stuck(), Some("a component of the operator stopped unexpectedly"));
     }
 
     #[tokio::test]

@@ -8,34 +8,34 @@ use tracing_subscriber::layer::{Filter, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt};
 
-/// kube-client quotes whole objects where one does not decode, personal data included; kube-runtime repeats what
-/// is logged here of watches, and tells of every namespace whose Secrets may not be watched.
+/// kube-client quotes whole objects where one does not decode, personal data included; kube-runtime repeats what is
+/// logged here about watches, and reports every namespace whose Secrets may not be watched.
 const QUIET: &str = "kube_client=error,kube_runtime=error";
 
 /// Where kube-client quotes answers of the Kubernetes API, Secrets included.
 const QUOTES_ANSWERS: &str = "kube_client::client";
 
-/// Form of the log.
+/// Log format.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Human-readable lines.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// The least severe lines that are logged.
+/// Lowest severity that is logged.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogLevel {
     /// Errors only.
     Error,
-    /// Warnings too.
+    /// Errors and warnings.
     Warn,
-    /// What was changed, too.
+    /// Also every change.
     Info,
-    /// Decisions too.
+    /// Also decisions.
     Debug,
-    /// Everything, that of libraries included.
+    /// Everything, including the lines of libraries.
     Trace,
 }
 
@@ -67,12 +67,12 @@ pub fn start(format: LogFormat, level: LogLevel) -> Traces {
     };
     Registry::default().with(log.with_filter(shown(filter))).with(traces.layer()).init();
     if let Some(error) = error {
-        tracing::warn!(%error, "RUST_LOG is not a filter; the log level is used");
+        tracing::warn!(%error, "RUST_LOG is not a valid filter, using the log level");
     }
     if let Some(problem) = problem {
-        tracing::error!("no traces are sent: {problem}");
+        tracing::error!("sending no traces: {problem}");
     } else if traces.are_sent() {
-        tracing::info!("traces are sent to the collector of OTEL_EXPORTER_OTLP_ENDPOINT");
+        tracing::info!("sending traces to the collector of OTEL_EXPORTER_OTLP_ENDPOINT");
     }
     traces
 }

@@ -185,32 +185,32 @@ impl Metrics {
     /// Names and describes all of them.
     fn register(mut self) -> Self {
         let registry = &mut self.registry;
-        let passes = "Passes, by what came of them and why they began";
+        let passes = "Reconciliations by outcome, reason and cause";
         registry.register("reconcile", passes, self.passes.clone());
         registry.register_with_unit(
             "reconcile_duration",
-            "Time of a pass",
+            "Reconcile duration",
             Unit::Seconds,
             self.pass_seconds.clone(),
         );
         registry.register(
             "workqueue_depth",
-            "Resources whose time has come and that wait for their turn",
+            "Resources that are due and wait for their reconciliation",
             self.waiting.clone(),
         );
         registry.register_with_unit(
             "workqueue_oldest",
-            "For how long the first of them has waited",
+            "Wait of the oldest of these resources",
             Unit::Seconds,
             self.waiting_seconds.clone(),
         );
-        registry.register("watch_errors", "Watches and lists that broke", self.watch_errors.clone());
+        registry.register("watch_errors", "Failed watch and list calls", self.watch_errors.clone());
         registry.register("resources", "Resources by their Ready condition", self.resources.clone());
         let synced = "Auth0UserUpdates by their Synced condition";
         registry.register("resources_synced", synced, self.synced.clone());
-        registry.register("leader", "Whether this process does the work", self.leader.clone());
+        registry.register("leader", "Whether this replica is active", self.leader.clone());
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "What runs", build);
+        registry.register("build", "Build information", build);
         self.register_auth0();
         #[cfg(target_os = "linux")]
         self.process.register_collector(Box::new(Process));
@@ -219,25 +219,29 @@ impl Metrics {
 
     fn register_auth0(&mut self) {
         let registry = &mut self.registry;
-        registry.register("auth0_requests", "Requests to Auth0; status 0: no answer", self.requests.clone());
+        registry.register(
+            "auth0_requests",
+            "Requests to Auth0; status 0: no response",
+            self.requests.clone(),
+        );
         registry.register_with_unit(
             "auth0_request",
-            "Time until Auth0 had answered",
+            "Response time of Auth0",
             Unit::Seconds,
             self.request_seconds.clone(),
         );
-        let remaining = "Requests that Auth0 last said were left";
+        let remaining = "Remaining requests of the rate limit, as last reported by Auth0";
         registry.register("auth0_budget_remaining", remaining, self.budget.clone());
-        let limit = "Requests that Auth0 last said it allows at once";
+        let limit = "Requests that the rate limit allows at once, as last reported by Auth0";
         registry.register("auth0_budget_limit", limit, self.budget_limit.clone());
-        registry.register("auth0_events", "Events of Auth0 about users", self.events.clone());
+        registry.register("auth0_events", "Events received from Auth0 about users", self.events.clone());
         let overcommitted = "Tenants whose checks need more than half of their rate limit";
         registry.register("tenants_overcommitted", overcommitted, self.overcommitted.clone());
-        let gaps = "Gaps in the stream of Auth0's events";
+        let gaps = "Gaps in Auth0's event stream";
         registry.register("auth0_event_gaps", gaps, self.event_gaps.clone());
         let corrected = "Reconciliations that corrected drift: changes made in Auth0 to declared fields";
         registry.register("drift_corrected", corrected, self.drift_corrected.clone());
-        let lag = "Time from a change of a user to its event";
+        let lag = "Time from the change of a user to its event";
         registry.register_with_unit("auth0_event_lag", lag, Unit::Seconds, self.event_lag.clone());
     }
 
@@ -259,7 +263,8 @@ impl Metrics {
         }
     }
 
-    /// A pass ended; `reason` is a word of the closed list of reasons, and `why` what it began for. Its trace says so, too.
+    /// A reconciliation ended; `reason` is one of the closed list of reasons, and `why` its cause. Its trace records
+    /// both, too.
     pub fn pass(
         &self,
         kind: &'static str,
@@ -417,7 +422,7 @@ mod tests {
         metrics.pass(KINDS[0], "updated", "Applied", "edited", Duration::from_millis(30));
         let text = metrics.encode(Format::Plain).unwrap();
         for lines in [
-            "# HELP auth0_user_operator_reconcile_total Passes, by what came of them and why they began.\n# TYPE auth0_user_operator_reconcile_total counter\nauth0_user_operator_reconcile_total{",
+            "# HELP auth0_user_operator_reconcile_total Reconciliations by outcome, reason and cause.\n# TYPE auth0_user_operator_reconcile_total counter\nauth0_user_operator_reconcile_total{",
             "# TYPE auth0_user_operator_reconcile_duration_seconds histogram\nauth0_user_operator_reconcile_duration_seconds_sum{kind=\"Auth0UserUpdate\"} 0.03\n",
             "# TYPE auth0_user_operator_build_info gauge\nauth0_user_operator_build_info{version=\"",
             "auth0_user_operator_reconcile_total{kind=\"Auth0Tenant\",outcome=\"failed\",reason=\"InternalError\",why=\"unknown\"} 0\n",

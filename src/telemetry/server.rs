@@ -58,7 +58,7 @@ async fn ready(State(probes): State<Arc<Probes>>) -> (StatusCode, &'static str) 
     if probes.is_ready() {
         (StatusCode::OK, "ok")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "the resources were not listed yet")
+        (StatusCode::SERVICE_UNAVAILABLE, "the resources have not been listed yet")
     }
 }
 
@@ -128,7 +128,7 @@ mod tests {
         probes.part("passes", ready(()), pending()).await;
         let answer = reqwest::get(&url).await.unwrap();
         assert_eq!(answer.status(), 503);
-        assert_eq!(answer.text().await.unwrap(), "a part of the operator has ended");
+        assert_eq!(answer.text().await.unwrap(), "a component of the operator stopped unexpectedly");
         served.abort();
     }
 }

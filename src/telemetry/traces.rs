@@ -47,7 +47,7 @@ impl Traces {
     pub fn from_env() -> Result<Self, String> {
         let Some(protocol) = wanted(|name| std::env::var(name).ok())? else { return Ok(Self::default()) };
         let exporter = exporter(&protocol).map_err(|_| {
-            "the OTLP exporter cannot be made: correct the variables OTEL_EXPORTER_OTLP_*".to_owned()
+            "cannot create the OTLP exporter: correct the variables OTEL_EXPORTER_OTLP_*".to_owned()
         })?;
         let builder = SdkTracerProvider::builder().with_batch_exporter(Reported::new(exporter));
         Ok(Self(Some(builder.with_resource(resource()).build())))

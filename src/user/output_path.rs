@@ -27,12 +27,14 @@ impl<'a> OutputPath<'a> {
         let end = text.find(['.', '[']).unwrap_or(text.len());
         let (first, mut rest) = text.split_at(end);
         if !OUTPUTS.contains(&first) {
-            return Err(format!("{text:?} begins with no output of the card, such as email or appMetadata"));
+            return Err(format!(
+                "{text:?} does not begin with an output of the card, such as email or appMetadata"
+            ));
         }
         let mut parts = Vec::new();
         while !rest.is_empty() {
             let (part, behind) = part(rest).ok_or_else(|| {
-                format!("{text:?} is no path such as identities[0].userId or userMetadata['a.b']")
+                format!("{text:?} is not a path such as identities[0].userId or userMetadata['a.b']")
             })?;
             parts.push(part);
             rest = behind;

@@ -23,8 +23,8 @@ async fn what_cannot_be_compared_is_said_and_is_an_error() {
         (&["-f", "/nowhere.yaml"], &[], String::new(), "/nowhere.yaml: No such file or directory"),
         (&["-f", &garbage], &[], String::new(), "garbage.yaml, document 2: "),
         (&["-f", &garbage], &[], String::new(), " at line 5, column 2"),
-        (&["-f", &garbage], &[], String::new(), "garbage.yaml, document 3: is no Kubernetes object"),
-        (&["-f", &binary], &[], String::new(), "binary.yaml: is no UTF-8 text"),
+        (&["-f", &garbage], &[], String::new(), "garbage.yaml, document 3: is not a Kubernetes object"),
+        (&["-f", &binary], &[], String::new(), "binary.yaml: is not UTF-8 text"),
         (&stdin, &no_cluster, good.clone(), "no tenant to read: set AUTH0_DOMAIN"),
         (&["-f", "-", "--context", "nowhere"], &[], good.clone(), "no tenant to read"),
         (&["-f", "-", "--live"], &no_cluster[1..], good.clone(), "no tenant to read"),
@@ -46,7 +46,7 @@ async fn what_cannot_be_compared_is_said_and_is_an_error() {
             &stdin,
             &[("AUTH0_PRIVATE_KEY_FILE", &key), ("AUTH0_CLIENT_SECRET", "")],
             good.clone(),
-            "key.pem is no private RSA key in PEM",
+            "key.pem is not an RSA private key in PEM",
         ),
         (
             &stdin,
@@ -78,7 +78,7 @@ async fn what_cannot_be_compared_is_said_and_is_an_error() {
             &stdin,
             &[],
             format!("{good}{good}"),
-            "document 2: names demo/ann again, which standard input, document 1 has",
+            "document 2: declares demo/ann again; standard input, document 1 declares it already",
         ),
         (
             &["-f", "-", "--tenant", "other"],

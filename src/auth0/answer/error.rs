@@ -94,7 +94,7 @@ pub(super) fn sentence(verdict: &Verdict, status: u16, quoted: &str) -> String {
             ("the Auth0 plan does not include this", "upgrade the plan, or remove the field from the spec")
         }
         Reason::UserNotFound => {
-            ("Auth0 has no such user", "create the user, or make a resource with the right userId")
+            ("Auth0 has no such user", "create the user, or create a resource with the correct userId")
         }
         Reason::AuthenticationFailed => (
             "Auth0 rejects the access token",
@@ -107,10 +107,10 @@ pub(super) fn sentence(verdict: &Verdict, status: u16, quoted: &str) -> String {
             return SLOW_DOWN.to_owned();
         }
         Reason::Auth0Unavailable => {
-            return format!("Auth0 answered HTTP {status} and did not do its work; the operator retries");
+            return format!("Auth0 answered HTTP {status}; the operator retries");
         }
         Reason::InternalError => {
-            ("Auth0 rejects what the operator composed", "report this as a defect of the operator")
+            ("Auth0 rejects the operator's request as malformed", "report this as a bug in the operator")
         }
         Reason::InvalidRequest
         | Reason::Applied

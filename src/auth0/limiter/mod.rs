@@ -279,7 +279,7 @@ impl Limiter {
         Ok(closed.max(open))
     }
 
-    /// Closes the limiter for `wait` and up to 20 % of jitter, so that not all come back at once.
+    /// Closes the limiter for `wait` plus up to 20 % jitter, so that not all callers retry at once.
     fn close(&self, wait: Duration) {
         self.with(|state, now| {
             let until = now + wait.mul_f64(1.0 + 0.2 * jitter());

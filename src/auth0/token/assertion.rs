@@ -66,7 +66,7 @@ impl SigningKey {
         let key = Self { pem: pem.into(), algorithm };
         // Signing tells more than reading does: a key may be too short.
         key.assertion("", "", 0).map_err(|_| {
-            refuse("the key privateKey of the Secret is no private RSA key in PEM of at least 2048 bits: write the one whose public key is registered with the application")
+            refuse("the key privateKey of the Secret is not an RSA private key in PEM of at least 2048 bits: store the one whose public key is registered with the application")
         })?;
         Ok(key)
     }
@@ -78,7 +78,9 @@ impl SigningKey {
         audience: &str,
         now: i64,
     ) -> Result<SecretString, Failure> {
-        let fail = || Failure::new(Reason::InternalError, "no client assertion can be signed");
+        let fail = || {
+            Failure::new(Reason::InternalError, "internal error: the client assertion could not be signed")
+        };
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|_| fail())?;
         let jti = format!("{:032x}", u128::from_ne_bytes(id));

@@ -226,7 +226,10 @@ impl Tokens {
         let was_off = self.clock.correct(&answer.headers) && matches!(self.credentials.proof, Proof::Key(_));
         let granted = if answer.status.is_success() {
             Token::read(&answer.body, started).ok_or_else(|| {
-                Error::unavailable(Effect::None, "the token endpoint's answer holds no usable token")
+                Error::unavailable(
+                    Effect::None,
+                    "the response of the token endpoint contains no usable access token",
+                )
             })
         } else {
             let wait = headers::wait(&answer.headers, headers::LONGEST_QUOTA);

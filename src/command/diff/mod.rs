@@ -21,31 +21,31 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use tenants::Tenants;
 
-/// How to compare.
+/// Flags of `diff`.
 #[derive(Args, Clone, Debug)]
 pub struct Diff {
-    /// File or folder with manifests, or - for standard input; repeat for several.
+    /// File or folder with manifests, or - for standard input; repeat the flag for several.
     #[arg(short, long, required = true)]
     pub filename: Vec<PathBuf>,
 
-    /// Form of the output.
+    /// Output format.
     #[arg(short, long, value_enum, default_value = "text", env = "AUTH0_USER_OPERATOR_OUTPUT")]
     pub output: Form,
 
-    /// Leave values out: names of fields only.
+    /// Omit values: print names of fields only.
     #[arg(long, env = "AUTH0_USER_OPERATOR_REDACT")]
     pub redact: bool,
 
-    /// Take into account what the resources of the cluster remember: what was sent once is not sent again.
+    /// Also read the status of the resources in the cluster, so that completed one-time actions are not shown again.
     #[arg(long, env = "AUTH0_USER_OPERATOR_LIVE")]
     pub live: bool,
 
-    /// Compare resources of this `Auth0Tenant` only: NAME or NAMESPACE/NAME.
+    /// Compare only resources of this `Auth0Tenant`: NAME or NAMESPACE/NAME.
     #[arg(long, env = "AUTH0_USER_OPERATOR_TENANT")]
     pub tenant: Option<String>,
 
-    /// Of each tenant, read at most so many users with differences one by one. Others are shown as Auth0's search knows
-    /// them, which lags by seconds.
+    /// Maximum number of users with differences that are read one by one for each tenant. Other users are compared as
+    /// Auth0's search returns them, which lags by seconds.
     #[arg(long, env = "AUTH0_USER_OPERATOR_CONFIRM", default_value_t = 25)]
     pub confirm: usize,
 

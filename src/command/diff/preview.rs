@@ -146,8 +146,7 @@ impl Asked<'_> {
 
     fn planned(&self, desired: Desired, user: &User) -> Result<Preview, Failure> {
         if *self.access != Access::Everything && user.text("user_id") != Some(&self.object.spec.user_id) {
-            let message =
-                "Auth0 knows this user by another id, and grants are for ids: write that one as spec.userId";
+            let message = "Auth0 returns this user with another id, and grants apply to ids: set spec.userId to that id";
             return Err(Failure::new(Reason::TenantNotAllowed, message));
         }
         let key = key();

@@ -17,22 +17,23 @@ use select::Selection;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Which users to export, and where to.
+/// Flags of `export`.
 #[derive(Args, Clone, Debug)]
 pub struct Export {
     /// Which users.
     #[command(flatten)]
     pub selection: Selection,
 
-    /// The `Auth0Tenant` that the manifests refer to: NAME or NAMESPACE/NAME. Default: the only one of the namespace.
+    /// The `Auth0Tenant` that the manifests refer to: NAME or NAMESPACE/NAME. Default: the only one in the namespace.
     #[arg(long, env = "AUTH0_USER_OPERATOR_TENANT")]
     pub tenant: Option<String>,
 
-    /// Folder to write to, one file for each user, and a kustomization.yaml if it has none. Default: standard output.
+    /// Folder to write to: one file for each user, and a kustomization.yaml if the folder has none. Default: standard
+    /// output.
     #[arg(long, env = "AUTH0_USER_OPERATOR_OUTPUT_DIR")]
     pub output_dir: Option<PathBuf>,
 
-    /// Overwrite files of the folder that hold something else.
+    /// Overwrite existing files in the folder that have other content.
     #[arg(long, env = "AUTH0_USER_OPERATOR_OVERWRITE")]
     pub overwrite: bool,
 
@@ -71,7 +72,7 @@ impl Export {
                 return Ok((*account, self.reference(namespace, name)));
             }
             (Source::Environment(_), None) => {
-                let message = "which Auth0Tenant shall the manifests refer to? Name it with --tenant NAME";
+                let message = "no Auth0Tenant selected for the manifests: name it with --tenant NAME";
                 return Err(Problem(message.to_owned()));
             }
             (Source::Cluster(cluster), named) => (cluster, named),

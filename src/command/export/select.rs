@@ -23,7 +23,7 @@ pub struct Selection {
     #[arg(value_name = "ID")]
     pub ids: Vec<String>,
 
-    /// Users with this email address, also that of a linked account.
+    /// Users with this email address, including the address of a linked account.
     #[arg(long, conflicts_with = "ids")]
     pub email: Option<String>,
 

@@ -18,7 +18,7 @@ const NO_CHARACTER: char = char::REPLACEMENT_CHARACTER;
 /// # Errors
 /// Why it cannot.
 pub(super) fn text(attribute: Attribute, value: &Value) -> Result<&str, String> {
-    let text = value.as_str().ok_or("it is no text")?;
+    let text = value.as_str().ok_or("it is not a string")?;
     characters(text)?;
     let most = longest(attribute);
     if text.chars().count() > most {

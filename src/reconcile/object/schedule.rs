@@ -22,7 +22,7 @@ pub fn resync_interval(text: Option<&str>) -> Result<Option<Duration>, String> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(Some(DEFAULT_RESYNC)) };
     let parsed: kube::core::Duration = text
         .parse()
-        .map_err(|_| "resyncInterval is no Go duration: write for example 30m, 1h or 0s".to_owned())?;
+        .map_err(|_| "resyncInterval is not a Go duration: use for example 30m, 1h or 0s".to_owned())?;
     let interval = Duration::from(parsed);
     Ok((!interval.is_zero()).then_some(interval.max(SHORTEST_RESYNC)))
 }

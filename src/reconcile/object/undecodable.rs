@@ -62,7 +62,7 @@ where
         Err(error) if error.is_conflict() || error.is_not_found() => (false, None),
         Err(error) => {
             if is_new {
-                tracing::error!(%kind, namespace, name, %error, "cannot report in its status that the resource does not decode");
+                tracing::error!(%kind, namespace, name, %error, "cannot decode the resource and cannot report it in its status");
             }
             told.unpublished = told.unpublished.saturating_add(1);
             let wait = schedule::backoff(told.unpublished, None);

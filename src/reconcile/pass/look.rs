@@ -338,7 +338,7 @@ impl Updates {
         let is_held = asked.references.access != Access::Everything;
         match read {
             Ok(user) if is_held && user.text("user_id") != Some(host.user_id) => {
-                let message = "Auth0 knows this user by another id, and grants are for ids: write that one as spec.userId";
+                let message = "Auth0 returns this user with another id, and grants apply to ids: set spec.userId to that id";
                 Err(Failure::new(Reason::TenantNotAllowed, message).into())
             }
             Ok(user) => Ok(user),

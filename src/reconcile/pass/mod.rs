@@ -383,9 +383,14 @@ impl Updates {
         state.due = Some(Instant::now() + wait);
         state.scheduled = true;
         let trace_id = traces::id().map(tracing::field::display);
-        tracing::error!(namespace = &**key.namespace(), name = key.name(), trace_id, "the pass panicked");
+        tracing::error!(
+            namespace = &**key.namespace(),
+            name = key.name(),
+            trace_id,
+            "reconciliation panicked"
+        );
         let failure =
-            Failure::new(Reason::InternalError, "the operator has a defect: see its log and report it");
+            Failure::new(Reason::InternalError, "internal error in the operator: see its log and report it");
         let reason = failure.reason.as_str();
         self.probes.metrics.pass("Auth0UserUpdate", "failed", reason, PANICKED, started.elapsed());
         let nulls = Arc::clone(state.nulls.get_or_insert_default());

@@ -81,7 +81,7 @@ async fn read(
         ));
     }
     if text.is_empty() {
-        return Err(invalid("is empty: Auth0 takes no empty password"));
+        return Err(invalid("is empty: Auth0 does not accept an empty password"));
     }
     Ok((SecretString::from(text), content))
 }

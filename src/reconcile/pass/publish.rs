@@ -123,7 +123,7 @@ impl Updates {
             correlation_id(object, object.metadata.generation.unwrap_or_default()),
             traces::id().map(display),
         );
-        tracing::warn!(namespace = object.namespace(), name = object.name_any(), %failure, correlation_id, trace_id, "the status was not written");
+        tracing::warn!(namespace = object.namespace(), name = object.name_any(), %failure, correlation_id, trace_id, "could not write the status");
         if failure.reason == Reason::InvalidRequest
             && !std::mem::replace(&mut state.unfinished_mut().told_unwritable, true)
         {

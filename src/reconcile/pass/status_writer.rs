@@ -239,7 +239,7 @@ fn unwritten(error: &client::Error) -> Unwritten {
             "the stored resource no longer satisfies the installed CRD, so its status cannot be written: correct the spec and apply it again",
         ))
     } else {
-        Unwritten::Failed(Failure::new(Reason::InternalError, format!("the status was not written: {error}")))
+        Unwritten::Failed(Failure::new(Reason::InternalError, format!("could not write the status: {error}")))
     }
 }
 

@@ -30,7 +30,7 @@ pub enum Decision {
     Sleep,
 }
 
-/// Takes the first sight of a resource after a start as the baseline of what is compared in memory.
+/// After a restart, records tenant, owners and annotations as seen, so that the restart alone causes no call.
 pub fn begin(record: &Record, references: &References, state: &mut State, now: Instant) {
     let is_unasked = matches!(references.secret, SecretState::Pending | SecretState::Unwatched);
     // Of a Secret that Observe has compared nothing but its present content is known.

@@ -182,8 +182,10 @@ fn unapplied(refused: &[RefusedField], outcome: &Outcome) -> Option<Failure> {
 /// Of a search that goes on, nothing else is known yet.
 #[must_use]
 pub fn searching(failure: &Failure) -> Failure {
-    let message =
-        format!("Auth0 rejects one of many fields, and the search for it goes on: {}", failure.message);
+    let message = format!(
+        "Auth0 rejects one of many fields, and the operator is still finding out which: {}",
+        failure.message
+    );
     Failure::new(Reason::InvalidRequest, message)
 }
 
@@ -299,7 +301,7 @@ impl Judgement<'_> {
         let fields: Vec<&str> = self.contested.iter().map(String::as_str).collect();
         if !fields.is_empty() {
             let message = format!(
-                "something else keeps changing in Auth0 what this resource declares: {}; find the other side (another operator, a script, an Action, a person) and let one alone manage it; until then the operator corrects it ever more rarely, down to once a day, and only a block at every check",
+                "another writer keeps changing declared fields in Auth0: {}; find it (another operator, a script, an Action, a person) and let only one of them manage these fields; until then the operator corrects them with increasing delays, up to one day, and only a block at every check",
                 fit::list(&fields, LONGEST_NAMES)
             );
             self.say(SYNCED, "False", Reason::Contested, &message);
@@ -314,7 +316,7 @@ impl Judgement<'_> {
         } else {
             let fields: Vec<&str> = not_persisted.iter().map(|entry| entry.field.as_str()).collect();
             let message = format!(
-                "Auth0 accepted but does not hold: {} (it normalises the value, or an Action changes it); write the value that Auth0 keeps",
+                "Auth0 accepted but did not store: {} (it normalises the value, or an Action changes it); declare the value that Auth0 stores",
                 fit::list(&fields, LONGEST_NAMES)
             );
             self.say(SYNCED, "False", Reason::NotPersisted, &message);

@@ -43,7 +43,7 @@ impl Pruned {
     #[must_use]
     pub fn failure(&self) -> Failure {
         let fields = self.fields.join(", ");
-        crd_outdated(&fields, "what Auth0 rejected or does not hold could be sent again and again")
+        crd_outdated(&fields, "values that Auth0 rejected or did not store could be sent repeatedly")
     }
 }
 

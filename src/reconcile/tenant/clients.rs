@@ -183,7 +183,7 @@ pub fn credentials(name: &str, content: &Content, domain: &str) -> Result<Creden
     {
         return Err(Failure::new(
             Reason::InvalidRequest,
-            "the key domain of the Secret is not spec.domain: these credentials are meant for another tenant",
+            "the key domain of the Secret differs from spec.domain: these credentials are for another tenant",
         ));
     }
     let text = |key: &str| {
@@ -195,7 +195,7 @@ pub fn credentials(name: &str, content: &Content, domain: &str) -> Result<Creden
         trimmed(bytes.expose_secret()).filter(|text| !text.is_empty()).ok_or_else(|| {
             Failure::new(
                 Reason::AuthenticationFailed,
-                format!("the key {key} of the Secret is empty or no text"),
+                format!("the key {key} of the Secret is empty or not UTF-8 text"),
             )
         })
     };

@@ -25,7 +25,7 @@ pub struct Tenant {
 }
 
 /// What resources of other namespaces are told of a tenant that cannot be used: its own message names its Secret.
-pub const NOT_TOLD: &str = "cannot be used now: its conditions tell its owner why";
+pub const NOT_TOLD: &str = "is not available: its owner finds the reason in its conditions";
 
 /// So many names of a namespace are told at most.
 const TOLD: usize = 10;
@@ -139,7 +139,7 @@ pub fn resolve(
     let failure = |(reason, what)| Failure::new(reason, format!("the Auth0Tenant {title} {what}"));
     let found = if access.is_nothing() {
         let what = format!(
-            "is not there, or grants the namespace {own} nothing for the user {user_id}: its owner has to name {own} in its spec.allowedNamespaces, or in a grant of spec.access that covers this user"
+            "does not exist, or grants the namespace {own} nothing for the user {user_id}: its owner has to list {own} in its spec.allowedNamespaces, or in a grant of spec.access that covers this user"
         );
         Err(failure((Reason::TenantNotAllowed, what)))
     } else if let Some(object) = object {
@@ -167,7 +167,7 @@ fn not_found(tenants: &Directory, (namespace, name): &Named) -> String {
     names.sort_unstable();
     names.truncate(TOLD);
     let there =
-        if names.is_empty() { "none is there".to_owned() } else { format!("there: {}", names.join(", ")) };
+        if names.is_empty() { "it has none".to_owned() } else { format!("there: {}", names.join(", ")) };
     format!(
         "no Auth0Tenant {name:?} in namespace {namespace} ({there}); correct spec.tenantRef.name, or set spec.tenantRef.namespace"
     )
@@ -184,10 +184,10 @@ fn usable(object: &Guarded<Auth0Tenant>) -> Result<&Auth0Tenant, (Reason, String
     let not_ready = |why: &str| (Reason::TenantNotReady, format!("is not ready: {why}"));
     let tenant =
         object.0.as_ref().map_err(|_| not_ready("it cannot be read by this version of the operator"))?;
-    let status = tenant.status.as_ref().ok_or_else(|| not_ready("it was not visited yet"))?;
+    let status = tenant.status.as_ref().ok_or_else(|| not_ready("it has not been checked yet"))?;
     let generation = tenant.metadata.generation.unwrap_or_default();
     if status.observed_generation != Some(generation) {
-        return Err(not_ready("its last change was not visited yet"));
+        return Err(not_ready("its last change has not been checked yet"));
     }
     if conditions::is_ready(&status.conditions, generation) {
         return Ok(tenant);
@@ -239,16 +239,16 @@ mod tests {
         assert_eq!(failure.reason, Reason::TenantNotFound);
         assert_eq!(
             failure.message,
-            r#"no Auth0Tenant "t" in namespace n (none is there); correct spec.tenantRef.name, or set spec.tenantRef.namespace"#
+            r#"no Auth0Tenant "t" in namespace n (it has none); correct spec.tenantRef.name, or set spec.tenantRef.namespace"#
         );
         let stalled = failing(1, "AuthenticationFailed", "no");
         for (own, status, reason, message) in [
-            ("n", json!(null), Reason::TenantNotReady, "t is not ready: it was not visited yet"),
+            ("n", json!(null), Reason::TenantNotReady, "t is not ready: it has not been checked yet"),
             (
                 "n",
                 ready(0, "1"),
                 Reason::TenantNotReady,
-                "t is not ready: its last change was not visited yet",
+                "t is not ready: its last change has not been checked yet",
             ),
             ("n", failing(1, "RateLimited", "wait"), Reason::TenantNotReady, "t is not ready: wait"),
             ("n", stalled, Reason::AuthenticationFailed, "t is stalled: no"),
@@ -275,7 +275,7 @@ mod tests {
         assert!(
             answers[0]
                 .message
-                .contains("the Auth0Tenant n/t is not there, or grants the namespace m nothing")
+                .contains("the Auth0Tenant n/t does not exist, or grants the namespace m nothing")
         );
         let consents = json!({"allowedNamespaces": ["m"]});
         assert_eq!(

@@ -119,7 +119,7 @@ pub async fn reconcile(
             namespace = tenant.namespace(),
             name = tenant.name_any(),
             trace_id,
-            "the pass panicked"
+            "reconciliation panicked"
         );
         REFRESH
     });
@@ -217,7 +217,7 @@ impl Tenants {
             }
             Err(error) if error.is_not_found() => true,
             Err(error) => {
-                tracing::debug!(name = tenant.name_any(), %error, "the tenant's status was not written");
+                tracing::debug!(name = tenant.name_any(), %error, "could not write the status of the tenant");
                 false
             }
         }
@@ -274,7 +274,7 @@ fn report(
         }
         Err(Failed { failure, .. }) => {
             metrics.pass("Auth0Tenant", "failed", failure.reason.as_str(), why, elapsed);
-            tracing::warn!(namespace, name, why, reason = %failure.reason, trace_id, "the tenant cannot be used");
+            tracing::warn!(namespace, name, why, reason = %failure.reason, trace_id, "tenant not ready");
         }
     }
 }

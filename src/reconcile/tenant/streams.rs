@@ -68,7 +68,7 @@ impl Streams {
     pub fn status(&self, tenant: &Auth0Tenant, now: Instant) -> Option<TenantEvents> {
         let said = |state, message: &str| Some(TenantEvents { state, message: message.to_owned() });
         if tenant.spec.drift == Some(Drift::Resync) {
-            return said(EventsState::Off, "spec.drift is Resync: drift is found by resyncs alone");
+            return said(EventsState::Off, "spec.drift is Resync: drift is detected only by resyncs");
         }
         if !is_granted(tenant) {
             return said(

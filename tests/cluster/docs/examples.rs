@@ -149,7 +149,7 @@ async fn what_else_the_files_say(world: &World) {
     assert_eq!(written("configmap/uma").await, json!({"PLAN": "pro", "ROLES": r#"["reader"]"#}));
     let encoded = json!({"EMAIL": "dW1hQGV4YW1wbGUuY29t", "CONNECTION": "UGVvcGxl"});
     assert_eq!(written("secret/uma").await, encoded);
-    assert!(world.calls_of("pia").is_empty(), "not even a look");
+    assert!(world.calls_of("pia").is_empty(), "not even a check");
     world.run(["annotate", "a0uu", "pia", "auth0-user-operator.dev/paused-"]).await;
     until_row(world, "auth0userupdate/pia", APPLIED).await;
     assert_eq!(world.bodies_of("auth0|pia"), [json!({"nickname": "pia"})]);

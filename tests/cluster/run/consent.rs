@@ -56,7 +56,7 @@ async fn consent_is_asked_given_withdrawn_and_given_to_all() {
     neighbours.apply_there("ada", json!({"name": "Ada"})).await;
     let object = neighbours.until_there("ada", REFUSED).await;
     let text = object["status"]["conditions"].to_string();
-    let advice = format!("has to name {} in its spec.allowedNamespaces", neighbours.there);
+    let advice = format!("has to list {} in its spec.allowedNamespaces", neighbours.there);
     assert!(text.contains(&advice), "{text}");
     assert!(neighbours.world.calls_of("ada").is_empty());
 

@@ -253,7 +253,7 @@ async fn objects_that_are_hard_to_read_are_told_so_and_cost_no_other() {
             let object =
                 neighbours.until_told(&format!("auth0userupdates/{name}"), "InvalidRequest", operator).await;
             let conditions = object["status"]["conditions"].to_string();
-            assert!(conditions.contains("userMetadata holds more than 10000 values"), "{conditions}");
+            assert!(conditions.contains("userMetadata has more than 10000 values"), "{conditions}");
         }
         for plural in ["auth0userupdates", "auth0tenants"] {
             let object =

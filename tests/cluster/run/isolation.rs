@@ -244,7 +244,7 @@ async fn an_object_that_does_not_decode_is_told_so_and_the_others_go_on(case: &C
     // A CEL rule errors on this one, so the API server takes no status: the event and the log have to do.
     case.until_warned_once("list", "spec.clear").await;
     assert_eq!(case.get("list").await["status"], json!({"observedGeneration": -1}));
-    assert_eq!(operator.log().unwrap().matches("cannot report in its status").count(), 1);
+    assert_eq!(operator.log().unwrap().matches("cannot report it in its status").count(), 1);
     assert!(!operator.log().unwrap().contains(CANARY));
     let bodies: Vec<_> = case.sandbox.patches().into_iter().filter_map(|call| call.body).collect();
     assert_eq!(bodies, [json!({"name": "Good"})]);

@@ -145,7 +145,7 @@ async fn refusals(world: &World, table: &mut Table) {
     let card = json!({"clear": ["userMetadata.k"], "userMetadata": {"k": 1}});
     let row = "False/InvalidRequest Unknown/InvalidRequest Stalled";
     let unread = bring(world, "unread", card, row).await;
-    table.add(world, "permanent refusal before a look", &unread, FAILED).await;
+    table.add(world, "permanent refusal before a check", &unread, FAILED).await;
     world.apply_for("refused", json!({"name": "New"})).await;
     until_row(world, &refused, APPLIED).await;
     table.add(world, "cause gone: edited", &refused, DONE).await;
@@ -190,7 +190,7 @@ async fn later(world: &World, table: &mut Table) {
     world.sandbox.fault(Fault::new(unavailable()).method("GET").path("/api/v2/users/auth0%7Cdoubted"));
     world.wake(&doubted).await;
     until_row(world, &doubted, "True/Applied Unknown/Auth0Unavailable").await;
-    table.add(world, "applied, three looks failed since", &doubted, DONE).await;
+    table.add(world, "applied, three checks failed since", &doubted, DONE).await;
     world.sandbox.clear_faults();
 
     world.apply_secret("password", &json!({"new": "Winter-Orchid-7"})).await;

@@ -59,11 +59,11 @@ async fn every_field_of_the_spec_is_explained() {
         ("auth0userupdate.spec.userId", &["auth0|", "Immutable"]),
         ("auth0userupdate.spec.email", &["Email address", "sessions"]),
         ("auth0userupdate.spec.phoneNumber", &["E.164", "Quote"]),
-        ("auth0userupdate.spec.blocked", &["administrator blocks", "brute-force"]),
+        ("auth0userupdate.spec.blocked", &["by an administrator", "brute-force"]),
         ("auth0userupdate.spec.passwordSecretRef", &["Secret in this namespace", "newline"]),
         ("auth0userupdate.spec.userMetadata", &["user can change"]),
         ("auth0userupdate.spec.appMetadata", &["merged"]),
-        ("auth0userupdate.spec.clear", &["userMetadata.KEY", "whatever passEmptyValues"]),
+        ("auth0userupdate.spec.clear", &["userMetadata.KEY", "regardless of passEmptyValues"]),
         ("auth0userupdate.spec.resyncInterval", &["Default 1h", "0s"]),
         ("auth0userupdate.spec.mode", &["Apply (default)", "status.plan"]),
         ("auth0userupdate.spec.output", &["Full (default)", "None"]),
@@ -74,7 +74,7 @@ async fn every_field_of_the_spec_is_explained() {
             "auth0tenant.spec.credentialsSecretRef",
             &["clientId", "clientSecret", "privateKey", "signingAlgorithm"],
         ),
-        ("auth0tenant.spec.customDomain", &["links in mails"]),
+        ("auth0tenant.spec.customDomain", &["links in emails"]),
         ("auth0tenant.spec.rateLimit", &["Default 60"]),
     ] {
         let (kind, path) = field.split_once('.').unwrap_or((field, ""));

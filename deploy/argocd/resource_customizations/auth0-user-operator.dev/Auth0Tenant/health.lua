@@ -9,11 +9,11 @@ local function said(kind)
 end
 
 if obj.status == nil or obj.status.conditions == nil or obj.status.observedGeneration ~= obj.metadata.generation then
-  return { status = "Progressing", message = "The operator has not looked at this generation yet" }
+  return { status = "Progressing", message = "The operator has not reconciled this generation yet" }
 end
 
 local ready, synced = said("Ready"), said("Synced")
-local message = ready.message or "The operator has not said yet whether this generation is applied"
+local message = ready.message or "The operator has not reported yet whether this generation is applied"
 
 if synced.reason == "Paused" then
   return { status = "Suspended", message = synced.message }

@@ -63,7 +63,7 @@ pub(super) fn tenants(at: &Places) -> Vec<Row> {
         let card = json!({"nickname": "x", "tenantRef": {"name": tenant, "namespace": at.platform}});
         lent(at, name, id, card, expected)
     };
-    let no = || Told(NOT_ALLOWED, "is not there, or grants the namespace");
+    let no = || Told(NOT_ALLOWED, "does not exist, or grants the namespace");
     vec![
         of("foreign-none", "private", no(), "auth0|team-a").like("tenant", "/private"),
         of("foreign-gone", "gone", no(), "auth0|team-a").like("tenant", "/gone"),

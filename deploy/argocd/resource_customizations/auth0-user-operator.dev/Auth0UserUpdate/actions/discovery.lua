@@ -6,7 +6,7 @@ local nulls = obj.status ~= nil and obj.status.explicitNulls ~= nil and next(obj
 
 local actions = {}
 actions["refresh"] = {
-  ["displayName"] = "Look at Auth0 now",
+  ["displayName"] = "Check Auth0 now",
   ["iconClass"] = "fa fa-fw fa-refresh",
   ["disabled"] = paused or nulls,
 }
