@@ -23,7 +23,7 @@ use crate::queue::dispatch::{Dispatcher, Permit};
 use crate::queue::{Key, Priority};
 use crate::reconcile::object::fingerprint::of_version;
 use crate::reconcile::object::{schedule, undecodable};
-use crate::reconcile::resource::next::{Next, next};
+use crate::reconcile::resource::next::{Next, heeds_events, next};
 use crate::reconcile::resource::record::Record;
 use crate::reconcile::resource::references::{References, SecretState};
 use crate::reconcile::resource::resources::{Resource, Resources, Stored};
@@ -249,7 +249,7 @@ impl Updates {
         permit: &Permit,
     ) -> Option<Duration> {
         state.unfinished_mut().not_before = None;
-        if found.is_some() {
+        if found.is_some() && heeds_events(known, state) {
             // Be it a little early.
             state.due = Some(Instant::now());
         }
