@@ -101,8 +101,9 @@ impl Updates {
         let tenants: HashSet<Named> = self.conflicts.tenants.of_host(host).collect();
         let of_host = |record: &Record| tenants.contains(&*record.tenant);
         for key in self.resources.filtered(|_, record| record.is_some_and(of_host)) {
-            self.resources.compare_sooner(&key, Instant::now());
-            self.consider(&key);
+            if self.resources.compare_sooner(&key, Instant::now()) {
+                self.consider(&key);
+            }
         }
     }
 
