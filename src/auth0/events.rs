@@ -146,7 +146,7 @@ impl Client {
 }
 
 impl Events {
-    fn new(response: Response) -> Self {
+    pub(crate) fn new(response: Response) -> Self {
         let unread = Arc::<AtomicUsize>::default();
         let count = Arc::clone(&unread);
         let bounded = response.bytes_stream().map(move |chunk| match chunk {

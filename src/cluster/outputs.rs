@@ -126,7 +126,9 @@ impl Outputs {
         }
         if error.is_forbidden() {
             let grant = self.grant.replace("NAMESPACE", target.namespace);
-            let message = format!("the operator may not write the {title}; allow it with: {grant}");
+            let message = format!(
+                "the operator may not write the {title}; unless a quota or an admission policy forbids it, allow it with: {grant}"
+            );
             return Failure::new(Reason::OutputForbidden, message);
         }
         if error.is_invalid() {

@@ -305,7 +305,7 @@ fn count_resources(updates: Weak<Updates>, missing: watch::Receiver<usize>) -> t
         updates.resources.for_each_of(tenant, |key, record| {
             // One that was not visited yet will most likely be.
             let in_sync = record.synced.is_none_or(|synced| synced.holds == Some(true));
-            let is_searched = in_sync && updates.conflicts.ownership.is_alone(record.uid);
+            let is_searched = in_sync && updates.is_undisputed(record);
             let is_checked = !record.is_paused && !record.is_deleted;
             let interval = if is_searched { interval(record, whole_for) } else { record.resync };
             count.count(key.namespace(), interval.filter(|_| is_checked), is_searched);

@@ -45,7 +45,7 @@ impl Updates {
         let started = Instant::now();
         let why = why::why(record, references, state, started);
         let Ok(tenant) = &references.tenant else { return false };
-        if !comparison::is_due(record, state, &why) || !self.conflicts.ownership.is_alone(record.uid) {
+        if !comparison::is_due(record, state, &why) || !self.is_undisputed(record) {
             return false;
         }
         let found = match found {
@@ -76,6 +76,12 @@ impl Updates {
         true
     }
 
+    /// Whether no other resource of the user has a say. One that only observes asks none.
+    #[must_use]
+    pub fn is_undisputed(&self, record: &Record) -> bool {
+        record.observes || self.conflicts.ownership.is_alone(record.uid)
+    }
+
     /// An event has shown a user: the resources of it at this host compare.
     pub fn hear(&self, host: &str, user_id: &str, found: &Found) {
         let claimants = self.conflicts.ownership.of_user(user_id).into_iter();
@@ -95,8 +101,9 @@ impl Updates {
         let tenants: HashSet<Named> = self.conflicts.tenants.of_host(host).collect();
         let of_host = |record: &Record| tenants.contains(&*record.tenant);
         for key in self.resources.filtered(|_, record| record.is_some_and(of_host)) {
-            self.resources.compare_sooner(&key, Instant::now());
-            self.consider(&key);
+            if self.resources.compare_sooner(&key, Instant::now()) {
+                self.consider(&key);
+            }
         }
     }
 
@@ -170,4 +177,35 @@ impl Updates {
 pub fn interval(record: &Record, whole_for: Duration) -> Option<Duration> {
     let resync = record.resync?;
     Some(if whole_for >= resync { resync.max(WITH_EVENTS) } else { resync })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::pass::fixtures::cluster;
+    use crate::reconcile::resource::fixtures::{object, ready};
+    use crate::reconcile::tenant;
+    use crate::reconcile::tenant::fixtures::tenant_with;
+    use futures::FutureExt as _;
+    use serde_json::json;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_user_that_a_search_or_an_event_shows_as_declared_needs_no_request_of_its_own() {
+        for (mode, reason) in [("Apply", "Applied"), ("Observe", "Observed")] {
+            let object = object(&json!({"name": "A", "mode": mode}), &ready(2, "True", reason));
+            let tenant = tenant_with("t", &tenant::fixtures::ready(1, "1"), &json!({}));
+            let (updates, _) = cluster([tenant], &object);
+            let key = updates.see(&object);
+            let user = json!({"user_id": "auth0|a", "name": "A"}).as_object().unwrap().clone();
+            let due = Some(Instant::now() + Duration::from_mins(5));
+            let mut state = State::default();
+            (state.due, state.scheduled) = (due, true);
+            updates.resources.keep(&key, state);
+            updates.hear("example.auth0.com", "auth0|a", &Found(Some(Box::new(user.into()))));
+            assert_eq!(updates.queue.next().now_or_never(), Some(key.clone()));
+            updates.pass(&key, updates.queue.permit(&key).unwrap()).await;
+            assert_eq!(updates.queue.next().now_or_never(), None, "{mode}");
+            assert!(updates.resources.remembered(&key).due > due, "{mode}");
+        }
+    }
 }

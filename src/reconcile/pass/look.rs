@@ -206,6 +206,7 @@ impl Updates {
         writer: &mut StatusWriter,
     ) {
         state.own(&outcome.entries);
+        state.unfinished_mut().confirms = false;
         let resync = schedule::resync_or_default(&object.spec);
         let extent = outcome.extent;
         if extent != Extent::Interrupted {

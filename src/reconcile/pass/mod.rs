@@ -23,7 +23,7 @@ use crate::queue::dispatch::{Dispatcher, Permit};
 use crate::queue::{Key, Priority};
 use crate::reconcile::object::fingerprint::of_version;
 use crate::reconcile::object::{schedule, undecodable};
-use crate::reconcile::resource::next::{Next, next};
+use crate::reconcile::resource::next::{Next, heeds_events, next};
 use crate::reconcile::resource::record::Record;
 use crate::reconcile::resource::references::{References, SecretState};
 use crate::reconcile::resource::resources::{Resource, Resources, Stored};
@@ -249,7 +249,7 @@ impl Updates {
         permit: &Permit,
     ) -> Option<Duration> {
         state.unfinished_mut().not_before = None;
-        if found.is_some() {
+        if found.is_some() && heeds_events(known, state) {
             // Be it a little early.
             state.due = Some(Instant::now());
         }
@@ -284,7 +284,6 @@ impl Updates {
             self.note(&writer);
             return Some(Duration::ZERO);
         }
-        state.unfinished_mut().confirms = false;
         Box::pin(self.look(&mut writer, &references, forget_refusals, state, permit)).await
     }
 
@@ -610,6 +609,26 @@ mod tests {
         assert!(updates.queue.next().now_or_never().is_none(), "never two of one resource");
         pass_.await;
         assert_eq!(pass(&updates).await, Some(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_user_that_has_to_be_read_is_not_searched_for_by_the_next_pass_of_one_that_had_to_wait() {
+        let mut status = ready(2, "True", "Applied");
+        status["triggers"] =
+            json!([{"name": "verifyEmail", "state": "Sending", "digest": "d", "keyId": "k"}]);
+        let object = object(&json!({"name": "A"}), &status);
+        let tenant = tenant_with("t", &tenant::fixtures::ready(1, "1"), &json!({}));
+        let (updates, _) = cluster([tenant], &object);
+        let key = updates.see(&object);
+        let mut state = State::default();
+        (state.due, state.scheduled) = (Some(Instant::now()), true);
+        state.unfinished_mut().confirms = true;
+        updates.resources.keep(&key, state);
+        updates.consider(&key);
+        assert!(pass(&updates).await.is_some());
+        let after = updates.resources.remembered(&key);
+        assert!(after.unfinished().not_before.is_some(), "it waits for the process that began the mail");
+        assert!(after.unfinished().confirms);
     }
 
     #[tokio::test(start_paused = true)]

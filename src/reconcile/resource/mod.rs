@@ -172,7 +172,9 @@ impl State {
         let held = held.find(|reason| reason.retry() == Retry::Backoff);
         let failed = outcome.failure.as_ref().map(|failure| failure.reason);
         let unwritten = outcome.unwritten.as_ref().map(|failure| failure.reason);
-        let reason = failed.or(held).or(unwritten).unwrap_or(Reason::Applied);
+        let reason = failed.or(held).unwrap_or(Reason::Applied);
+        // What has to go out of an object waits for no change of what failed.
+        let reason = unwritten.filter(|_| reason.retry() != Retry::Backoff).unwrap_or(reason);
         self.failures = if reason.retry() == Retry::Backoff { self.failures.saturating_add(1) } else { 0 };
         outcome.failures = self.failures;
         let wait = schedule::next_look(reason, self.failures, not_ready_for(before), asked, resync);
@@ -319,6 +321,23 @@ mod tests {
         /// In how many seconds it looks again by itself.
         fn rest(&self) -> Option<u64> {
             self.0.due.map(|due| due.saturating_duration_since(Instant::now()).as_secs())
+        }
+    }
+
+    #[tokio::test]
+    async fn outputs_that_could_not_be_written_are_retried_whatever_else_failed() {
+        pause();
+        let reasons = [None, Some(Reason::TenantNotAllowed), Some(Reason::ManagementConflict)];
+        for (failures, reason) in (1..).zip(reasons.into_iter().chain([Some(Reason::UserNotFound)])) {
+            let mut life = Life::default();
+            life.0.failures = failures - 1;
+            let failure = |reason| Failure::new(reason, "because");
+            let unwritten = Some(failure(Reason::InternalError));
+            let mut outcome = Outcome { failure: reason.map(failure), unwritten, ..Outcome::default() };
+            let before = Auth0UserUpdateStatus::default();
+            life.0.look_again(&mut outcome, &before, Instant::now(), None, None);
+            assert_eq!(outcome.failures, failures, "{reason:?}");
+            assert!(life.rest().is_some(), "{reason:?}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! What the queue is to hold for a resource: when its next pass begins, and how urgent it is. Pure.
 
+use super::State;
 use super::record::Record;
 use super::references::{References, SecretState};
 use super::resources::Resource;
@@ -50,7 +51,7 @@ pub fn next(
             !record.is_edited && record.synced.is_some_and(|synced| synced.reason == Reason::Paused);
         return telling.filter(|_| !is_told || why::shows_too_much(record, references));
     }
-    if matches!(why[..], [] | [Why::Due]) && known.is_found {
+    if matches!(why[..], [] | [Why::Due]) && known.is_found && heeds_events(record, state) {
         return Some(Next { calls: false, priority, at: now });
     }
     if why::decide(&why) != Decision::Sleep {
@@ -63,6 +64,13 @@ pub fn next(
         return Some(Next { calls, priority: Priority::Retry, at: now });
     }
     state.due.into_iter().chain(state.unfinished().not_before).min().map(in_time)
+}
+
+/// Whether an event is a reason to go at once. What fails would send again what made the event, and waits for its retry;
+/// of a user that was not found an event may say that it is there.
+#[must_use]
+pub fn heeds_events(record: &Record, state: &State) -> bool {
+    state.failures == 0 || record.ready.is_some_and(|ready| ready.reason == Reason::UserNotFound)
 }
 
 /// Whether something is to be told before the resource waits for its turn: nulls that the spec may lose meanwhile, and
@@ -129,6 +137,23 @@ mod tests {
         let next = |after_pass| next(&record, &nothing_there(), &known, after_pass, now).unwrap().at;
         assert_eq!(next(true), now + Duration::from_secs(25));
         assert_eq!(next(false), now, "something has happened");
+    }
+
+    #[test]
+    fn an_event_does_not_shorten_the_wait_of_what_fails_unless_the_user_may_be_there_now() {
+        let minute = Duration::from_mins(1);
+        for (status, reason, failures, goes) in [
+            ("True", "Applied", 0, true),
+            ("True", "Applied", 2, false),
+            ("False", "Auth0Unavailable", 2, false),
+            ("False", "AlreadyExists", 0, true),
+            ("False", "UserNotFound", 2, true),
+        ] {
+            let (record, mut known, now) = first_sight(&json!({"name": "A"}), &ready(2, status, reason));
+            (known.is_found, known.state.failures, known.state.due) = (true, failures, Some(now + minute));
+            let next = next(&record, &nothing_there(), &known, false, now).unwrap();
+            assert_eq!(next.at == now, goes, "{reason}");
+        }
     }
 
     #[test]

@@ -36,10 +36,11 @@ impl Answered {
             let is_held = self.held.contains(&mark(spec, &place, &value));
             let (field, key) = place;
             let decides = DECIDES.contains(&field.as_str());
-            if !is_held && (is_blank(&value) || decides) {
+            let is_blank = is_blank(key.as_deref(), &value);
+            if !is_held && (is_blank || decides) {
                 return None;
             }
-            if !is_held || is_blank(&value) || decides {
+            if !is_held || is_blank || decides {
                 continue;
             }
             match (key, shown.entry(field).or_insert_with(|| json!({}))) {
@@ -72,13 +73,14 @@ fn declared(spec: &Auth0UserUpdateSpec) -> Vec<(Place, Value)> {
     places.collect()
 }
 
-fn is_blank(value: &Value) -> bool {
-    value.is_null() || value == "" || *value == json!({})
+/// Of a metadata key, only null is one.
+fn is_blank(key: Option<&str>, value: &Value) -> bool {
+    value.is_null() || key.is_none() && (value == "" || *value == json!({}))
 }
 
 /// Stands for a declared value; for a blank one, with what blanks mean.
 fn mark(spec: &Auth0UserUpdateSpec, place: &Place, value: &Value) -> Fingerprint {
-    let clears = is_blank(value) && spec.pass_empty_values == PassEmptyValues::Yes;
+    let clears = is_blank(place.1.as_deref(), value) && spec.pass_empty_values == PassEmptyValues::Yes;
     fingerprint(&(place, value.to_string(), clears))
 }
 
@@ -147,8 +149,7 @@ mod tests {
         let answer =
             json!({"user_id": "auth0|a", "created_at": "2024", "name": "A", "given_name": "Of others"});
         let Value::Object(answer) = answer else { panic!() };
-        let declared =
-            json!({"name": "A", "nickname": "a", "blocked": true, "userMetadata": {"a": 1, "b": {"c": 2}}});
+        let declared = json!({"name": "A", "nickname": "a", "blocked": true, "userMetadata": {"a": 1, "b": {"c": 2}, "e": ""}});
         let answered = Answered::of(&spec(&declared), &User::from(answer));
         let known =
             |fields: &Value| answered.user(&spec(fields)).map(|user| Value::Object(user.raw_output()));
@@ -165,6 +166,7 @@ mod tests {
                 json!({"userMetadata": {"a": 2, "b": {"c": 2}}}),
                 with(json!({"user_metadata": {"b": {"c": 2}}})),
             ),
+            (json!({"userMetadata": {"a": 2, "e": ""}}), with(json!({"user_metadata": {"e": ""}}))),
             (json!({"blocked": true, "email": "a@example.com"}), with(json!({"blocked": true}))),
             (json!({"name": ""}), None),
             (json!({"userMetadata": {}}), None),

@@ -186,16 +186,16 @@ impl Resources {
         self.lock().observers.get(user_id).cloned().unwrap_or_default()
     }
 
-    /// Brings the comparison of a resource forward to somewhere within its interval, where it was to come later.
-    pub fn compare_sooner(&self, key: &Key, now: Instant) {
+    /// Brings the comparison of a resource forward to somewhere within its interval. Answers whether it was to come later.
+    pub fn compare_sooner(&self, key: &Key, now: Instant) -> bool {
         let mut all = self.lock();
-        let Some(known) = all.resources.get_mut(key) else { return };
-        let resync = known.record().and_then(|record| record.resync);
-        if let (Some(resync), Some(due)) = (resync, known.state.due)
-            && due > now + resync + resync / 10
-        {
+        let Some(known) = all.resources.get_mut(key) else { return false };
+        let Some(resync) = known.record().and_then(|record| record.resync) else { return false };
+        let is_late = known.state.due.is_some_and(|due| due > now + resync + resync / 10);
+        if is_late {
             known.state.due = Some(now + schedule::somewhere_in(resync));
         }
+        is_late
     }
 
     /// The tenant that a resource names.

@@ -12,8 +12,8 @@ pub struct Pruned {
 }
 
 impl Pruned {
-    /// Compares what was written with what was kept. Nothing depends on outputs, and nulls are seen to where they are
-    /// written.
+    /// Compares what was written with what was kept. Nothing depends on outputs and on the column, and nulls are seen to
+    /// where they are written.
     #[must_use]
     pub fn of(written: Auth0UserUpdateStatus, kept: &Auth0UserUpdateStatus) -> Option<Self> {
         if written == *kept {
@@ -22,6 +22,7 @@ impl Pruned {
         let relied_on = |status| Auth0UserUpdateStatus {
             user: None,
             raw_output: None,
+            reason: None,
             explicit_nulls: Vec::new(),
             ..status
         };
@@ -71,10 +72,14 @@ mod tests {
     fn what_is_not_kept_is_named_and_comes_back_onto_a_later_status() {
         let refused = json!([{"field": "name", "reason": "InvalidRequest", "since": "2024-01-01T00:00:00Z"}]);
         let status = |value: Value| from_value::<Auth0UserUpdateStatus>(value).unwrap();
-        let written = json!({"refusedFields": refused, "lastHandledReconcileAt": "1", "user": {"name": "A"}});
+        let written = json!({"refusedFields": refused, "lastHandledReconcileAt": "1", "user": {"name": "A"}, "reason": "Applied"});
         let of = |kept: Value| Pruned::of(status(written.clone()), &status(kept));
         assert_eq!(of(written.clone()), None);
-        assert_eq!(of(json!({"refusedFields": refused, "lastHandledReconcileAt": "1"})), None, "an output");
+        assert_eq!(
+            of(json!({"refusedFields": refused, "lastHandledReconcileAt": "1"})),
+            None,
+            "what is shown only"
+        );
         let pruned = of(json!({"lastHandledReconcileAt": "1"})).unwrap();
         assert_eq!(pruned.fields, ["status.refusedFields"]);
         assert_eq!(pruned.failure().reason, Reason::CrdOutdated);

@@ -59,7 +59,9 @@ impl Streams {
     pub fn whole_for(&self, host: &str, now: Instant) -> Duration {
         self.with(|streams| {
             let known = streams.get(host).filter(|known| known.is_whole(now));
-            known.map_or(Duration::ZERO, |known| now.duration_since(known.whole_since))
+            known.map_or(Duration::ZERO, |known| {
+                known.open_until.unwrap_or(now).duration_since(known.whole_since)
+            })
         })
     }
 
@@ -137,6 +139,8 @@ mod tests {
         assert_eq!(streams.whole_for(HOST, now + 61 * MINUTE), MINUTE);
         streams.failed(HOST, None, now + 70 * MINUTE);
         assert_eq!(streams.whole_for(HOST, now + 81 * MINUTE), Duration::ZERO);
+        streams.failed("never-open.auth0.com", None, now);
+        assert_eq!(streams.whole_for("never-open.auth0.com", now + 5 * MINUTE), Duration::ZERO);
         streams.opened(HOST, true, now + 90 * MINUTE);
         assert_eq!(streams.whole_for(HOST, now + 91 * MINUTE), MINUTE, "away for too long");
     }
