@@ -13,7 +13,7 @@ use clap::Parser as _;
 use futures::FutureExt as _;
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
@@ -48,7 +48,11 @@ async fn read_only(command: impl Future<Output = Result<ExitCode, Problem>>) -> 
 fn print_crds() -> Result<(), Box<dyn Error>> {
     let mut out = std::io::stdout().lock();
     for crd in api::crds() {
-        write!(out, "---\n{}", serde_saphyr::to_string(&crd)?)?;
+        match write!(out, "---\n{}", serde_saphyr::to_string(&crd)?) {
+            // The reader has seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
+            written => written?,
+        }
     }
     Ok(())
 }

@@ -200,6 +200,7 @@ async fn bad_input_is_answered_with_what_to_do_and_nothing_is_printed() {
         (ann, env("AUTH0_CLIENT_SECRET", "wrong"), "AuthenticationFailed: "),
         (ann, unscoped, "InsufficientScope: "),
         (ann, env("AUTH0_USER_OPERATOR_TENANT", ""), "--tenant NAME"),
+        (ann, env("AUTH0_USER_OPERATOR_TENANT", "a/b/c"), "is neither NAME nor NAMESPACE/NAME"),
         (&["auth0|ann", "auth0|no", "auth0|none"], vec![], r#"has no user "auth0|no", "auth0|none""#),
         (&["ann"], vec![], r#""ann" is no Auth0 user id"#),
         (&["--email", "nobody@example.com"], vec![], "no user of "),

@@ -223,9 +223,11 @@ impl AccountFlags {
     /// Where there is no kubeconfig, or it cannot be used.
     pub async fn cluster(&self) -> Result<Cluster, Problem> {
         let config = self.config().await.map_err(|error| {
-            Problem(format!(
-                "no tenant to read: set AUTH0_DOMAIN, AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET, or use a kubeconfig ({error})"
-            ))
+            Problem(match &self.context {
+                Some(context) => format!("the context {context:?} cannot be used: correct --context or the kubeconfig ({error})"),
+                None if self.is_by_environment() => format!("no cluster to read: use a kubeconfig, or leave --live out ({error})"),
+                None => format!("no tenant to read: set AUTH0_DOMAIN, AUTH0_CLIENT_ID and AUTH0_CLIENT_SECRET, or use a kubeconfig ({error})"),
+            })
         })?;
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let kubernetes = kube::Client::try_from(config)

@@ -79,9 +79,13 @@ impl Manifests {
             |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         for path in paths.into_iter().filter(|path| !is_hidden(path)) {
             let ending = path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known));
-            if path.is_dir() {
+            // A link to a folder may lead back here, and reading a pipe may never end.
+            if path.is_dir() && !path.is_symlink() {
                 self.take_folder(&path);
-            } else if ending && path.file_stem().is_none_or(|stem| stem != KUSTOMIZATION) {
+            } else if ending
+                && (path.is_file() || !path.exists())
+                && path.file_stem().is_none_or(|stem| stem != KUSTOMIZATION)
+            {
                 self.take_file(&path.display().to_string(), std::fs::read(&path));
             }
         }
@@ -152,7 +156,7 @@ impl Manifests {
                 let (namespace, name) = named;
                 return self.problem(
                     place,
-                    format!("declares {namespace}/{name} again; {first} declares it already"),
+                    format!("is {namespace}/{name}, and so is {first}: remove or rename one of them"),
                 );
             }
             self.updates.push(update);
@@ -208,7 +212,7 @@ fn cause_without_value(cause: &str) -> String {
     let (cause, _) = cause.rsplit_once(" at line ").unwrap_or((cause, ""));
     match cause.split_once(", expected ") {
         Some((_, expected)) => format!("expected {expected}"),
-        None if cause.starts_with("missing field") => cause.to_owned(),
+        None if cause.starts_with("missing field") || cause.starts_with("expected ") => cause.to_owned(),
         None => "cannot be read".to_owned(),
     }
 }
@@ -306,6 +310,7 @@ mod tests {
         for (cause, told) in [
             ("invalid type: string \"secret\", expected a boolean at line 1 column 7", "expected a boolean"),
             ("missing field `userId` at line 1 column 7", "missing field `userId`"),
+            ("expected Yes, No, true or false at line 1 column 7", "expected Yes, No, true or false"),
             ("secret is no word for it", "cannot be read"),
         ] {
             assert_eq!(cause_without_value(cause), told);

@@ -2,6 +2,11 @@
 
 use crate::program::{World, manifest};
 use serde_json::json;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// How it is called, what is set differently, the input, and what is said.
 type Row<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], String, &'a str);
@@ -18,7 +23,7 @@ async fn what_cannot_be_compared_is_said_and_is_an_error() {
     let no_cluster = [("AUTH0_DOMAIN", ""), ("KUBECONFIG", "/dev/null")];
     let broken = |from: &str, to: &str| good.replace(from, to);
     let (unreachable, elsewhere) = ("localhost:1", "tenant.example.com");
-    let rows: [Row<'_>; 22] = [
+    let rows: [Row<'_>; 23] = [
         (&[], &[], String::new(), "--filename"),
         (&["-f", "/nowhere.yaml"], &[], String::new(), "/nowhere.yaml: No such file or directory"),
         (&["-f", &garbage], &[], String::new(), "garbage.yaml, document 2: "),
@@ -26,8 +31,8 @@ async fn what_cannot_be_compared_is_said_and_is_an_error() {
         (&["-f", &garbage], &[], String::new(), "garbage.yaml, document 3: is not a Kubernetes object"),
         (&["-f", &binary], &[], String::new(), "binary.yaml: is not UTF-8 text"),
         (&stdin, &no_cluster, good.clone(), "no tenant to read: set AUTH0_DOMAIN"),
-        (&["-f", "-", "--context", "nowhere"], &[], good.clone(), "no tenant to read"),
-        (&["-f", "-", "--live"], &no_cluster[1..], good.clone(), "no tenant to read"),
+        (&["-f", "-", "--context", "nowhere"], &[], good.clone(), "the context \"nowhere\" cannot be used"),
+        (&["-f", "-", "--live"], &no_cluster[1..], good.clone(), "use a kubeconfig, or leave --live out"),
         (
             &stdin,
             &[("AUTH0_CLIENT_SECRET", "wrong")],
@@ -58,7 +63,7 @@ async fn what_cannot_be_compared_is_said_and_is_an_error() {
             &stdin,
             &[("AUTH0_DOMAIN", unreachable), ("AUTH0_USER_OPERATOR_ALLOWED_DOMAIN", unreachable)],
             good.clone(),
-            "localhost:1: Auth0Unavailable: no connection to the tenant's domain can be made",
+            "localhost:1: Auth0Unavailable: cannot connect to localhost",
         ),
         (
             &stdin,
@@ -72,13 +77,19 @@ async fn what_cannot_be_compared_is_said_and_is_an_error() {
             broken(r#""name":"Ann Example""#, r#""nmae":"x""#),
             "document 1: spec has no field nmae",
         ),
+        (
+            &stdin,
+            &[],
+            broken(r#""passEmptyValues":"Yes""#, r#""passEmptyValues":"Maybe""#),
+            "document 1: spec.passEmptyValues: expected Yes, No, true or false",
+        ),
         (&stdin, &[], broken(r#""userId""#, r#""user""#), "document 1: spec: missing field `userId`"),
         (&stdin, &[], broken("v1alpha1", "v9"), "auth0-user-operator.dev/v9 Auth0UserUpdate is unknown"),
         (
             &stdin,
             &[],
             format!("{good}{good}"),
-            "document 2: declares demo/ann again; standard input, document 1 declares it already",
+            "document 2: is demo/ann, and so is standard input, document 1: remove or rename one of them",
         ),
         (
             &["-f", "-", "--tenant", "other"],
@@ -92,6 +103,50 @@ async fn what_cannot_be_compared_is_said_and_is_an_error() {
         assert_eq!(output.code, 2, "{said}: {}{}", output.out, output.err);
         assert!(output.err.contains(said), "{said:?} is not in {}{}", output.out, output.err);
     }
+}
+
+#[tokio::test]
+async fn misspelt_names_are_refused_as_the_operator_refuses_them() {
+    let world = World::start().await;
+    let id = manifest("id", "ann", &json!({"userId": "ann"}));
+    let output = world.piped(&[], &id).await;
+    assert_eq!((output.code, world.requests()), (2, 0));
+    assert!(output.out.contains(r#"spec.userId "ann" is not an Auth0 user id"#), "{}", output.out);
+    let output = world.piped(&[], &manifest("ann", "ann", &json!({"connection": "Peopel"}))).await;
+    assert_eq!(output.code, 2);
+    assert!(
+        output.out.contains(r#"in connection "Peopel"; its identities are in: People"#),
+        "{}",
+        output.out
+    );
+}
+
+#[tokio::test]
+async fn a_pipe_and_a_link_back_in_a_folder_are_not_followed() {
+    let world = World::start().await;
+    let file = world.file("users/ann.yaml", &manifest("ann", "ann", &json!({"name": "B"})));
+    let folder = Path::new(&file).parent().unwrap();
+    symlink("..", folder.join("back")).unwrap();
+    let pipe = Command::new("mkfifo").arg(folder.join("pipe.yaml")).status().unwrap();
+    assert!(pipe.success());
+    let arguments = ["-f", folder.to_str().unwrap()];
+    let read = world.diff(&arguments, "", &[]);
+    let output = timeout(Duration::from_secs(30), read).await.unwrap();
+    assert_eq!((output.code, output.err.as_str()), (1, ""), "{}", output.out);
+    assert!(
+        output.out.ends_with("1 resource: 1 with differences (1 request), 0 without\n"),
+        "{}",
+        output.out
+    );
+}
+
+#[tokio::test]
+async fn an_output_that_cannot_be_written_is_an_error() {
+    let world = World::start().await;
+    let file = world.file("ann.yaml", &manifest("ann", "ann", &json!({"name": "B"})));
+    let output = world.script(&format!("docker diff -f {file} > /dev/full || test $? = 2"), "").await;
+    assert_eq!(output.code, 0, "{}", output.err);
+    assert!(output.err.contains("standard output cannot be written"), "{}", output.err);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use crate::command::diff::users::{Read, Users};
 use crate::command::manifests::Manifests;
 use crate::command::progress::Progress;
 use crate::ownership::Named;
+use crate::plan::Desired;
 use crate::reconcile::object::schedule;
 use crate::reconcile::pass::conflicts::Conflicts;
 use crate::reconcile::tenant::directory::{self, resolve};
@@ -86,6 +87,9 @@ impl Comparison {
             Ok(found) => found,
             Err(failure) => return (access, Some(Err(failure))),
         };
+        if let Err(failure) = Desired::read(&object.spec, None, object.remembered_nulls()) {
+            return (access, Some(Err(failure)));
+        }
         let interval = schedule::resync_interval(object.spec.resync_interval.value().map(String::as_str));
         if let Err(message) = interval {
             return (access, Some(Err(Failure::new(Reason::InvalidRequest, message))));

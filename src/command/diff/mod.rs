@@ -16,7 +16,7 @@ use compare::Comparison;
 use live::Live;
 use output::Form;
 use report::Report;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tenants::Tenants;
@@ -69,8 +69,14 @@ pub async fn run(diff: Diff) -> ExitCode {
         report.problems.push(problem);
         report.uncompared = manifests.updates.len();
     }
-    print(&report, diff.output);
-    ExitCode::from(report.exit_code())
+    match print(&report, diff.output) {
+        // The reader may have closed the pipe.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let _ = writeln!(std::io::stderr(), "error: standard output cannot be written: {error}");
+            ExitCode::from(2)
+        }
+        Ok(()) | Err(_) => ExitCode::from(report.exit_code()),
+    }
 }
 
 async fn compare(diff: &Diff, manifests: &Manifests, report: &mut Report) -> Result<(), Problem> {
@@ -86,7 +92,7 @@ async fn compare(diff: &Diff, manifests: &Manifests, report: &mut Report) -> Res
     Ok(())
 }
 
-fn print(report: &Report, form: Form) {
+fn print(report: &Report, form: Form) -> std::io::Result<()> {
     let out = std::io::stdout();
     let text = match form {
         Form::Text => output::text::render(report, out.is_terminal() && has_colours()),
@@ -98,8 +104,9 @@ fn print(report: &Report, form: Form) {
             let _ = writeln!(std::io::stderr(), "error: {problem}");
         }
     }
-    // The reader may have closed the pipe.
-    let _ = out.lock().write_all(text.as_bytes());
+    let mut out = out.lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
 /// See <https://no-color.org>.

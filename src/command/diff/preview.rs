@@ -4,6 +4,7 @@ use crate::access::{Access, narrow};
 use crate::api::reason::{Failure, Reason};
 use crate::api::{Auth0UserUpdate, JsonMap, SecretVersion};
 use crate::plan::{Desired, KEY_BYTES, Memory, Password, Progress, Situation, Step, TriggerKey, plan};
+use crate::reconcile::pass::with_choices;
 use crate::user::{Attribute, Body, Change, Place, Seen, Target, User};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
@@ -136,7 +137,8 @@ impl Asked<'_> {
         match read {
             Ok(desired) => {
                 let notes = notes(self.object, &desired);
-                let mut preview = self.planned(desired, user).unwrap_or_else(Preview::refused);
+                let refused = |failure| Preview::refused(with_choices(failure, Some(user), self.access));
+                let mut preview = self.planned(desired, user).unwrap_or_else(refused);
                 preview.notes.extend(notes);
                 preview
             }

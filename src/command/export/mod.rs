@@ -63,10 +63,14 @@ impl Export {
     /// The tenant to read, and how the manifests name it.
     async fn tenant(&self) -> Result<(Account, TenantRef), Problem> {
         let named = self.tenant.as_deref().filter(|named| !named.is_empty());
-        let named = named.map(|named| match named.split_once('/') {
-            Some((namespace, name)) => (Some(namespace.to_owned()), name.to_owned()),
-            None => (None, named.to_owned()),
+        let named = named.map(|named| match named.split('/').collect::<Vec<_>>().as_slice() {
+            [name] => Ok((None, (*name).to_owned())),
+            [namespace, name] if !namespace.is_empty() && !name.is_empty() => {
+                Ok((Some((*namespace).to_owned()), (*name).to_owned()))
+            }
+            _ => Err(Problem(format!("--tenant {named:?} is neither NAME nor NAMESPACE/NAME: correct it"))),
         });
+        let named = named.transpose()?;
         let (cluster, named) = match (self.account.source().await?, named) {
             (Source::Environment(account), Some((namespace, name))) => {
                 return Ok((*account, self.reference(namespace, name)));

@@ -49,7 +49,8 @@ pub(super) fn write_files(folder: &Path, manifests: &[Manifest], overwrite: bool
         write(&folder.join(name), text)?;
     }
     let told = kustomization(folder, files.keys().copied().collect())?;
-    let _ = writeln!(io::stderr(), "wrote {} files to {}{told}", files.len(), folder.display());
+    let count = if files.len() == 1 { "1 file".to_owned() } else { format!("{} files", files.len()) };
+    let _ = writeln!(io::stderr(), "wrote {count} to {}{told}", folder.display());
     Ok(())
 }
 

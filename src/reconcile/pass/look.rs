@@ -547,7 +547,7 @@ fn fills_profile(desired: &Desired) -> bool {
 }
 
 /// An unknown connection is easier to mend where those of the user are named.
-fn with_choices(failure: Failure, user: Option<&User>, access: &Access) -> Failure {
+pub fn with_choices(failure: Failure, user: Option<&User>, access: &Access) -> Failure {
     let Some(user) = user.filter(|_| failure.reason == Reason::UnknownConnection) else { return failure };
     let names: Vec<&str> = user.connections().filter(|name| access.reaches(name)).take(10).collect();
     let message = format!("{}; its identities are in: {}", failure.message, names.join(", "));

@@ -11,8 +11,8 @@ mod password;
 mod publish;
 mod status_writer;
 
-use crate::api::Auth0UserUpdate;
 use crate::api::reason::{Failure, Reason};
+use crate::api::{Auth0UserUpdate, PAUSED_ANNOTATION};
 use crate::cluster::guarded::Undecodable;
 use crate::cluster::outputs::Outputs;
 use crate::cluster::secrets::{Known, Secrets, Use};
@@ -40,6 +40,7 @@ use execute::Unwritten;
 use futures::FutureExt as _;
 use kube::Client;
 use kube::api::Api;
+pub use look::with_choices;
 use password::Rewritten;
 pub use password::missing;
 use status_writer::StatusWriter;
@@ -264,7 +265,9 @@ impl Updates {
         }
         if record.is_paused {
             state.scheduled = false;
-            let failure = Failure::new(Reason::Paused, "paused by annotation; nothing is sent");
+            let message =
+                format!("paused by annotation {PAUSED_ANNOTATION}; nothing is sent until it is removed");
+            let failure = Failure::new(Reason::Paused, message);
             let most_shown = Some(self.known_references(key, &record).access.outputs(None));
             return self.publish_failure(&mut writer, failure, 0, most_shown).await;
         }

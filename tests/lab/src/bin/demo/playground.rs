@@ -48,7 +48,14 @@ fn invite(stage: &Stage) {
     show::heading("In another terminal");
     println!("cd {}", root.display());
     let programs = stage.plane.admin().program().parent().unwrap_or(&root).display();
-    println!("export PATH={programs}:$PATH KUBECONFIG={kubeconfig}");
+    let own = std::env::current_exe().unwrap_or_default();
+    let own = own.parent().unwrap_or(&root).display();
+    println!("export PATH={programs}:{own}:$PATH KUBECONFIG={kubeconfig}");
+    let (domain, token) = (stage.auth0.domain(), stage.auth0.admin_token());
+    println!("export SSL_CERT_FILE={ca} AUTH0_USER_OPERATOR_ALLOWED_DOMAIN={domain}");
+    println!(
+        "auth0() {{ curl -sS --cacert {ca} -H 'Authorization: Bearer {token}' \"https://{domain}/__sandbox/$@\"; }}"
+    );
     show::heading("Things to try");
     println!("kubectl get a0uu -o wide");
     println!("kubectl edit a0uu ann                                         # change a value");
@@ -59,11 +66,12 @@ fn invite(stage: &Stage) {
     println!("kubectl patch a0uu ann --type merge -p '{{\"spec\":{{\"clear\":[\"picture\"]}}}}'");
     println!("kubectl explain a0uu.spec                                     # every input");
     println!("kubectl get events                                            # what was done");
-    println!("# the user as Auth0 holds it:");
+    println!("auth0-user-operator export --tenant example --email ben@example.com > ben.yaml");
+    println!("auth0-user-operator diff -f ben.yaml                          # after an edit");
+    println!("auth0 users/auth0%7Cann                                       # the user as Auth0 holds it");
+    println!("# an administrator changes the user in Auth0 itself:");
     println!(
-        "curl --cacert {ca} -H 'Authorization: Bearer {}' https://{}/__sandbox/users/auth0%7Cann",
-        stage.auth0.admin_token(),
-        stage.auth0.domain()
+        "auth0 users/auth0%7Cann | sed 's/\"annie\"/\"drift\"/; s/.*/{{\"profile\":&}}/' | auth0 users -X PUT -d @-"
     );
     match &stage.operator {
         Some(operator) => println!("tail -f {}   # the operator's log", operator.log_file().display()),
