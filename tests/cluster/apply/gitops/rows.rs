@@ -122,30 +122,30 @@ async fn a_first_apply(world: &mut World, table: &mut Table) {
     world.sandbox.put_user(person("first", "People")).unwrap();
     world.apply_for("first", json!({"name": "New"})).await;
     let first = target("first");
-    table.add(world, "never visited", &first, GOES_ON).await;
+    table.add(world, "not reconciled yet", &first, GOES_ON).await;
     world.operator.restart().await.unwrap();
     until_row(world, &first, APPLIED).await;
     table.add(world, "applied", &first, DONE).await;
     world.operator.kill().await.unwrap();
     world.apply_for("first", json!({"name": "Newer"})).await;
-    table.add(world, "applied, then edited, not visited since", &first, GOES_ON).await;
+    table.add(world, "applied, then edited, not reconciled since", &first, GOES_ON).await;
     world.operator.restart().await.unwrap();
     until_row(world, &first, APPLIED).await;
     let card = json!({"passwordSecretRef": {"name": "missing", "key": "new"}});
     let row = "False/SecretNotFound Unknown/SecretNotFound Reconciling";
     let waiting = bring(world, "waiting", card, row).await;
-    table.add(world, "not applied, passing reason", &waiting, GOES_ON).await;
+    table.add(world, "not applied, temporary reason", &waiting, GOES_ON).await;
 }
 
 async fn refusals(world: &World, table: &mut Table) {
     world.add_person("taken");
     let card = json!({"email": "taken@example.com", "name": "New"});
     let refused = bring(world, "refused", card, "False/AlreadyExists False/Refused Stalled").await;
-    table.add(world, "permanent refusal of a part", &refused, FAILED).await;
+    table.add(world, "one field rejected permanently", &refused, FAILED).await;
     let card = json!({"clear": ["userMetadata.k"], "userMetadata": {"k": 1}});
     let row = "False/InvalidRequest Unknown/InvalidRequest Stalled";
     let unread = bring(world, "unread", card, row).await;
-    table.add(world, "permanent refusal before a check", &unread, FAILED).await;
+    table.add(world, "rejected permanently before a check", &unread, FAILED).await;
     world.apply_for("refused", json!({"name": "New"})).await;
     until_row(world, &refused, APPLIED).await;
     table.add(world, "cause gone: edited", &refused, DONE).await;
