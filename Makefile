@@ -6,14 +6,15 @@ SHELL := /bin/bash
 
 BIN := target/control-plane
 MODULE := tests/control-plane
+OLDEST := target/oldest
 OPERATOR := $(or $(CARGO_TARGET_DIR),target)/debug/auth0-user-operator
 
-# kubectl refuses to talk to itself without a version stamp; go.mod is the one
+# kubectl refuses to talk to itself without a version stamp; the module's go.mod is the one
 # place that names the version.
-KUBERNETES := $(shell awk '$$1 == "k8s.io/kubernetes" { print $$2 }' $(MODULE)/go.mod)
-VERSION_PARTS := $(subst ., ,$(KUBERNETES:v%=%))
+KUBERNETES = $(shell awk '$$1 == "k8s.io/kubernetes" { print $$2 }' $(MODULE)/go.mod)
+VERSION_PARTS = $(subst ., ,$(KUBERNETES:v%=%))
 STAMP := k8s.io/component-base/version
-LDFLAGS := -s -w -X $(STAMP).gitVersion=$(KUBERNETES) \
+LDFLAGS = -s -w -X $(STAMP).gitVersion=$(KUBERNETES) \
 	-X $(STAMP).gitMajor=$(word 1,$(VERSION_PARTS)) -X $(STAMP).gitMinor=$(word 2,$(VERSION_PARTS))
 
 # Most tests wait for something most of the time. All that run at once share one API server.
@@ -51,6 +52,11 @@ test: control-plane judges checkers lint ## everything that has to pass before a
 	cargo build --locked
 	cargo test --locked --workspace
 
+.PHONY: oldest
+oldest: judges $(addprefix $(BIN)/,etcd kubectl launcher) $(OLDEST)/kube-apiserver ## test what is applied against the oldest supported Kubernetes
+	ln -sf $(abspath $(BIN)/etcd $(BIN)/kubectl) $(OLDEST)
+	KUBEBUILDER_ASSETS="$(abspath $(OLDEST))" cargo test --locked --test cluster -- apply::
+
 .PHONY: unit
 unit: tools ## the tests that need no control plane: rules, properties, the client, the stand-in
 	cargo test --locked -p auth0-user-operator --lib --test architecture --test auth0_client --test crds \
@@ -75,7 +81,7 @@ restricted: control-plane target/checkers/runc ## run the operator under its pod
 
 # What the pages link to.
 PAGES := README.md CHANGELOG.md CODE_OF_CONDUCT.md CONTRIBUTING.md LICENSE SECURITY.md SUPPORT.md Cargo.toml crds deploy docs \
-	examples tests/auth0-sandbox/README.md tests/control-plane/go.mod
+	examples tests/auth0-sandbox/README.md tests/control-plane/go.mod tests/control-plane/oldest/go.mod
 
 .PHONY: site
 site: target/checkers/mdbook ## build the pages as a site with search, into target/site/book
@@ -123,12 +129,16 @@ $(BIN)/launcher: PACKAGE := .
 $(BIN)/etcd $(BIN)/kubectl $(BIN)/kube-apiserver: $(MODULE)/go.mod $(MODULE)/go.sum Makefile
 $(BIN)/launcher: $(wildcard $(MODULE)/*.go $(MODULE)/*.yaml) $(MODULE)/go.mod
 
+$(OLDEST)/kube-apiserver: MODULE := tests/control-plane/oldest
+$(OLDEST)/kube-apiserver: PACKAGE := k8s.io/kubernetes/cmd/kube-apiserver
+$(OLDEST)/kube-apiserver: tests/control-plane/oldest/go.mod tests/control-plane/oldest/go.sum Makefile
+
 # The tools come first even where make runs several jobs at once.
-$(BIN)/%: | tools
-	@echo "building $* (all four: about 5 minutes the first time, seconds later)"
-	@started=$$SECONDS; mkdir -p $(BIN); \
+$(addprefix $(BIN)/,etcd kubectl kube-apiserver launcher) $(OLDEST)/kube-apiserver: | tools
+	@echo "building $(@F) (all four: about 5 minutes the first time, seconds later)"
+	@started=$$SECONDS; mkdir -p $(@D); \
 	CGO_ENABLED=0 go -C $(MODULE) build -trimpath -ldflags "$(LDFLAGS)" -o "$(CURDIR)/$@" $(PACKAGE); \
-	touch $@; echo "built $* in $$((SECONDS - started)) s"
+	touch $@; echo "built $(@F) in $$((SECONDS - started)) s"
 
 .PHONY: judges
 judges: tools $(JUDGES) $(FOREIGN) ## build the programs that apply and wait as Flux and Argo CD do

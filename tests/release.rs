@@ -1,5 +1,6 @@
 //! The workflows and forms under `.github`: what they use is named by digest, a release waits for every test, and its scripts do what they say. They
-//! are run here with stand-ins for what needs a registry, a container engine or an identity.
+//! are run here with stand-ins for what needs a registry, a container engine or an identity. The versions of Kubernetes
+//! that the documents name are those that the workflows test.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says so by panicking")]
 
@@ -101,6 +102,32 @@ fn a_release_waits_for_everything_that_a_commit_has_to_pass() {
     let platforms = |workflow: &Value| workflow["jobs"]["image"]["strategy"]["matrix"]["include"].clone();
     assert_eq!(platforms(&ci), platforms(&release));
     assert_eq!(platforms(&release).as_array().unwrap().len(), 2);
+}
+
+/// The minor version of Kubernetes that a `go.mod` of the tests pins.
+fn kubernetes(module: &str) -> String {
+    let text = read(&format!("tests/{module}/go.mod"));
+    let (_, version) = text.split_once("k8s.io/kubernetes v").unwrap();
+    version.split('.').take(2).collect::<Vec<_>>().join(".")
+}
+
+#[test]
+fn the_versions_of_kubernetes_that_are_named_are_those_that_are_tested() {
+    let [oldest, newest] = ["control-plane/oldest", "control-plane"].map(kubernetes);
+    assert!(workflow("ci")["jobs"].to_string().contains("make oldest"));
+    let chart: Value = serde_saphyr::from_str(&read("deploy/chart/Chart.yaml")).unwrap();
+    assert_eq!(chart["kubeVersion"], format!(">={oldest}.0-0"));
+    for page in ["README.md", "docs/operations.md", "deploy/chart/README.md"] {
+        let text = read(page);
+        let named: Vec<&str> = text.split("Kubernetes 1.").skip(1).collect();
+        let minor = oldest.strip_prefix("1.").unwrap();
+        let agrees = |named: &&str| named.starts_with(&format!("{minor} or newer"));
+        assert!(!named.is_empty() && named.iter().all(agrees), "{page} names another version than {oldest}");
+    }
+    let support = read("SUPPORT.md");
+    for (version, module) in [(&oldest, "control-plane/oldest"), (&newest, "control-plane")] {
+        assert!(support.contains(&format!("[{version}](tests/{module}/go.mod)")), "SUPPORT.md: {version}");
+    }
 }
 
 /// A checkout with stand-ins for the programs that a release calls; each call becomes a line of `calls`.

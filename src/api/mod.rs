@@ -71,20 +71,22 @@ pub fn crds() -> [CustomResourceDefinition; 2] {
     [Auth0Tenant::crd(), Auth0UserUpdate::crd()].map(|mut crd| {
         for version in &mut crd.spec.versions {
             let schema = version.schema.as_mut().and_then(|schema| schema.open_api_v3_schema.as_mut());
-            schema.into_iter().for_each(unwrap_lines);
+            schema.into_iter().for_each(for_the_api_server);
         }
         crd
     })
 }
 
-/// Doc comments are wrapped for the source; `kubectl explain` wraps for the terminal.
-fn unwrap_lines(schema: &mut JSONSchemaProps) {
+/// Doc comments are wrapped for the source; `kubectl explain` wraps for the terminal. The API server warns of
+/// formats that it does not know, such as uint32.
+fn for_the_api_server(schema: &mut JSONSchemaProps) {
     if let Some(description) = &mut schema.description {
         let paragraphs: Vec<String> = description.split("\n\n").map(|text| text.replace('\n', " ")).collect();
         *description = paragraphs.join("\n\n");
     }
-    schema.properties.iter_mut().flatten().for_each(|(_, property)| unwrap_lines(property));
+    schema.format.take_if(|format| format.starts_with("uint"));
+    schema.properties.iter_mut().flatten().for_each(|(_, property)| for_the_api_server(property));
     if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
-        unwrap_lines(items);
+        for_the_api_server(items);
     }
 }

@@ -2,12 +2,30 @@
 
 use super::table::namespace;
 use crate::world::{DEADLINE, object, update};
-use lab::{Kubectl, Mode, Patch, wait_until};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use lab::{ControlPlane, Kubectl, Mode, Patch, wait_until};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 async fn printed<const N: usize>(kubectl: &Kubectl, arguments: [&str; N]) -> String {
     kubectl.run(arguments, "").await.unwrap().ok().unwrap()
+}
+
+#[tokio::test]
+async fn the_api_server_takes_the_crds_whole_and_without_a_warning() {
+    let kubectl = ControlPlane::shared().await.unwrap().admin();
+    for mut crd in auth0_user_operator::api::crds() {
+        // Another group: the API server warns of a new CRD only.
+        "new.example.com".clone_into(&mut crd.spec.group);
+        crd.metadata.name = Some(format!("{}.{}", crd.spec.names.plural, crd.spec.group));
+        let manifest = serde_json::to_string(&crd).unwrap();
+        let create = ["create", "--dry-run=server", "-o", "json", "-f", "-"];
+        let answer = kubectl.run(create, &manifest).await.unwrap();
+        assert_eq!(answer.stderr, "", "{answer}");
+        let taken: CustomResourceDefinition = serde_json::from_str(&answer.ok().unwrap()).unwrap();
+        let [taken, ours] = [taken, crd].map(|crd| serde_json::to_value(crd.spec.versions).unwrap());
+        assert_eq!(taken, ours);
+    }
 }
 
 #[tokio::test]

@@ -37,14 +37,18 @@ async fn apply(stage: &mut Stage) -> Result<()> {
     stage.wait_ready(UPDATE).await
 }
 
-fn invite(stage: &Stage) {
-    let root = repository();
-    let (ca, kubeconfig) = (stage.ca.display(), stage.plane.kubeconfig().display());
+fn show_users(stage: &Stage) {
     show::heading("The users of the tenant, for spec.userId");
     for id in stage.auth0.user_ids() {
         let user = stage.auth0.user(&id).unwrap_or_default();
         println!("{id:<44} {}", user["email"].as_str().or(user["phone_number"].as_str()).unwrap_or_default());
     }
+}
+
+fn invite(stage: &Stage) {
+    let root = repository();
+    let (ca, kubeconfig) = (stage.ca.display(), stage.plane.kubeconfig().display());
+    show_users(stage);
     show::heading("In another terminal");
     println!("cd {}", root.display());
     let programs = stage.plane.admin().program().parent().unwrap_or(&root).display();
