@@ -66,7 +66,7 @@ pub struct Run {
     #[arg(long, env = "AUTH0_USER_OPERATOR_CONCURRENCY", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
 
-    /// How to let the operator read the Secrets of NAMESPACE, as the message of `SecretForbidden` says it.
+    /// Command shown to users when the operator lacks access to the Secrets of NAMESPACE.
     #[arg(long, env = "AUTH0_USER_OPERATOR_SECRET_GRANT", default_value = SECRET_GRANT)]
     pub secret_grant: String,
 
@@ -74,7 +74,7 @@ pub struct Run {
     #[arg(long, env = "AUTH0_USER_OPERATOR_OUTPUT_GRANT", default_value = OUTPUT_GRANT)]
     pub output_grant: String,
 
-    /// Of several replicas, only the one that holds a lease works.
+    /// Enable leader election: only one replica is active.
     #[arg(long, env = "AUTH0_USER_OPERATOR_LEADER_ELECT", default_value_t = false)]
     pub leader_elect: bool,
 

@@ -40,7 +40,7 @@ pub async fn obtain(client: &Client, namespace: &str) -> TriggerKey {
         match read_or_create(client, namespace).await {
             Ok(key) => return key,
             Err(error) => {
-                tracing::error!(%error, namespace, secret = SECRET_NAME, "no trigger key yet: nothing is sent");
+                tracing::error!(%error, namespace, secret = SECRET_NAME, "no trigger key yet: nothing is sent; check that the namespace exists and the operator may write Secrets there");
                 tokio::time::sleep(PAUSE).await;
             }
         }

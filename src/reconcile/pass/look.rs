@@ -546,6 +546,7 @@ fn fills_profile(desired: &Desired) -> bool {
 }
 
 /// An unknown connection is easier to mend where those of the user are named.
+#[must_use]
 pub fn with_choices(failure: Failure, user: Option<&User>, access: &Access) -> Failure {
     let Some(user) = user.filter(|_| failure.reason == Reason::UnknownConnection) else { return failure };
     let names: Vec<&str> = user.connections().filter(|name| access.reaches(name)).take(10).collect();

@@ -184,10 +184,10 @@ fn usable(object: &Guarded<Auth0Tenant>) -> Result<&Auth0Tenant, (Reason, String
     let not_ready = |why: &str| (Reason::TenantNotReady, format!("is not ready: {why}"));
     let tenant =
         object.0.as_ref().map_err(|_| not_ready("it cannot be read by this version of the operator"))?;
-    let status = tenant.status.as_ref().ok_or_else(|| not_ready("it was not visited yet"))?;
+    let status = tenant.status.as_ref().ok_or_else(|| not_ready("it was not checked yet"))?;
     let generation = tenant.metadata.generation.unwrap_or_default();
     if status.observed_generation != Some(generation) {
-        return Err(not_ready("its last change was not visited yet"));
+        return Err(not_ready("its last change was not checked yet"));
     }
     if conditions::is_ready(&status.conditions, generation) {
         return Ok(tenant);
@@ -243,12 +243,12 @@ mod tests {
         );
         let stalled = failing(1, "AuthenticationFailed", "no");
         for (own, status, reason, message) in [
-            ("n", json!(null), Reason::TenantNotReady, "t is not ready: it was not visited yet"),
+            ("n", json!(null), Reason::TenantNotReady, "t is not ready: it was not checked yet"),
             (
                 "n",
                 ready(0, "1"),
                 Reason::TenantNotReady,
-                "t is not ready: its last change was not visited yet",
+                "t is not ready: its last change was not checked yet",
             ),
             ("n", failing(1, "RateLimited", "wait"), Reason::TenantNotReady, "t is not ready: wait"),
             ("n", stalled, Reason::AuthenticationFailed, "t is stalled: no"),
