@@ -66,7 +66,7 @@ pub struct Run {
     #[arg(long, env = "AUTH0_USER_OPERATOR_CONCURRENCY", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
     pub concurrency: u16,
 
-    /// Command shown to users when the operator lacks access to their Secrets in NAMESPACE (`SecretForbidden`).
+    /// Command shown to users when the operator lacks access to the Secrets of NAMESPACE (`SecretForbidden`).
     #[arg(long, env = "AUTH0_USER_OPERATOR_SECRET_GRANT", default_value = SECRET_GRANT)]
     pub secret_grant: String,
 

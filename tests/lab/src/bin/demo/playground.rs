@@ -60,6 +60,18 @@ fn invite(stage: &Stage) {
     println!(
         "auth0() {{ curl -sS --cacert {ca} -H 'Authorization: Bearer {token}' \"https://{domain}/__sandbox/$@\"; }}"
     );
+    things_to_try();
+    match &stage.operator {
+        Some(operator) => println!("tail -f {}   # the operator's log", operator.log_file().display()),
+        None => println!(
+            "# the operator, under a debugger if you like:\nSSL_CERT_FILE={ca} cargo run -- run --allowed-domain {} --health-address 127.0.0.1:0",
+            stage.auth0.domain()
+        ),
+    }
+    println!("\nCtrl-C ends everything. What Auth0 receives:");
+}
+
+fn things_to_try() {
     show::heading("Things to try");
     println!("kubectl get a0uu -o wide");
     println!("kubectl edit a0uu ann                                         # change a value");
@@ -77,14 +89,6 @@ fn invite(stage: &Stage) {
     println!(
         "auth0 users/auth0%7Cann | sed 's/\"annie\"/\"drift\"/; s/.*/{{\"profile\":&}}/' | auth0 users -X PUT -d @-"
     );
-    match &stage.operator {
-        Some(operator) => println!("tail -f {}   # the operator's log", operator.log_file().display()),
-        None => println!(
-            "# the operator, under a debugger if you like:\nSSL_CERT_FILE={ca} cargo run -- run --allowed-domain {} --health-address 127.0.0.1:0",
-            stage.auth0.domain()
-        ),
-    }
-    println!("\nCtrl-C ends everything. What Auth0 receives:");
 }
 
 async fn report_requests(stage: &Stage) {
