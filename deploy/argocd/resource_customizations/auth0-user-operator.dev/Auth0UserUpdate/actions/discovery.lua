@@ -1,6 +1,8 @@
 local annotations = obj.metadata.annotations or {}
-local no = {["false"] = true, ["no"] = true, ["off"] = true, ["0"] = true}
-local paused = not no[string.lower(annotations["auth0-user-operator.dev/paused"] or "no")]
+-- Argo CD runs this without the string library.
+local no = {}
+for _, word in ipairs({"false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF", "0"}) do no[word] = true end
+local paused = not no[annotations["auth0-user-operator.dev/paused"] or "no"]
 -- Lua drops the nulls of spec, and Argo CD would write it back without them.
 local nulls = obj.status ~= nil and obj.status.explicitNulls ~= nil and next(obj.status.explicitNulls) ~= nil
 
