@@ -337,7 +337,9 @@ async fn nothing_that_auth0_answers_brings_a_secret_into_an_error() {
 #[tokio::test]
 async fn a_host_that_cannot_be_trusted_or_reached_fails_at_once_and_without_effect() {
     let ((sandbox, _), started) = (sandbox().await, Instant::now());
-    for (domain, text) in [(sandbox.domain().as_str(), "certificate"), ("127.0.0.1:1", "no connection")] {
+    for (domain, text) in
+        [(sandbox.domain().as_str(), "certificate"), ("127.0.0.1:1", "cannot connect to 127.0.0.1;")]
+    {
         let client =
             Client::new(http_client(&allowed()).unwrap(), domain, credentials("operator"), Arc::default())
                 .unwrap();
