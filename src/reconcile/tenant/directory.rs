@@ -166,10 +166,9 @@ fn not_found(tenants: &Directory, (namespace, name): &Named) -> String {
     let mut names: Vec<String> = tenants.of_each(here).flatten().collect();
     names.sort_unstable();
     names.truncate(TOLD);
-    let there =
-        if names.is_empty() { "it has none".to_owned() } else { format!("there: {}", names.join(", ")) };
+    let there = if names.is_empty() { String::new() } else { format!(" (there: {})", names.join(", ")) };
     format!(
-        "no Auth0Tenant {name:?} in namespace {namespace} ({there}); correct spec.tenantRef.name, or set spec.tenantRef.namespace"
+        "no Auth0Tenant {name:?} in namespace {namespace}{there}; create it, correct spec.tenantRef.name, or set spec.tenantRef.namespace"
     )
 }
 
@@ -239,7 +238,7 @@ mod tests {
         assert_eq!(failure.reason, Reason::TenantNotFound);
         assert_eq!(
             failure.message,
-            r#"no Auth0Tenant "t" in namespace n (it has none); correct spec.tenantRef.name, or set spec.tenantRef.namespace"#
+            r#"no Auth0Tenant "t" in namespace n; create it, correct spec.tenantRef.name, or set spec.tenantRef.namespace"#
         );
         let stalled = failing(1, "AuthenticationFailed", "no");
         for (own, status, reason, message) in [

@@ -129,8 +129,7 @@ async fn tenants_and_credentials_are_read_with_the_rights_of_the_person() {
     assert!(code == 1 && out.contains(r#"nickname: "ann" → "annie""#), "{out}{err}");
     let (code, out, _) = diff(&world, &admin, &[], &of(&json!({"name": "nowhere"}))).await;
     assert!(
-        code == 2
-            && out.contains("refused: TenantNotFound: the Auth0Tenant nowhere is not in this namespace"),
+        code == 2 && out.contains("refused: TenantNotFound: no Auth0Tenant \"nowhere\" in namespace"),
         "{out}"
     );
     let (code, out, _) =

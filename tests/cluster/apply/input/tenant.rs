@@ -106,7 +106,7 @@ async fn credentials_that_cannot_be_right_stall_tenant_and_resources_until_the_s
             "keyed",
             json!({"clientId": "operator", "privateKey": key}),
             "AuthenticationFailed",
-            &["privateKey", "RSA key in PEM", "registered"],
+            &["privateKey", "RSA private key in PEM", "registered"],
         ),
         (
             "both",
