@@ -240,11 +240,11 @@ async fn rename(world: &World, applier: Applier, old: &[String], new: &str) {
     }
 }
 
-/// Ten times as fast as the default, so that the test takes seconds.
+/// Five times as fast as the default, so that the test takes seconds, and not so fast that a busy machine is slower.
 #[tokio::test]
 async fn a_first_apply_takes_two_requests_a_user_and_outlasts_a_short_timeout() {
     let world = World::start("first").await;
-    let rate = json!({"spec": {"rateLimit": {"requestsPerMinute": 600, "burst": 2}}});
+    let rate = json!({"spec": {"rateLimit": {"requestsPerMinute": 300, "burst": 2}}});
     world.objects.patch("auth0tenant/example", &rate).await.unwrap();
     let slugs: Vec<String> = (0..30).map(|index| format!("user-{index}")).collect();
     for slug in &slugs {
@@ -252,16 +252,16 @@ async fn a_first_apply_takes_two_requests_a_user_and_outlasts_a_short_timeout() 
     }
     let cards: Vec<String> = slugs.iter().map(|slug| card(slug, &json!({"nickname": "new"}))).collect();
     let manifests = cards.join("\n---\n");
-    FLUX.apply(&world, &manifests).await;
     let began = Instant::now();
+    FLUX.apply(&world, &manifests).await;
     let wait = async |timeout: &str| {
         judge(&world, "flux-judge", &["wait", "--timeout", timeout], &manifests).await.unwrap()
     };
-    let why = wait("2s").await;
+    let why = wait("1s").await;
     assert!(why.as_str().is_some_and(|why| why.contains("timeout") || why.contains("deadline")), "{why}");
     assert_eq!(wait("60s").await, Value::Null, "what is not done at the end of the time goes on");
-    // 60 requests, of which 2 come at once, at 10 a second.
-    assert!(began.elapsed() > Duration::from_secs(5), "{:?}", began.elapsed());
+    // 60 requests, of which 2 come at once, at 5 a second.
+    assert!(began.elapsed() > Duration::from_secs(10), "{:?}", began.elapsed());
     let calls = world.sandbox.log().into_iter().filter(|call| call.path.starts_with("/api/v2/users/"));
     assert_eq!(calls.count(), 60);
 }
