@@ -1,5 +1,6 @@
 //! The command line. Every flag has an environment twin.
 
+use crate::command::account::AllowedFlag;
 use crate::command::diff::Diff;
 use crate::command::export::Export;
 use crate::telemetry::log::{LogFormat, LogLevel};
@@ -53,14 +54,9 @@ pub struct Run {
     #[arg(long, env = "AUTH0_USER_OPERATOR_OPERATOR_NAMESPACE")]
     pub operator_namespace: Option<String>,
 
-    /// Auth0 domain that may be called; *.example.com allows every host below it; repeat the flag for several.
-    #[arg(
-        long,
-        env = "AUTH0_USER_OPERATOR_ALLOWED_DOMAIN",
-        value_delimiter = ',',
-        default_value = "*.auth0.com"
-    )]
-    pub allowed_domain: Vec<String>,
+    /// Which domains may be called.
+    #[command(flatten)]
+    pub allowed: AllowedFlag,
 
     /// Number of resources reconciled at the same time.
     #[arg(long, env = "AUTH0_USER_OPERATOR_CONCURRENCY", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
@@ -110,6 +106,6 @@ mod tests {
     fn run_is_the_default() {
         let cli = Cli::parse_from(["auth0-user-operator", "--allowed-domain", "localhost:1"]);
         assert!(cli.command.is_none());
-        assert_eq!(cli.run.allowed_domain, ["localhost:1"]);
+        assert_eq!(cli.run.allowed.allowed_domain, ["localhost:1"]);
     }
 }

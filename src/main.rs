@@ -64,7 +64,7 @@ fn print_crds() -> Result<(), Box<dyn Error>> {
 )]
 async fn start(run: Run) -> Result<(), Box<dyn Error>> {
     let traces = log::start(run.log_format, run.log_level);
-    let allowed = AllowedDomains::parse(&run.allowed_domain)?;
+    let allowed = AllowedDomains::parse(&run.allowed.allowed_domain)?;
     let probes = Arc::new(Probes::default());
     let client = cluster::client::connect(Arc::clone(&probes)).await?;
     let pod_namespace = std::env::var("POD_NAMESPACE").ok();

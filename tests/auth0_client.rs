@@ -463,8 +463,8 @@ async fn a_search_finds_users_of_any_id_and_asks_for_half_as_many_after_one_that
     let identity =
         json!([{"provider": "custom", "user_id": r#"a" OR "\"#, "connection": "Users", "isSocial": false}]);
     sandbox.put_user(json!({"user_id": odd, "identities": identity})).unwrap();
-    let mut found: Vec<String> =
-        client.search(&[ANN, odd, "auth0|nobody"]).await.unwrap().iter().map(id).collect();
+    let found = client.search(&[ANN, odd, "auth0|nobody"]).await.unwrap();
+    let mut found: Vec<String> = found.values().map(id).collect();
     found.sort();
     assert_eq!(found, [ANN, odd]);
     assert_eq!(client.batch(), 50);

@@ -127,3 +127,18 @@ impl Narrowing<'_> {
         false
     }
 }
+
+impl Access {
+    /// Makes sure that the user is the one whose id was granted.
+    ///
+    /// # Errors
+    /// `TenantNotAllowed` where Auth0 shows another id than was asked for.
+    pub fn check_id(&self, user: &User, asked: &str) -> Result<(), Failure> {
+        if *self == Self::Everything || user.text("user_id") == Some(asked) {
+            return Ok(());
+        }
+        let message =
+            "Auth0 returns this user with another id, and grants apply to ids: set spec.userId to that id";
+        Err(Failure::new(Reason::TenantNotAllowed, message))
+    }
+}

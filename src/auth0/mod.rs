@@ -22,5 +22,5 @@ pub use events::{Events, Heard, Lost, SCOPE as EVENTS_SCOPE};
 pub use http::{Http, http_builder, http_client};
 pub use limiter::headers::Budget;
 pub use limiter::{InFlight, Limiter, Rate, Snapshot, USUAL};
-pub use search::{Found, MOST as SEARCHED, quoted};
+pub use search::{MOST as SEARCHED, Page, quoted};
 pub use token::{Credentials, Proof, SigningKey, Tokens};

@@ -9,6 +9,7 @@ use crate::auth0::client::{Call, Client, garbage, refused};
 use crate::user::User;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use tokio::sync::MutexGuard;
 
@@ -20,8 +21,8 @@ pub const MOST: usize = 50;
 /// Answers that mean that a search was too long, or took too long.
 const TOO_LARGE: [u16; 2] = [414, 503];
 
-/// A page of what a query found.
-pub struct Found {
+/// A page of what a query finds.
+pub struct Page {
     /// The users of this page.
     pub users: Vec<User>,
     /// How many match.
@@ -29,7 +30,7 @@ pub struct Found {
 }
 
 #[derive(Deserialize)]
-struct Page {
+struct Answered {
     users: Vec<json::User>,
     total: usize,
 }
@@ -46,25 +47,26 @@ impl Client {
         self.searching.lock().await
     }
 
-    /// Finds the users of these ids, in any order. One that does not come may be there.
+    /// Finds the users of these ids, by their ids. One that does not come may be there.
     ///
     /// # Errors
     /// What keeps the call from being answered. Never with an effect.
-    pub async fn search(&self, ids: &[&str]) -> Result<Vec<User>, Error> {
+    pub async fn search(&self, ids: &[&str]) -> Result<HashMap<String, User>, Error> {
         let number = ids.len().to_string();
         let users: Vec<json::User> = self.searched(&query(ids), &[("per_page", &number)]).await?;
-        Ok(known(users))
+        let by_id = |user: User| Some((user.text("user_id")?.to_owned(), user));
+        Ok(known(users).into_iter().filter_map(by_id).collect())
     }
 
     /// A page of the users that match a query in Lucene's syntax, [`MOST`] at a time.
     ///
     /// # Errors
     /// What keeps the call from being answered. Never with an effect.
-    pub async fn find(&self, query: &str, page: usize) -> Result<Found, Error> {
+    pub async fn find(&self, query: &str, page: usize) -> Result<Page, Error> {
         let (page, most) = (page.to_string(), MOST.to_string());
         let how = [("per_page", most.as_str()), ("page", &page), ("include_totals", "true")];
-        let Page { users, total } = self.searched(query, &how).await?;
-        Ok(Found { users: known(users), total })
+        let Answered { users, total } = self.searched(query, &how).await?;
+        Ok(Page { users: known(users), total })
     }
 
     async fn searched<T: DeserializeOwned>(&self, query: &str, how: &[(&str, &str)]) -> Result<T, Error> {

@@ -60,6 +60,18 @@ pub struct AccountFlags {
     #[arg(short, long, env = "AUTH0_USER_OPERATOR_NAMESPACE")]
     pub namespace: Option<String>,
 
+    /// Which domains may be called.
+    #[command(flatten)]
+    pub allowed: AllowedFlag,
+
+    /// Rate limit: requests to Auth0 a minute. Default: `spec.rateLimit` of the tenant, or 60 without a cluster.
+    #[arg(long, env = "AUTH0_USER_OPERATOR_REQUESTS_PER_MINUTE", value_parser = clap::value_parser!(u32).range(1..))]
+    pub requests_per_minute: Option<u32>,
+}
+
+/// Which domains may be called, in every command that calls any.
+#[derive(Args, Clone, Debug)]
+pub struct AllowedFlag {
     /// Auth0 domain that may be called; *.example.com allows every host below it; repeat the flag for several.
     #[arg(
         long,
@@ -68,10 +80,6 @@ pub struct AccountFlags {
         default_value = "*.auth0.com"
     )]
     pub allowed_domain: Vec<String>,
-
-    /// Rate limit: requests to Auth0 a minute. Default: `spec.rateLimit` of the tenant, or 60 without a cluster.
-    #[arg(long, env = "AUTH0_USER_OPERATOR_REQUESTS_PER_MINUTE", value_parser = clap::value_parser!(u32).range(1..))]
-    pub requests_per_minute: Option<u32>,
 }
 
 /// Where tenants and credentials come from.
@@ -175,7 +183,7 @@ impl AccountFlags {
         custom_domain: Option<&str>,
         limit: Option<&RateLimit>,
     ) -> Result<Account, Problem> {
-        let allowed = AllowedDomains::parse(&self.allowed_domain).map_err(Problem)?;
+        let allowed = AllowedDomains::parse(&self.allowed.allowed_domain).map_err(Problem)?;
         if !allowed.allows(domain) {
             return Err(Problem(format!(
                 "the domain {domain} is not allowed: add --allowed-domain {domain}"

@@ -1,7 +1,7 @@
 //! Compares every resource of the manifests with its user.
 
 use crate::access::Access;
-use crate::api::reason::{Failure, Reason};
+use crate::api::reason::Failure;
 use crate::api::{Auth0UserUpdate, Mode};
 use crate::command::Problem;
 use crate::command::diff::live::Live;
@@ -87,12 +87,9 @@ impl Comparison {
             Ok(found) => found,
             Err(failure) => return (access, Some(Err(failure))),
         };
-        if let Err(failure) = Desired::read(&object.spec, None, object.remembered_nulls()) {
+        let read = Desired::read(&object.spec, None, object.remembered_nulls());
+        if let Err(failure) = read.and_then(|_| schedule::resync_interval(&object.spec)) {
             return (access, Some(Err(failure)));
-        }
-        let interval = schedule::resync_interval(object.spec.resync_interval.value().map(String::as_str));
-        if let Err(message) = interval {
-            return (access, Some(Err(Failure::new(Reason::InvalidRequest, message))));
         }
         let account = self.tenants.accounts_by_name.get(tenant).copied();
         (access, account.map(|account| Ok((account, found.host))))

@@ -147,10 +147,7 @@ impl Asked<'_> {
     }
 
     fn planned(&self, desired: Desired, user: &User) -> Result<Preview, Failure> {
-        if *self.access != Access::Everything && user.text("user_id") != Some(&self.object.spec.user_id) {
-            let message = "Auth0 returns this user with another id, and grants apply to ids: set spec.userId to that id";
-            return Err(Failure::new(Reason::TenantNotAllowed, message));
-        }
+        self.access.check_id(user, &self.object.spec.user_id)?;
         let key = key();
         let (desired, refusals) = narrow(desired, self.access, user, self.names);
         let (memory, password) = (self.memory(user, &key), self.password(self.object, &desired));

@@ -125,7 +125,7 @@ fn directory(tenants: Vec<Auth0Tenant>) -> Directory {
         let ready = json!({
             "observedGeneration": generation, "credentials": {"uid": "", "resourceVersion": ""},
             "conditions": [{
-                "type": "Ready", "status": "True", "reason": "Applied", "message": "",
+                "type": "Ready", "status": "True", "reason": "Available", "message": "",
                 "observedGeneration": generation, "lastTransitionTime": "1970-01-01T00:00:00Z",
             }],
         });

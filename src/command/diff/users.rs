@@ -47,12 +47,10 @@ impl<'a> Users<'a> {
             let (batch, others) = rest.split_at(rest.len().min(most));
             let found = account.ask(async |client| client.search(batch).await).await;
             // Now for half as many, where it was too large.
-            let found = match found {
+            let mut found = match found {
                 Err(_) if account.batch() < most => continue,
                 found => found?,
             };
-            let id = |user: &User| user.text("user_id").unwrap_or_default().to_owned();
-            let mut found: HashMap<String, User> = found.into_iter().map(|user| (id(&user), user)).collect();
             for id in batch {
                 let read = found.remove(*id).ok_or_else(|| not_found(id));
                 users.by_id.insert((*id).to_owned(), Known { read, is_searched: true });

@@ -1,7 +1,7 @@
 //! How long to wait. Pure but for chance.
 
 use crate::api::Auth0UserUpdateSpec;
-use crate::api::reason::{Reason, Retry};
+use crate::api::reason::{Failure, Reason, Retry};
 use crate::jitter::jitter;
 use std::time::Duration;
 
@@ -17,12 +17,14 @@ const LONGEST_REFUSAL: Duration = Duration::from_hours(24);
 /// `spec.resyncInterval` as a duration; `None` means never.
 ///
 /// # Errors
-/// The sentence of what is wrong, for a text that is no Go duration.
-pub fn resync_interval(text: Option<&str>) -> Result<Option<Duration>, String> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(Some(DEFAULT_RESYNC)) };
-    let parsed: kube::core::Duration = text
-        .parse()
-        .map_err(|_| "resyncInterval is not a Go duration: use for example 30m, 1h or 0s".to_owned())?;
+/// `InvalidRequest` for a text that is no Go duration.
+pub fn resync_interval(spec: &Auth0UserUpdateSpec) -> Result<Option<Duration>, Failure> {
+    let text = spec.resync_interval.value().filter(|text| !text.is_empty());
+    let Some(text) = text else { return Ok(Some(DEFAULT_RESYNC)) };
+    let parsed: kube::core::Duration = text.parse().map_err(|_| {
+        let message = "resyncInterval is not a Go duration: use for example 30m, 1h or 0s";
+        Failure::new(Reason::InvalidRequest, message)
+    })?;
     let interval = Duration::from(parsed);
     Ok((!interval.is_zero()).then_some(interval.max(SHORTEST_RESYNC)))
 }
@@ -30,7 +32,7 @@ pub fn resync_interval(text: Option<&str>) -> Result<Option<Duration>, String> {
 /// The resync interval, the default one where the text is no duration: that is reported elsewhere.
 #[must_use]
 pub fn resync_or_default(spec: &Auth0UserUpdateSpec) -> Option<Duration> {
-    resync_interval(spec.resync_interval.value().map(String::as_str)).unwrap_or(Some(DEFAULT_RESYNC))
+    resync_interval(spec).unwrap_or(Some(DEFAULT_RESYNC))
 }
 
 /// How far apart checks are, the default one where there are no resyncs.
@@ -89,6 +91,7 @@ pub fn somewhere_in(duration: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Field;
 
     const HOUR: Duration = Duration::from_hours(1);
 
@@ -111,6 +114,10 @@ mod tests {
 
     #[test]
     fn a_resync_of_zero_means_never() {
+        let resync_interval = |text: Option<&str>| {
+            let resync_interval = text.map_or(Field::Absent, |text| Field::Value(text.to_owned()));
+            super::resync_interval(&Auth0UserUpdateSpec { resync_interval, ..Auth0UserUpdateSpec::default() })
+        };
         assert_eq!(resync_interval(Some("0s")).unwrap(), None);
         assert_eq!(resync_interval(Some("1h30m")).unwrap(), Some(HOUR * 3 / 2));
         assert_eq!(resync_interval(None).unwrap(), Some(HOUR));

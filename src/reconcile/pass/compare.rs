@@ -20,7 +20,7 @@ use crate::reconcile::resource::{Found, State, comparison, why};
 use crate::reconcile::status::outcome::Outcome;
 use crate::reconcile::tenant::directory::{self, Tenant};
 use crate::user::User;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -128,9 +128,7 @@ impl Updates {
         }
         permit.begin();
         let ids: Vec<&str> = others.iter().map(|(_, id)| &**id).chain([&*record.user_id]).collect();
-        let Ok(users) = auth0.search(&ids).await else { return Some(Found(None)) };
-        let id = |user: &User| user.text("user_id").unwrap_or_default().to_owned();
-        let mut users: HashMap<String, User> = users.into_iter().map(|user| (id(&user), user)).collect();
+        let Ok(mut users) = auth0.search(&ids).await else { return Some(Found(None)) };
         let own = users.get(&*record.user_id).cloned();
         for (other, id) in others {
             self.resources.find(&other, Found(users.remove(&*id).map(Box::new)));

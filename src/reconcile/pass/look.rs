@@ -336,13 +336,11 @@ impl Updates {
         } else {
             host.user().await
         };
-        let is_held = asked.references.access != Access::Everything;
         match read {
-            Ok(user) if is_held && user.text("user_id") != Some(host.user_id) => {
-                let message = "Auth0 returns this user with another id, and grants apply to ids: set spec.userId to that id";
-                Err(Failure::new(Reason::TenantNotAllowed, message).into())
+            Ok(user) => {
+                asked.references.access.check_id(&user, host.user_id)?;
+                Ok(user)
             }
-            Ok(user) => Ok(user),
             Err(error) if self.may_block_unread(object, asked, &error) => {
                 block(host, writer, Some(error), outcome).await
             }
@@ -395,8 +393,7 @@ impl Updates {
         object: &Auth0UserUpdate,
         references: &'a References,
     ) -> Result<(Desired, &'a Tenant, Arc<auth0::Client>), Failure> {
-        schedule::resync_interval(object.spec.resync_interval.value().map(String::as_str))
-            .map_err(|message| Failure::new(Reason::InvalidRequest, message))?;
+        schedule::resync_interval(&object.spec)?;
         written::check(&object.spec.outputs_to)?;
         let desired =
             Desired::read(&object.spec, object.last_applied_nulls().as_ref(), object.remembered_nulls())?;

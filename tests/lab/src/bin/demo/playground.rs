@@ -64,8 +64,7 @@ fn invite(stage: &Stage) {
     match &stage.operator {
         Some(operator) => println!("tail -f {}   # the operator's log", operator.log_file().display()),
         None => println!(
-            "# the operator, under a debugger if you like:\nSSL_CERT_FILE={ca} cargo run -- run --allowed-domain {} --health-address 127.0.0.1:0",
-            stage.auth0.domain()
+            "# the operator, under a debugger if you like:\ncargo run -- run --health-address 127.0.0.1:0"
         ),
     }
     println!("\nCtrl-C ends everything. What Auth0 receives:");
