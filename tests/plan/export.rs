@@ -8,11 +8,11 @@ use auth0_user_operator::api::{Auth0UserUpdate, JsonMap, TenantRef};
 use auth0_user_operator::command::export::Manifest;
 use auth0_user_operator::plan::{Desired, Memory, Password, Progress, Situation, plan};
 use auth0_user_operator::user::User;
+use lab::people::{MISREAD, recorded};
 use proptest::collection::btree_map;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Value, json};
-use std::path::Path;
 
 fn exported(user: &Value) -> Manifest {
     let tenant = TenantRef { name: "example".to_owned(), namespace: None };
@@ -55,24 +55,9 @@ fn seeded() -> Vec<Value> {
     Seed::example().unwrap().users.into_iter().map(|user| Value::Object(user.profile)).collect()
 }
 
-/// Every user that the recordings of Auth0 show.
-fn recorded() -> Vec<Value> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/auth0-sandbox/tests/recordings");
-    let mut users = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let recording: Value =
-            serde_json::from_slice(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap();
-        users.extend(recording["state"]["users"].as_array().cloned().unwrap_or_default());
-        let body = &recording["response"]["body"];
-        users.extend(body["users"].as_array().cloned().unwrap_or_default());
-        users.extend(Some(body.clone()).filter(|body| body["user_id"].is_string()));
-    }
-    users
-}
-
 #[test]
 fn applying_what_is_exported_of_every_seeded_and_every_recorded_user_sends_nothing() {
-    let users = [seeded(), recorded()].concat();
+    let users = [seeded(), recorded().unwrap()].concat();
     assert!(users.len() > 40, "{}", users.len());
     let documents: usize = users.iter().map(|user| assert_nothing_is_sent(user).len()).sum();
     assert!(documents > users.len(), "linked accounts are exported too");
@@ -83,48 +68,13 @@ fn any_text() -> impl Strategy<Value = Value> {
     let odd = [
         "",
         " ",
-        "~",
-        "null",
-        "Yes",
         "no",
-        "on",
-        "y",
-        "true",
-        "0",
-        "007",
-        "0x1f",
-        "0o7",
-        "1_000",
         "1:30",
-        "1e3",
-        ".5",
-        "-.inf",
-        "+15550100",
-        "2026-01-01",
-        "=",
-        "<<",
-        "-",
-        "- a",
-        "? a",
-        ": a",
-        "a: b",
-        "a #b",
-        "#a",
-        "&a",
-        "*a",
-        "!a",
-        "%a",
-        "@a",
         "`a",
         "|",
         "> a",
-        "'a'",
-        "\"a\"",
-        "[a]",
         "{a}",
         "a,",
-        "---",
-        "...",
         "--- a",
         "a\nb",
         " a\n",
@@ -142,7 +92,8 @@ fn any_text() -> impl Strategy<Value = Value> {
         "\u{1f600}",
         "a ",
     ];
-    prop_oneof![1 => select(odd.to_vec()).prop_map(Value::from), 1 => any::<String>().prop_map(Value::from)]
+    let odd = [&MISREAD[..], &odd].concat();
+    prop_oneof![1 => select(odd).prop_map(Value::from), 1 => any::<String>().prop_map(Value::from)]
 }
 
 fn any_value() -> impl Strategy<Value = Value> {

@@ -7,68 +7,17 @@ use auth0_user_operator::api::{JsonMap, TenantRef};
 use auth0_user_operator::command::export::Manifest;
 use auth0_user_operator::user::User;
 use lab::Mode;
+use lab::people::{MISREAD, recorded};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::process::Output;
 use tokio::process::Command;
 
-/// Texts that a reader of YAML may take for something else.
-const ODD: [&str; 48] = [
-    "~",
-    "null",
-    "Null",
-    "Yes",
-    "yes",
-    "No",
-    "n",
-    "y",
-    "on",
-    "Off",
-    "true",
-    "0",
-    "007",
-    "0x1f",
-    "0o7",
-    "0b1",
-    "1_000",
-    "190:20:30",
-    "1e3",
-    "1.",
-    ".5",
-    "-.inf",
-    ".NaN",
-    "+15550100",
-    "2026-01-01",
-    "2026-01-01 10:00:00",
-    "=",
-    "<<",
-    "-",
-    "- a",
-    "? a",
-    ": a",
-    "a: b",
-    "a #b",
-    "#a",
-    "&a",
-    "*a",
-    "!a",
-    "%a",
-    "@a",
-    "| a",
-    "'a'",
-    "\"a\"",
-    "[a]",
-    "---",
-    "...",
-    "a\nb\n\n",
-    "\u{0}\u{7f}\u{85}\u{2028}\u{feff}\\ \t",
-];
-
 fn odd_user() -> Value {
     let texts: BTreeMap<String, &str> =
-        ODD.into_iter().enumerate().map(|(number, text)| (format!("{number:02}"), text)).collect();
+        MISREAD.into_iter().enumerate().map(|(number, text)| (format!("{number:02}"), text)).collect();
     let keys: BTreeMap<&str, i32> =
-        ODD.into_iter().filter(|text| !text.contains('.')).map(|text| (text, 1)).collect();
+        MISREAD.into_iter().filter(|text| !text.contains('.')).map(|text| (text, 1)).collect();
     json!({
         "user_id": "auth0|odd", "email": "o'dd#1@example.com", "name": "yes", "given_name": "007", "family_name": "a: #b",
         "app_metadata": {"keys": keys, "numbers": [0, -1, 1.5, 1e21, 6.022e23, 5e-324, 9_007_199_254_740_991_i64]},
@@ -132,14 +81,7 @@ async fn applying_what_was_exported_sends_nothing() {
 
 /// Every user that the recordings of Auth0 show, and one at the bounds of every field.
 fn others() -> Vec<Value> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/auth0-sandbox/tests/recordings");
-    let mut users = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let recording: Value =
-            serde_json::from_slice(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap();
-        users.extend(recording["state"]["users"].as_array().cloned().unwrap_or_default());
-        users.extend(Some(recording["response"]["body"].clone()).filter(|body| body["user_id"].is_string()));
-    }
+    let mut users = recorded().unwrap();
     let bound = |length: usize| "\u{1f600}".repeat(length);
     users.push(json!({
         "user_id": format!("auth0|{}", "x".repeat(1018)), "name": bound(300), "given_name": bound(150), "family_name": bound(150),

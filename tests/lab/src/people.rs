@@ -1,6 +1,60 @@
-//! Made-up users.
+//! Made-up users, those of the recordings, and texts that they may have.
 
+use crate::Result;
 use serde_json::{Value, json};
+use std::path::Path;
+
+/// Texts that a reader of YAML may take for something else.
+pub const MISREAD: [&str; 48] = [
+    "~",
+    "null",
+    "Null",
+    "Yes",
+    "yes",
+    "No",
+    "n",
+    "y",
+    "on",
+    "Off",
+    "true",
+    "0",
+    "007",
+    "0x1f",
+    "0o7",
+    "0b1",
+    "1_000",
+    "190:20:30",
+    "1e3",
+    "1.",
+    ".5",
+    "-.inf",
+    ".NaN",
+    "+15550100",
+    "2026-01-01",
+    "2026-01-01 10:00:00",
+    "=",
+    "<<",
+    "-",
+    "- a",
+    "? a",
+    ": a",
+    "a: b",
+    "a #b",
+    "#a",
+    "&a",
+    "*a",
+    "!a",
+    "%a",
+    "@a",
+    "| a",
+    "'a'",
+    "\"a\"",
+    "[a]",
+    "---",
+    "...",
+    "a\nb\n\n",
+    "\u{0}\u{7f}\u{85}\u{2028}\u{feff}\\ \t",
+];
 
 /// The one person whom most tests are about.
 #[must_use]
@@ -56,4 +110,21 @@ fn of_example(name: &str) -> Value {
         _ => {}
     }
     user
+}
+
+/// Every user that the stand-in's recordings of Auth0 show.
+///
+/// # Errors
+/// Where a recording cannot be read.
+pub fn recorded() -> Result<Vec<Value>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../auth0-sandbox/tests/recordings");
+    let mut users = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let recording: Value = serde_json::from_slice(&std::fs::read(entry?.path())?)?;
+        users.extend(recording["state"]["users"].as_array().cloned().unwrap_or_default());
+        let body = &recording["response"]["body"];
+        users.extend(body["users"].as_array().cloned().unwrap_or_default());
+        users.extend(Some(body.clone()).filter(|body| body["user_id"].is_string()));
+    }
+    Ok(users)
 }
