@@ -7,6 +7,8 @@ SHELL := /bin/bash
 BIN := target/control-plane
 MODULE := tests/control-plane
 OLDEST := target/oldest
+DIST := target/dist
+PROGRESS := tests/lab/progress.sh
 OPERATOR := $(or $(CARGO_TARGET_DIR),target)/debug/auth0-user-operator
 
 # kubectl refuses to talk to itself without a version stamp; the module's go.mod is the one
@@ -36,15 +38,18 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: control-plane ## update a user of a stand-in for Auth0, on a real Kubernetes API server
-	@echo "building the operator and the demo (a few minutes the first time)"
-	@cargo build --quiet --locked -p auth0-user-operator -p lab --bins
+demo: what-demo-does control-plane ## update a user of a stand-in for Auth0, on a real Kubernetes API server
+	@$(PROGRESS) "the operator and the demo" cargo build --quiet --locked -p auth0-user-operator -p lab --bins
 	@$(dir $(OPERATOR))demo run --operator $(OPERATOR)
+
+.PHONY: what-demo-does
+what-demo-does:
+	@echo "This builds etcd, kube-apiserver, kubectl and the operator (minutes the first time, no time afterwards), starts"
+	@echo "them on this machine, updates a user of a stand-in for Auth0, prints what happened, and ends them again (20 s)."
 
 .PHONY: playground
 playground: control-plane ## the same set-up, which stays until Ctrl-C (ARGS=--no-operator: to start your own)
-	@echo "building the operator and the demo (a few minutes the first time)"
-	@cargo build --quiet --locked -p auth0-user-operator -p lab --bins
+	@$(PROGRESS) "the operator and the demo" cargo build --quiet --locked -p auth0-user-operator -p lab --bins
 	@$(dir $(OPERATOR))demo playground --operator $(OPERATOR) $(ARGS)
 
 .PHONY: test
@@ -59,8 +64,8 @@ oldest: judges $(addprefix $(BIN)/,etcd kubectl launcher) $(OLDEST)/kube-apiserv
 
 .PHONY: unit
 unit: tools ## the tests that need no control plane: rules, properties, the client, the stand-in
-	cargo test --locked -p auth0-user-operator --lib --test architecture --test auth0_client --test crds \
-		--test dependencies --test image --test plan --test release
+	cargo test --locked -p auth0-user-operator --lib --test architecture --test auth0_client --test chart_readme \
+		--test crds --test dependencies --test diff --test export --test image --test plan --test release
 	cargo test --locked -p auth0-sandbox
 
 .PHONY: lint
@@ -98,20 +103,21 @@ kind: target/checkers/kind target/checkers/helm $(BIN)/kubectl ## update a user 
 
 .PHONY: dist
 dist: $(BIN)/kubectl target/checkers/helm ## write a release's files into target/dist (DIGEST: the image's)
-	@rm -rf target/dist target/install; mkdir -p target/dist target/install
-	@printf '%s\n' 'resources: [../../deploy/kustomize/base]' > target/install/kustomization.yaml
-	@[ -z "$(DIGEST)" ] || printf '%s\n' 'images:' '  - name: ghcr.io/example/auth0-user-operator' \
-		'    digest: $(DIGEST)' >> target/install/kustomization.yaml
-	@$(BIN)/kubectl kustomize target/install > target/dist/operator.yaml
-	@$(BIN)/kubectl kustomize deploy/kustomize/crds-and-namespace > target/dist/crds-and-namespace.yaml
-	@{ cat target/dist/crds-and-namespace.yaml; echo ---; cat target/dist/operator.yaml; } > target/dist/install.yaml
-	@$(BIN)/kubectl kustomize crds > target/dist/crds.yaml
-	@target/checkers/helm package deploy/chart --destination target/dist >/dev/null
-	@cd target/dist && sha256sum * > SHA256SUMS && cat SHA256SUMS
+	@rm -rf $(DIST); mkdir -p $(DIST)/image; cd $(DIST); kustomize() { $(CURDIR)/$(BIN)/kubectl kustomize "$$@"; }; \
+	ln -s $(CURDIR)/deploy/kustomize/base image; printf '%s\n' 'resources: [base]' > image/kustomization.yaml; \
+	[ -z "$(DIGEST)" ] || printf '%s\n' 'images:' '  - name: ghcr.io/example/auth0-user-operator' \
+		'    digest: $(DIGEST)' >> image/kustomization.yaml; \
+	kustomize image > operator.yaml; rm -r image; \
+	kustomize $(CURDIR)/deploy/kustomize/crds-and-namespace > crds-and-namespace.yaml; \
+	{ cat crds-and-namespace.yaml; echo ---; cat operator.yaml; } > install.yaml; \
+	kustomize $(CURDIR)/crds > crds.yaml; \
+	$(CURDIR)/target/checkers/helm package $(CURDIR)/deploy/chart >/dev/null; \
+	sha256sum * > SHA256SUMS; cat SHA256SUMS
 
 .PHONY: bench
 bench: control-plane ## measure cost, fairness, faults and memory, as tables (about an hour; BENCH names a part)
-	@cargo build --quiet --locked --release -p auth0-user-operator -p bench --bins
+	@$(PROGRESS) "the operator and the benchmarks" \
+		cargo build --quiet --locked --release -p auth0-user-operator -p bench --bins
 	@$(dir $(OPERATOR))../release/bench --operator $(dir $(OPERATOR))../release/auth0-user-operator $(BENCH)
 
 .PHONY: crds
@@ -135,10 +141,8 @@ $(OLDEST)/kube-apiserver: tests/control-plane/oldest/go.mod tests/control-plane/
 
 # The tools come first even where make runs several jobs at once.
 $(addprefix $(BIN)/,etcd kubectl kube-apiserver launcher) $(OLDEST)/kube-apiserver: | tools
-	@echo "building $(@F) (all four: about 5 minutes the first time, seconds later)"
-	@started=$$SECONDS; mkdir -p $(@D); \
-	CGO_ENABLED=0 go -C $(MODULE) build -trimpath -ldflags "$(LDFLAGS)" -o "$(CURDIR)/$@" $(PACKAGE); \
-	touch $@; echo "built $(@F) in $$((SECONDS - started)) s"
+	@mkdir -p $(@D); CGO_ENABLED=0 $(PROGRESS) $(@F) \
+		go -C $(MODULE) build -trimpath -ldflags "$(LDFLAGS)" -o "$(CURDIR)/$@" $(PACKAGE); touch $@
 
 .PHONY: judges
 judges: tools $(JUDGES) $(FOREIGN) ## build the programs that apply and wait as Flux and Argo CD do
@@ -147,10 +151,8 @@ target/gitops/flux-judge: $(wildcard tests/gitops/flux/*.go) tests/gitops/flux/g
 target/gitops/argo-judge: $(wildcard tests/gitops/argo/*.go) tests/gitops/argo/go.mod tests/gitops/argo/go.sum
 
 target/gitops/%-judge: | tools
-	@echo "building $*-judge (both: about 2 minutes the first time, seconds later)"
-	@started=$$SECONDS; mkdir -p $(@D); \
-	CGO_ENABLED=0 go -C tests/gitops/$* build -trimpath -ldflags "-s -w" -o "$(CURDIR)/$@" .; \
-	touch $@; echo "built $*-judge in $$((SECONDS - started)) s"
+	@mkdir -p $(@D); CGO_ENABLED=0 $(PROGRESS) $*-judge \
+		go -C tests/gitops/$* build -trimpath -ldflags "-s -w" -o "$(CURDIR)/$@" .; touch $@
 
 target/foreign-crds/application.yaml: FROM := github.com/argoproj/argo-cd/v3
 target/foreign-crds/application.yaml: CRD := manifests/crds/application-crd.yaml
@@ -177,10 +179,8 @@ target/checkers/runc: PACKAGE := github.com/opencontainers/runc@v1.5.1
 target/checkers/runc: CGO := 1
 
 target/checkers/%: Makefile | tools
-	@echo "building $* (all: about 5 minutes the first time, seconds later)"
-	@started=$$SECONDS; mkdir -p $(@D); \
-	GOBIN="$(CURDIR)/$(@D)" CGO_ENABLED=$(or $(CGO),0) go install -trimpath $(PACKAGE); \
-	touch $@; echo "built $* in $$((SECONDS - started)) s"
+	@mkdir -p $(@D); GOBIN="$(CURDIR)/$(@D)" CGO_ENABLED=$(or $(CGO),0) $(PROGRESS) $* \
+		go install -trimpath $(PACKAGE); touch $@
 
 # No program: the CRDs of ServiceMonitor, PodMonitor and PrometheusRule.
 target/checkers/prometheus-operator: MODULE_AND_VERSION := github.com/prometheus-operator/prometheus-operator@v0.85.0
@@ -196,14 +196,12 @@ target/checkers/mdbook: FEATURES := --no-default-features --features search
 
 # Not optimised: they are built in a third of the time, and do the same.
 target/checkers/cargo-deny target/checkers/mdbook: Makefile | tools
-	@echo "building $(@F) (about 1.5 minutes the first time)"
-	@started=$$SECONDS; mkdir -p $(@D); \
-	"$@" --version 2>/dev/null | grep -qE "^$(@F) v?$(VERSION)$$" || { \
-		CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --debug --locked --no-track --version $(VERSION) $(FEATURES) \
+	@mkdir -p $(@D); "$@" --version 2>/dev/null | grep -qE "^$(@F) v?$(VERSION)$$" || { \
+		CARGO_PROFILE_DEV_DEBUG=0 $(PROGRESS) $(@F) \
+			cargo install --quiet --debug --locked --no-track --version $(VERSION) $(FEATURES) \
 			--root target/checkers/cargo $(@F); \
 		mv target/checkers/cargo/bin/$(@F) $@; \
-	}; \
-	touch $@; echo "built $(@F) in $$((SECONDS - started)) s"
+	}; touch $@
 
 # Names what is missing before anything is built.
 .PHONY: tools

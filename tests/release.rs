@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says so by panicking")]
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -202,7 +202,7 @@ impl Drop for Checkout {
 #[test]
 fn a_tag_that_disagrees_with_what_it_names_is_not_released() {
     let checkout = Checkout::new("tag");
-    checkout.changelog(&format!("# Changelog\n\n## {VERSION} - 2026-01-31\n\n- All of it.\n"));
+    checkout.changelog(&read("CHANGELOG.md"));
     assert_eq!(checkout.calls("version", "version", &[]), [""; 0]);
     assert_eq!(fs::read_to_string(checkout.0.join("output")).unwrap(), format!("version={VERSION}\n"));
     assert!(!checkout.run("version", "version", &[("GITHUB_REF_NAME", "v99.0.0")]).status.success());
@@ -233,6 +233,22 @@ fn what_was_pushed_is_started_and_signed_by_its_digest() {
     // An image that starts and says something else ends the release.
     fs::write(checkout.0.join("bin/docker"), "#!/bin/sh\necho hello\n").unwrap();
     assert!(!checkout.run("image", "start", &envs).status.success());
+}
+
+#[test]
+fn what_is_built_says_what_it_was_built_from() {
+    let release = workflow("release");
+    let inputs = |job: &str, action: &str| {
+        let steps = release["jobs"][job]["steps"].as_array().unwrap().iter();
+        let uses = |step: &&Value| step["uses"].as_str().is_some_and(|uses| uses.starts_with(action));
+        steps.clone().find(uses).unwrap()["with"].clone()
+    };
+    let build = inputs("image", "docker/build-push-action@");
+    assert_eq!(
+        (&build["provenance"], &build["sbom"], &build["no-cache"]),
+        (&json!("mode=max"), &json!(true), &json!(true))
+    );
+    assert_eq!(inputs("release", "actions/attest@")["subject-path"], "target/dist/*");
 }
 
 #[test]

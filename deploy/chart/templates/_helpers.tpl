@@ -103,6 +103,6 @@ kubectl create rolebinding {{ $reader }} --clusterrole {{ $reader }} --serviceac
 {{- if include "auth0-user-operator.scoped" . -}}
 add NAMESPACE to the value outputNamespaces of the release {{ .Release.Name }}
 {{- else -}}
-kubectl create rolebinding {{ $writer }} --clusterrole {{ $writer }} --serviceaccount {{ .Release.Namespace }}:{{ include "auth0-user-operator.serviceAccountName" . }} --namespace NAMESPACE
+kubectl create rolebinding {{ $writer }} --clusterrole {{ $writer }} --serviceaccount {{ include "auth0-user-operator.namespace" . }}:{{ include "auth0-user-operator.serviceAccountName" . }} --namespace NAMESPACE
 {{- end }}
 {{- end }}

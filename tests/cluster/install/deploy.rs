@@ -25,6 +25,7 @@ async fn the_kustomizations_are_accepted_and_their_pods_are_restricted() {
     for (folder, arguments, replicas) in [
         ("all", json!(["run"]), 1),
         ("overlays/high-availability", json!(["run", "--leader-elect"]), 2),
+        ("overlays/openshift", json!(["run"]), 1),
         ("overlays/single-namespace", json!(["run", "--watch-namespace=$(POD_NAMESPACE)"]), 1),
     ] {
         let path = format!("{KUSTOMIZE}/{folder}");

@@ -5,7 +5,8 @@ use crate::world::{DEADLINE, update};
 use auth0_sandbox::Sandbox;
 use lab::{ControlPlane, Mode, Operator};
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use tokio::process::Command;
 
 const KUSTOMIZE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kustomize");
 pub const NAME: &str = "auth0-user-operator";
@@ -15,7 +16,11 @@ pub async fn kubectl(plane: &ControlPlane, words: &[&str]) -> String {
 }
 
 pub async fn install(plane: &ControlPlane, sandbox: &Sandbox, ca: &Path) -> Operator {
-    kubectl(plane, &["apply", "--server-side", "-k", &format!("{KUSTOMIZE}/all")]).await;
+    apply(plane, sandbox, ca, ["-k", &format!("{KUSTOMIZE}/all")]).await
+}
+
+async fn apply(plane: &ControlPlane, sandbox: &Sandbox, ca: &Path, what: [&str; 2]) -> Operator {
+    kubectl(plane, &[&["apply", "--server-side"][..], &what].concat()).await;
     plane.admin().until_established().await.unwrap();
     let domain = sandbox.domain();
     let surroundings =
@@ -44,8 +49,20 @@ pub async fn grant(plane: &ControlPlane) {
     kubectl(plane, &[&grant[..], &["--namespace", "people"]].concat()).await;
 }
 
+/// The files of a release, whose image has this digest.
+async fn release(plane: &ControlPlane, digest: &str) -> PathBuf {
+    let dist = plane.dir().join("dist");
+    let arguments = [format!("DIST={}", dist.display()), format!("DIGEST={digest}")];
+    let mut make = Command::new("make");
+    // Not that make's jobs and variables that runs the tests.
+    make.arg("dist").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("MAKEFLAGS");
+    let output = make.output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    dist
+}
+
 #[tokio::test]
-async fn deleting_the_kustomize_base_keeps_crds_resources_and_the_trigger_key() {
+async fn deleting_the_operator_keeps_crds_resources_and_the_trigger_key() {
     let plane = ControlPlane::start().await.unwrap();
     let (sandbox, ca) = running::auth0(&plane).await;
     let mut operator = install(&plane, &sandbox, &ca).await;
@@ -77,15 +94,23 @@ async fn deleting_the_kustomize_base_keeps_crds_resources_and_the_trigger_key() 
     let status = people.get("auth0userupdate/ann").await.unwrap()["status"].clone();
     assert_eq!(status["conditions"][0]["status"], "True", "{status}");
 
+    // From here on with the files of a release in place of the folders.
+    let digest = format!("sha256:{}", "0a".repeat(32));
+    let dist = release(&plane, &digest).await;
+    let file = |name: &str| dist.join(name).to_str().unwrap().to_owned();
     sandbox.clear_log();
-    let mut operator = install(&plane, &sandbox, &ca).await;
+    let mut operator = apply(&plane, &sandbox, &ca, ["-f", &file("install.yaml")]).await;
+    let deployment = plane.admin().in_namespace(NAME).get(&format!("deployment/{NAME}")).await.unwrap();
+    let image = &deployment["spec"]["template"]["spec"]["containers"][0]["image"];
+    assert_eq!(image, &json!(format!("ghcr.io/example/{NAME}@{digest}")));
     running::update_a_user(&plane, &operator, &sandbox, "after").await;
     set_password(&plane, "after").await;
     operator.terminate().await.unwrap();
     assert_eq!(sandbox.effects("auth0|ann").passwords_set, 1, "{:?}", sandbox.patches());
 
     // Asked for, it takes everything along; a namespace waits for a controller that this control plane has not.
-    kubectl(&plane, &["delete", "--wait=false", "-k", &format!("{KUSTOMIZE}/crds-and-namespace")]).await;
+    kubectl(&plane, &["delete", "-f", &file("operator.yaml")]).await;
+    kubectl(&plane, &["delete", "--wait=false", "-f", &file("crds-and-namespace.yaml")]).await;
     let gone = ["wait", "--for=delete", "--timeout=30s", "crd/auth0userupdates.auth0-user-operator.dev"];
     kubectl(&plane, &gone).await;
     let namespace = plane.admin().get(&format!("namespace/{NAME}")).await.unwrap();

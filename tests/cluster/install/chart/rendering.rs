@@ -44,8 +44,11 @@ fn meaning(arguments: &Value) -> String {
 
 #[tokio::test]
 async fn the_default_grants_and_runs_what_the_kustomize_base_does() {
-    for (folder, values) in [("base", json!({})), ("overlays/high-availability", json!({"replicaCount": 2}))]
-    {
+    for (folder, values) in [
+        ("base", json!({})),
+        ("overlays/high-availability", json!({"replicaCount": 2})),
+        ("overlays/openshift", json!({"openshift": true})),
+    ] {
         let (chart, base) = (rendered(&values).await, kustomized(folder).await);
         assert_eq!(grants(&chart), grants(&base), "{folder}");
         for kind in ["PodDisruptionBudget", "NetworkPolicy"] {
@@ -151,30 +154,58 @@ async fn scoped_to_namespaces_it_has_no_rights_beyond_them() {
     assert_eq!(readers, [NAME, "people", "people"]);
 }
 
-/// The value of a flag of a release.
-async fn flag(flag: &str, release: &str, namespaces: &[&str]) -> String {
-    let values = json!({"leaderElection": {"enabled": true}, "scopedNamespaces": namespaces});
-    let objects = objects(&template(CHART, release, &values).await.ok().unwrap());
+/// The cluster's own role that each role of people is a part of.
+fn aggregated(objects: &[Value]) -> Vec<Value> {
+    let labels = of(objects, "ClusterRole").into_iter().map(|role| &role["metadata"]["labels"]);
+    let into = |labels: &Value| {
+        ["view", "edit", "admin"]
+            .map(|role| labels[format!("rbac.authorization.k8s.io/aggregate-to-{role}")].clone())
+    };
+    labels
+        .map(into)
+        .filter(|labels| labels.iter().any(|label| !label.is_null()))
+        .map(|it| json!(it))
+        .collect()
+}
+
+#[tokio::test]
+async fn who_may_edit_or_administer_a_namespace_may_do_so_here_and_who_may_view_it_sees_no_personal_data() {
+    for objects in [rendered(&json!({})).await, kustomized("base").await] {
+        let mut aggregated = aggregated(&objects);
+        aggregated.sort_by_key(Value::to_string);
+        assert_eq!(aggregated, [json!([null, "true", null]), json!([null, null, "true"])]);
+    }
+}
+
+/// The value of a flag of a release with these values.
+async fn flag(flag: &str, release: &str, values: &Value) -> String {
+    let objects = objects(&template(CHART, release, values).await.ok().unwrap());
     let words = pod(&objects).1["args"].as_array().unwrap().clone();
     let mut words = words.iter().filter_map(|word| word.as_str().unwrap().strip_prefix(flag));
     words.next().unwrap().to_owned()
 }
 
 async fn lease(release: &str, namespaces: &[&str]) -> String {
-    flag("--lease-name=", release, namespaces).await
+    let values = json!({"leaderElection": {"enabled": true}, "scopedNamespaces": namespaces});
+    flag("--lease-name=", release, &values).await
 }
 
 #[tokio::test]
 async fn what_lets_a_release_read_secrets_and_write_outputs_is_said_in_its_own_names() {
-    let whole = flag("--secret-grant=", "mine", &[]).await;
-    let account = format!("--serviceaccount {NAME}:mine-{NAME} --namespace NAMESPACE");
-    assert!(whole.contains(&format!("--clusterrole mine-{NAME}-secret-reader {account}")), "{whole}");
-    let scoped = flag("--secret-grant=", "mine", &["people"]).await;
-    assert_eq!(scoped, "add NAMESPACE to the value secretNamespaces of the release mine");
-    let whole = flag("--output-grant=", "mine", &[]).await;
-    assert!(whole.contains(&format!("--clusterrole mine-{NAME}-output-writer {account}")), "{whole}");
-    let scoped = flag("--output-grant=", "mine", &["people"]).await;
-    assert_eq!(scoped, "add NAMESPACE to the value outputNamespaces of the release mine");
+    for (argument, role, value) in [
+        ("--secret-grant=", "secret-reader", "secretNamespaces"),
+        ("--output-grant=", "output-writer", "outputNamespaces"),
+    ] {
+        for (values, namespace) in
+            [(json!({}), NAME), (json!({"namespaceOverride": "elsewhere"}), "elsewhere")]
+        {
+            let whole = flag(argument, "mine", &values).await;
+            let account = format!("--serviceaccount {namespace}:mine-{NAME} --namespace NAMESPACE");
+            assert!(whole.contains(&format!("--clusterrole mine-{NAME}-{role} {account}")), "{whole}");
+        }
+        let scoped = flag(argument, "mine", &json!({"scopedNamespaces": ["people"]})).await;
+        assert_eq!(scoped, format!("add NAMESPACE to the value {value} of the release mine"));
+    }
 }
 
 #[tokio::test]

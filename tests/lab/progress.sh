@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# progress.sh WHAT COMMAND…: runs a command that may take minutes, and says in one line what is built and for how long.
+set -euo pipefail
+what=$1; shift
+[ -t 1 ] && is_terminal=1 || is_terminal=
+show() { # STATE END
+  [ -z "$is_terminal" ] || printf '\r\033[K'
+  printf '%s %s, %d s%b' "$1" "$what" "$SECONDS" "$2"
+}
+[ -n "$is_terminal" ] || echo "building $what"
+{
+  # Its output is closed, so that a reader of ours does not wait for it.
+  for ((tick = 1; ; tick++)); do
+    sleep 1 >&- 2>&-
+    if [ -n "$is_terminal" ]; then show building ''; elif ((tick % 30 == 0)); then show building '\n'; fi
+  done
+} &
+ticker=$!
+trap 'kill "$ticker" 2>/dev/null || true' EXIT
+"$@"
+show built '\n'
