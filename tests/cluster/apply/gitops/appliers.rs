@@ -59,11 +59,8 @@ impl Applier {
     /// What the tool shows to be different from Git; Flux shows it by applying.
     pub async fn drift(self, world: &World, manifests: &str) -> Option<String> {
         let said = match self.argo {
-            None => judge(world, "flux-judge", &["apply"], manifests).await.unwrap(),
-            Some(flags) => {
-                let words: Vec<&str> = ["diff"].iter().chain(flags).copied().collect();
-                judge(world, "argo-judge", &words, manifests).await.unwrap()
-            }
+            None => judge(world, "flux-judge", &["apply"], manifests).await,
+            Some(flags) => compare(world, flags, manifests).await,
         };
         let in_sync = |code: &Value| code == "Synced" || code == "unchanged";
         let drifted = !said.as_object().unwrap().values().all(in_sync);
@@ -105,6 +102,12 @@ impl Applier {
 }
 
 /// What becomes of one change in Git.
+/// Argo CD's comparison, which changes nothing.
+async fn compare(world: &World, flags: &[&str], manifests: &str) -> Result<Value, lab::Error> {
+    let words: Vec<&str> = ["diff"].iter().chain(flags).copied().collect();
+    judge(world, "argo-judge", &words, manifests).await
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Arrives {
     /// The cluster holds what Git says.
@@ -115,7 +118,7 @@ enum Arrives {
     WithoutNullsOutOfSync,
     /// The tool says Synced and does not apply the change.
     Never,
-    /// The tool cannot compare, says Unknown, and does not apply the change.
+    /// The comparison fails, which Argo CD calls Unknown, and nothing of the commit is applied.
     Unknown,
 }
 
@@ -222,6 +225,18 @@ async fn make(world: &World, applier: Applier, change: &str, card: &Value) -> Ar
 }
 
 fn without_nulls(value: &Value) -> Value {
+/// It is the comparison that fails, and another resource of the same commit is not applied either.
+async fn fails_to_compare(world: &World, applier: Applier, manifest: &str) {
+    let spec = json!({
+        "tenantRef": {"name": "example"}, "userId": "auth0|ann", "passEmptyValues": "No", "nickname": "new",
+    });
+    let commit = format!("{}\n---\n{manifest}", object("Auth0UserUpdate", "another", &spec));
+    let why = compare(world, applier.argo.unwrap(), &commit).await.unwrap_err().to_string();
+    assert!(why.contains("name is listed in clear and has a value"), "{why}");
+    applier.try_apply(world, &commit).await.unwrap_err();
+    assert!(world.objects.get("auth0userupdate/another").await.is_err());
+}
+
     let Some(map) = value.as_object() else { return value.clone() };
     let kept = map.iter().filter(|(_, value)| !value.is_null());
     Value::Object(kept.map(|(key, value)| (key.clone(), without_nulls(value))).collect())
