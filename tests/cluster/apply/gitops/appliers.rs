@@ -62,6 +62,7 @@ impl Applier {
             None => judge(world, "flux-judge", &["apply"], manifests).await,
             Some(flags) => compare(world, flags, manifests).await,
         };
+        let said = said.unwrap();
         let in_sync = |code: &Value| code == "Synced" || code == "unchanged";
         let drifted = !said.as_object().unwrap().values().all(in_sync);
         drifted.then(|| said.to_string())
@@ -101,13 +102,13 @@ impl Applier {
     }
 }
 
-/// What becomes of one change in Git.
 /// Argo CD's comparison, which changes nothing.
 async fn compare(world: &World, flags: &[&str], manifests: &str) -> Result<Value, lab::Error> {
     let words: Vec<&str> = ["diff"].iter().chain(flags).copied().collect();
     judge(world, "argo-judge", &words, manifests).await
 }
 
+/// What becomes of one change in Git.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Arrives {
     /// The cluster holds what Git says.
@@ -201,15 +202,15 @@ async fn make(world: &World, applier: Applier, change: &str, card: &Value) -> Ar
     };
     if let Some((arrives, why)) = missed {
         assert_eq!(arrives, expected(applier, change), "{name}: {change}: {why}");
-        return arrives;
-    }
-    applier.wait(world, &[&target]).await;
-    let drift = applier.drift(world, &manifest).await;
         if arrives == Arrives::Unknown {
             fails_to_compare(world, applier, &manifest).await;
         } else {
             assert_eq!(ARGO_DIFF_WEBHOOK.try_apply(world, &manifest).await, Ok(false), "{change}");
         }
+        return arrives;
+    }
+    applier.wait(world, &[&target]).await;
+    let drift = applier.drift(world, &manifest).await;
     let live = world.get(&target).await["spec"].clone();
     let arrives = match (live == git, live == without_nulls(&git), drift.is_none()) {
         (true, _, true) => Arrives::Exactly,
@@ -224,7 +225,6 @@ async fn make(world: &World, applier: Applier, change: &str, card: &Value) -> Ar
     arrives
 }
 
-fn without_nulls(value: &Value) -> Value {
 /// It is the comparison that fails, and another resource of the same commit is not applied either.
 async fn fails_to_compare(world: &World, applier: Applier, manifest: &str) {
     let spec = json!({
@@ -237,6 +237,7 @@ async fn fails_to_compare(world: &World, applier: Applier, manifest: &str) {
     assert!(world.objects.get("auth0userupdate/another").await.is_err());
 }
 
+fn without_nulls(value: &Value) -> Value {
     let Some(map) = value.as_object() else { return value.clone() };
     let kept = map.iter().filter(|(_, value)| !value.is_null());
     Value::Object(kept.map(|(key, value)| (key.clone(), without_nulls(value))).collect())
@@ -268,17 +269,32 @@ async fn apply_examples(applier: Applier) {
     }
     let user = world.sandbox.user("auth0|ann").unwrap();
     assert_eq!((&user["nickname"], &user["user_metadata"]), (&Value::Null, &json!({"plan": "enterprise"})));
-    // Asked for a look by an annotation that is not in Git: no drift, and it stays.
-    let asked = "auth0-user-operator.dev/requested-at=2026-01-01T00:00:00Z";
-    let manager = "--field-manager=flux-client-side-apply";
-    world.run(["annotate", "auth0userupdate/ann", asked, manager]).await;
-    // Its status write would be a difference, if it came between the judge's two reads.
-    let looked = |object: &Value| object["status"]["lastHandledReconcileAt"] == "2026-01-01T00:00:00Z";
-    world.until("auth0userupdate/ann", "the look", looked).await;
+    // Asked for a check by an annotation that is not in Git.
     let manifests = format!("{tenant}\n---\n{edited}");
+    let plain = request_check(&world, applier, &manifests, "2026-01-01T00:00:00Z", None).await;
+    assert_eq!(plain, applier.argo.is_some(), "{}", applier.name);
+    let manager = Some("--field-manager=flux-client-side-apply");
+    assert!(request_check(&world, applier, &manifests, "2026-01-02T00:00:00Z", manager).await);
     assert_eq!(applier.drift(&world, &manifests).await, None, "{}", applier.name);
-    let annotations = world.get("auth0userupdate/ann").await["metadata"]["annotations"].clone();
-    assert_eq!(annotations["auth0-user-operator.dev/requested-at"], "2026-01-01T00:00:00Z");
+}
+
+/// Requests a check by `kubectl annotate`, and answers whether the annotation outlives the tool's next run.
+async fn request_check(
+    world: &World,
+    applier: Applier,
+    manifests: &str,
+    at: &str,
+    manager: Option<&str>,
+) -> bool {
+    let target = "auth0userupdate/ann";
+    let annotation = format!("auth0-user-operator.dev/requested-at={at}");
+    let words = ["annotate", "--overwrite", target, &annotation].into_iter().chain(manager);
+    world.kubectl.run(words, "").await.unwrap().ok().unwrap();
+    // Its status write would be a difference, if it came between the judge's two reads.
+    let checked = |object: &Value| object["status"]["lastHandledReconcileAt"] == at;
+    world.until(target, "the check", checked).await;
+    applier.apply(world, manifests).await;
+    world.get(target).await["metadata"]["annotations"]["auth0-user-operator.dev/requested-at"] == at
 }
 
 #[tokio::test]
