@@ -67,6 +67,20 @@ async fn a_switch_to_server_side_apply_takes_no_removal_along() {
 /// A card under default sync, and the same after one change.
 fn change(slug: &str, field: &str, to: &Value) -> (String, String) {
     let before = json!({
+#[tokio::test]
+async fn after_the_switch_a_value_becomes_a_clear_in_two_commits() {
+    let world = World::start("two-commits").await;
+    let to = json!({"clear": ["nickname", "givenName"]});
+    let (before, cleared) = change("ben", "nickname", &to);
+    let (_, removed) = change("ben", "nickname", &Value::Null);
+    under_default_sync(&world, "ben", &before).await;
+    ARGO_SSA.try_apply(&world, &cleared).await.unwrap_err();
+    assert_eq!(ARGO_SSA.try_apply(&world, &removed).await, Ok(false), "the sync by hand is needed");
+    by_hand(&world, &removed).await.unwrap();
+    let done = ARGO_SSA.try_apply(&world, &cleared).await;
+    assert_eq!(outcome(&world, "ben", &cleared, done).await, "=");
+}
+
         "nickname": "new", "userMetadata": {"plan": "pro", "team": "a"}, "clear": ["givenName"],
     });
     let mut after = before.clone();
