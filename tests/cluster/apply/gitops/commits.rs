@@ -6,6 +6,7 @@ use crate::run::conditions::until_row;
 use crate::world::{World, object, person};
 use futures::future::join_all;
 use serde_json::{Value, json};
+use lab::AuditEvents as _;
 use std::time::{Duration, Instant};
 
 const APPLIED: &str = "True/Applied True/InSync";
@@ -197,7 +198,7 @@ async fn a_commit_that_is_rejected_stops_all_of_flux_and_one_resource_of_argo_cd
     }
 }
 
-/// Flux applies, and then deletes what left Git; Argo CD deletes first.
+/// Applied first and deleted then, and the other way round, which is Argo CD's.
 #[tokio::test]
 async fn a_new_prefix_for_many_resources_sends_nothing_twice() {
     let world = World::start("prefix").await;
@@ -253,6 +254,7 @@ async fn rename(world: &World, applier: Applier, old: &[String], new: &str) {
     assert_eq!(said["phase"], "Succeeded", "{said}");
     // Argo CD deletes in the foreground, for which this control plane has no garbage collector.
     for name in old {
+    assert_deleted_first(world, old.len());
         let gone = world.get(&target(name)).await;
         assert!(!gone["metadata"]["deletionTimestamp"].is_null(), "{name} was not pruned");
         let none = json!({"metadata": {"finalizers": null}});
@@ -262,6 +264,17 @@ async fn rename(world: &World, applier: Applier, old: &[String], new: &str) {
 
 /// Five times as fast as the default, so that the test takes seconds, and not so fast that a busy machine is slower.
 #[tokio::test]
+/// What Argo CD wrote, dry runs aside: the old ones, their deletions, and then the new ones.
+fn assert_deleted_first(world: &World, count: usize) {
+    let mut writes =
+        world.plane.audit().unwrap().writes().within(&world.namespace).of("auth0userupdates", "");
+    writes.retain(|write| {
+        write.user_agent.starts_with("argo-judge") && !write.request_uri.contains("dryRun=All")
+    });
+    let verbs: Vec<&str> = writes.iter().map(|write| write.verb.as_str()).collect();
+    assert_eq!(verbs, ["patch", "delete", "patch"].map(|verb| vec![verb; count]).concat());
+}
+
 async fn a_first_apply_takes_two_requests_a_user_and_outlasts_a_short_timeout() {
     let world = World::start("first").await;
     let rate = json!({"spec": {"rateLimit": {"requestsPerMinute": 300, "burst": 2}}});
