@@ -1,15 +1,17 @@
 //! Commits that do not come to what one would think, tool by tool: what docs/gitops.md warns of.
 
 use super::appliers::{APPLIERS, ARGO, ARGO_SSA, Applier, FLUX};
-use super::judge::{align, judge, print_documented};
+use super::judge::{align, judge, page, print_documented};
 use crate::run::conditions::until_row;
 use crate::world::{World, object, person};
+use auth0_user_operator::auth0::Rate;
 use futures::future::join_all;
-use serde_json::{Value, json};
 use lab::AuditEvents as _;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 const APPLIED: &str = "True/Applied True/InSync";
+const REQUESTS_PER_USER: usize = 2;
 
 fn card(slug: &str, fields: &Value) -> String {
     named(slug, slug, fields)
@@ -65,9 +67,6 @@ async fn a_switch_to_server_side_apply_takes_no_removal_along() {
     table(heads, lines).await;
 }
 
-/// A card under default sync, and the same after one change.
-fn change(slug: &str, field: &str, to: &Value) -> (String, String) {
-    let before = json!({
 #[tokio::test]
 async fn after_the_switch_a_value_becomes_a_clear_in_two_commits() {
     let world = World::start("two-commits").await;
@@ -82,6 +81,9 @@ async fn after_the_switch_a_value_becomes_a_clear_in_two_commits() {
     assert_eq!(outcome(&world, "ben", &cleared, done).await, "=");
 }
 
+/// A card under default sync, and the same after one change.
+fn change(slug: &str, field: &str, to: &Value) -> (String, String) {
+    let before = json!({
         "nickname": "new", "userMetadata": {"plan": "pro", "team": "a"}, "clear": ["givenName"],
     });
     let mut after = before.clone();
@@ -252,9 +254,9 @@ async fn rename(world: &World, applier: Applier, old: &[String], new: &str) {
         ["sync", "--server-side-apply"].into_iter().chain(pruned.iter().map(String::as_str)).collect();
     let said = judge(world, "argo-judge", &words, new).await.unwrap();
     assert_eq!(said["phase"], "Succeeded", "{said}");
+    assert_deleted_first(world, old.len());
     // Argo CD deletes in the foreground, for which this control plane has no garbage collector.
     for name in old {
-    assert_deleted_first(world, old.len());
         let gone = world.get(&target(name)).await;
         assert!(!gone["metadata"]["deletionTimestamp"].is_null(), "{name} was not pruned");
         let none = json!({"metadata": {"finalizers": null}});
@@ -262,8 +264,6 @@ async fn rename(world: &World, applier: Applier, old: &[String], new: &str) {
     }
 }
 
-/// Five times as fast as the default, so that the test takes seconds, and not so fast that a busy machine is slower.
-#[tokio::test]
 /// What Argo CD wrote, dry runs aside: the old ones, their deletions, and then the new ones.
 fn assert_deleted_first(world: &World, count: usize) {
     let mut writes =
@@ -275,6 +275,8 @@ fn assert_deleted_first(world: &World, count: usize) {
     assert_eq!(verbs, ["patch", "delete", "patch"].map(|verb| vec![verb; count]).concat());
 }
 
+/// Five times as fast as the default, so that the test takes seconds, and not so fast that a busy machine is slower.
+#[tokio::test]
 async fn a_first_apply_takes_two_requests_a_user_and_outlasts_a_short_timeout() {
     let world = World::start("first").await;
     let rate = json!({"spec": {"rateLimit": {"requestsPerMinute": 300, "burst": 2}}});
@@ -296,5 +298,22 @@ async fn a_first_apply_takes_two_requests_a_user_and_outlasts_a_short_timeout() 
     // 60 requests, of which 2 come at once, at 5 a second.
     assert!(began.elapsed() > Duration::from_secs(10), "{:?}", began.elapsed());
     let calls = world.sandbox.log().into_iter().filter(|call| call.path.starts_with("/api/v2/users/"));
-    assert_eq!(calls.count(), 60);
+    assert_eq!(calls.count(), REQUESTS_PER_USER * slugs.len());
+}
+
+#[test]
+fn the_page_computes_how_many_users_the_timeout_of_the_example_is_enough_for() {
+    let example = include_str!("../../../../examples/flux/kustomization.yaml");
+    let example: Value = serde_saphyr::from_str(example).unwrap();
+    let timeout = example["spec"]["timeout"].as_str().unwrap();
+    let minutes: usize = timeout.strip_suffix('m').unwrap().parse().unwrap();
+    let per_minute = usize::try_from(Rate::default().per_minute).unwrap();
+    let seconds = 60 * REQUESTS_PER_USER / per_minute;
+    let users = minutes * per_minute / REQUESTS_PER_USER;
+    for sentence in [
+        format!("at the default rate limit ({per_minute} a minute) {seconds} seconds"),
+        format!("the `timeout: {timeout}` of the example is enough for {users} users"),
+    ] {
+        assert!(page().contains(&sentence), "docs/gitops.md does not say: {sentence}");
+    }
 }
