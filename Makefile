@@ -29,8 +29,8 @@ GO := $(shell awk '$$1 == "go" { print $$2 }' $(MODULE)/go.mod)
 # With KUBEBUILDER_ASSETS, its etcd, kube-apiserver and kubectl are used.
 PROGRAMS := $(BIN)/launcher $(if $(KUBEBUILDER_ASSETS),,$(addprefix $(BIN)/,etcd kubectl kube-apiserver))
 JUDGES := $(addprefix target/gitops/,flux-judge argo-judge)
-# What Argo CD and Flux say of the kinds that point them to a repository.
-FOREIGN := $(addprefix target/foreign-crds/,application.yaml kustomization.yaml)
+# What Argo CD and Flux say of the kinds that point them to a repository, and what Flux is built with.
+FOREIGN := $(addprefix target/foreign-crds/,application.yaml kustomization.yaml kustomize-controller.mod)
 CHECKERS := $(addprefix target/checkers/,actionlint cargo-deny helm kubeconform kube-score promtool prometheus-operator)
 
 .PHONY: help
@@ -155,14 +155,15 @@ target/gitops/%-judge: | tools
 		go -C tests/gitops/$* build -trimpath -ldflags "-s -w" -o "$(CURDIR)/$@" .; touch $@
 
 target/foreign-crds/application.yaml: FROM := github.com/argoproj/argo-cd/v3
-target/foreign-crds/application.yaml: CRD := manifests/crds/application-crd.yaml
-target/foreign-crds/kustomization.yaml: FROM := github.com/fluxcd/kustomize-controller@v1.9.6
-target/foreign-crds/kustomization.yaml: CRD := config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml
+target/foreign-crds/application.yaml: FILE := manifests/crds/application-crd.yaml
+target/foreign-crds/kustom%: FROM := github.com/fluxcd/kustomize-controller@v1.9.6
+target/foreign-crds/kustomization.yaml: FILE := config/crd/bases/kustomize.toolkit.fluxcd.io_kustomizations.yaml
+target/foreign-crds/kustomize-controller.mod: FILE := go.mod
 
 # A module's archive holds its CRDs too; the version of Argo CD is the judge's.
-target/foreign-crds/%.yaml: Makefile tests/gitops/argo/go.mod | tools
+$(FOREIGN): Makefile tests/gitops/argo/go.mod | tools
 	@mkdir -p $(@D); folder=$$(go -C tests/gitops/argo mod download -json $(FROM) | awk -F '"' '$$2 == "Dir" { print $$4 }'); \
-	install -m 644 "$$folder/$(CRD)" $@
+	install -m 644 "$$folder/$(FILE)" $@
 
 .PHONY: checkers
 checkers: tools $(CHECKERS) ## build helm, and what checks manifests, rules, workflows and dependencies

@@ -154,8 +154,8 @@ pub struct Auth0UserUpdateSpec {
     /// Application metadata, which the user cannot change. First-level keys are merged: keys that are not declared
     /// stay unchanged. A key with null is removed (passEmptyValues Yes); kubectl apply drops nulls, so list the key
     /// in clear instead. Values have at most 64 levels, and a map at most 10,000 values at all levels together. Quote
-    /// integers of 2^53 (9007199254740992) or more: Auth0 and many tools round them, and Kubernetes keeps no more
-    /// than signed 64 bits.
+    /// integers of 2^53 (9007199254740992) or more: many tools round them, and Kubernetes keeps no more than signed
+    /// 64 bits.
     #[serde(default, deserialize_with = "json::map", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::free_form_map")]
     pub app_metadata: Option<JsonMap>,

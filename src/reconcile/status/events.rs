@@ -66,7 +66,7 @@ pub fn inexact_integers(spec: &Auth0UserUpdateSpec) -> Option<Event> {
         let fields = list(&fields);
         warning(
             "InexactInteger",
-            &format!("Auth0 and many tools round integers of 2^53 or more: quote those in {fields}"),
+            &format!("many tools round integers of 2^53 or more: quote those in {fields}"),
         )
     })
 }

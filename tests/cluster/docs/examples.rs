@@ -1,7 +1,7 @@
 //! Every file of `examples/` is applied as it is, and Auth0 receives what its first lines say. Only addresses
 //! and keys, which no file can know, are put in.
 
-use crate::apply::gitops::judge::judge;
+use crate::apply::gitops::judge::{judge, page};
 use crate::run::conditions::{row, until_row};
 use crate::world::{DEADLINE, World, condition, start_operator, unhurried};
 use auth0_sandbox::{Client, Connection};
@@ -258,15 +258,15 @@ async fn argo_cd_and_flux_take_their_files() {
         let spec = admin.in_namespace(namespace).get(kind).await.unwrap()["spec"].clone();
         let (program, words) = if definition == "application" {
             assert_eq!(spec["syncPolicy"]["syncOptions"], json!(["ServerSideApply=true"]));
-            // As Argo CD's own definition says it: docs/gitops.md relies on it.
-            let latest =
+            assert_eq!(spec["syncPolicy"]["retry"], json!({"limit": 5, "refresh": true}));
+            assert_quoted(&crd, "the maximum number of attempts for retrying a failed sync");
+            let refresh =
                 "if the latest revision should be used on retry instead of the initial one (default: false)";
-            let words = std::fs::read_to_string(&crd).unwrap();
-            assert!(words.split_whitespace().collect::<Vec<_>>().join(" ").contains(latest));
-            assert_eq!(spec["syncPolicy"]["retry"]["refresh"], true);
+            assert_quoted(&crd, refresh);
             ("argo-judge", &["sync", "--server-side-apply"][..])
         } else {
             assert_eq!((&spec["wait"], &spec["prune"]), (&json!(true), &json!(true)));
+            assert_quoted(&crd, "The interval at which to retry a previously failed reconciliation");
             ("flux-judge", &["apply"][..])
         };
         let manifest = text("update-profile.yaml", &world)
@@ -277,6 +277,13 @@ async fn argo_cd_and_flux_take_their_files() {
         until_row(&world, &format!("auth0userupdate/{definition}"), APPLIED).await;
         assert_eq!(world.bodies_of(&format!("auth0|{definition}")).len(), 1, "{file}");
     }
+}
+
+/// What no judge shows is on the page in the words of the tool's own definition.
+fn assert_quoted(crd: &str, words: &str) {
+    let text = std::fs::read_to_string(crd).unwrap();
+    assert!(text.split_whitespace().collect::<Vec<_>>().join(" ").contains(words), "{crd}: {words}");
+    assert!(page().contains(&format!("\"{words}\"")), "docs/gitops.md does not quote: {words}");
 }
 
 #[test]

@@ -19,8 +19,11 @@ pub const FLUX: Applier = Applier { name: "Flux", slug: "flux", argo: None };
 pub const ARGO: Applier = Applier { name: "Argo default", slug: "argo", argo: Some(&[]) };
 pub const ARGO_SSA: Applier =
     Applier { name: "Argo SSA", slug: "argo-ssa", argo: Some(&["--server-side-apply"]) };
-const ARGO_DIFF: Applier = Applier {
-    name: "Argo default, ServerSideDiff",
+const ARGO_DIFF: Applier =
+    Applier { name: "Argo default, ServerSideDiff", slug: "argo-diff", argo: Some(&["--server-side-diff"]) };
+/// No column of its own: asked where `ARGO_DIFF` sees no change.
+const ARGO_DIFF_WEBHOOK: Applier = Applier {
+    name: "Argo default, ServerSideDiff, IncludeMutationWebhook",
     slug: "argo-diff",
     argo: Some(&["--server-side-diff", "--include-mutation-webhook"]),
 };
@@ -56,12 +59,10 @@ impl Applier {
     /// What the tool shows to be different from Git; Flux shows it by applying.
     pub async fn drift(self, world: &World, manifests: &str) -> Option<String> {
         let said = match self.argo {
-            None => judge(world, "flux-judge", &["apply"], manifests).await.unwrap(),
-            Some(flags) => {
-                let words: Vec<&str> = ["diff"].iter().chain(flags).copied().collect();
-                judge(world, "argo-judge", &words, manifests).await.unwrap()
-            }
+            None => judge(world, "flux-judge", &["apply"], manifests).await,
+            Some(flags) => compare(world, flags, manifests).await,
         };
+        let said = said.unwrap();
         let in_sync = |code: &Value| code == "Synced" || code == "unchanged";
         let drifted = !said.as_object().unwrap().values().all(in_sync);
         drifted.then(|| said.to_string())
@@ -101,6 +102,12 @@ impl Applier {
     }
 }
 
+/// Argo CD's comparison, which changes nothing.
+async fn compare(world: &World, flags: &[&str], manifests: &str) -> Result<Value, lab::Error> {
+    let words: Vec<&str> = ["diff"].iter().chain(flags).copied().collect();
+    judge(world, "argo-judge", &words, manifests).await
+}
+
 /// What becomes of one change in Git.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Arrives {
@@ -112,7 +119,7 @@ enum Arrives {
     WithoutNullsOutOfSync,
     /// The tool says Synced and does not apply the change.
     Never,
-    /// The tool cannot compare, says Unknown, and does not apply the change.
+    /// The comparison fails, which Argo CD calls Unknown, and nothing of the commit is applied.
     Unknown,
 }
 
@@ -195,6 +202,11 @@ async fn make(world: &World, applier: Applier, change: &str, card: &Value) -> Ar
     };
     if let Some((arrives, why)) = missed {
         assert_eq!(arrives, expected(applier, change), "{name}: {change}: {why}");
+        if arrives == Arrives::Unknown {
+            fails_to_compare(world, applier, &manifest).await;
+        } else {
+            assert_eq!(ARGO_DIFF_WEBHOOK.try_apply(world, &manifest).await, Ok(false), "{change}");
+        }
         return arrives;
     }
     applier.wait(world, &[&target]).await;
@@ -211,6 +223,18 @@ async fn make(world: &World, applier: Applier, change: &str, card: &Value) -> Ar
         applier.find_no_drift(world, &manifest, &[&target]).await;
     }
     arrives
+}
+
+/// It is the comparison that fails, and another resource of the same commit is not applied either.
+async fn fails_to_compare(world: &World, applier: Applier, manifest: &str) {
+    let spec = json!({
+        "tenantRef": {"name": "example"}, "userId": "auth0|ann", "passEmptyValues": "No", "nickname": "new",
+    });
+    let commit = format!("{}\n---\n{manifest}", object("Auth0UserUpdate", "another", &spec));
+    let why = compare(world, applier.argo.unwrap(), &commit).await.unwrap_err().to_string();
+    assert!(why.contains("name is listed in clear and has a value"), "{why}");
+    applier.try_apply(world, &commit).await.unwrap_err();
+    assert!(world.objects.get("auth0userupdate/another").await.is_err());
 }
 
 fn without_nulls(value: &Value) -> Value {
@@ -245,17 +269,32 @@ async fn apply_examples(applier: Applier) {
     }
     let user = world.sandbox.user("auth0|ann").unwrap();
     assert_eq!((&user["nickname"], &user["user_metadata"]), (&Value::Null, &json!({"plan": "enterprise"})));
-    // Asked for a look by an annotation that is not in Git: no drift, and it stays.
-    let asked = "auth0-user-operator.dev/requested-at=2026-01-01T00:00:00Z";
-    let manager = "--field-manager=flux-client-side-apply";
-    world.run(["annotate", "auth0userupdate/ann", asked, manager]).await;
-    // Its status write would be a difference, if it came between the judge's two reads.
-    let looked = |object: &Value| object["status"]["lastHandledReconcileAt"] == "2026-01-01T00:00:00Z";
-    world.until("auth0userupdate/ann", "the look", looked).await;
+    // Asked for a check by an annotation that is not in Git.
     let manifests = format!("{tenant}\n---\n{edited}");
+    let plain = request_check(&world, applier, &manifests, "2026-01-01T00:00:00Z", None).await;
+    assert_eq!(plain, applier.argo.is_some(), "{}", applier.name);
+    let manager = Some("--field-manager=flux-client-side-apply");
+    assert!(request_check(&world, applier, &manifests, "2026-01-02T00:00:00Z", manager).await);
     assert_eq!(applier.drift(&world, &manifests).await, None, "{}", applier.name);
-    let annotations = world.get("auth0userupdate/ann").await["metadata"]["annotations"].clone();
-    assert_eq!(annotations["auth0-user-operator.dev/requested-at"], "2026-01-01T00:00:00Z");
+}
+
+/// Requests a check by `kubectl annotate`, and answers whether the annotation outlives the tool's next run.
+async fn request_check(
+    world: &World,
+    applier: Applier,
+    manifests: &str,
+    at: &str,
+    manager: Option<&str>,
+) -> bool {
+    let target = "auth0userupdate/ann";
+    let annotation = format!("auth0-user-operator.dev/requested-at={at}");
+    let words = ["annotate", "--overwrite", target, &annotation].into_iter().chain(manager);
+    world.kubectl.run(words, "").await.unwrap().ok().unwrap();
+    // Its status write would be a difference, if it came between the judge's two reads.
+    let checked = |object: &Value| object["status"]["lastHandledReconcileAt"] == at;
+    world.until(target, "the check", checked).await;
+    applier.apply(world, manifests).await;
+    world.get(target).await["metadata"]["annotations"]["auth0-user-operator.dev/requested-at"] == at
 }
 
 #[tokio::test]

@@ -1,14 +1,17 @@
 //! Commits that do not come to what one would think, tool by tool: what docs/gitops.md warns of.
 
 use super::appliers::{APPLIERS, ARGO, ARGO_SSA, Applier, FLUX};
-use super::judge::{align, judge, print_documented};
+use super::judge::{align, judge, page, print_documented};
 use crate::run::conditions::until_row;
 use crate::world::{World, object, person};
+use auth0_user_operator::auth0::Rate;
 use futures::future::join_all;
+use lab::AuditEvents as _;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 const APPLIED: &str = "True/Applied True/InSync";
+const REQUESTS_PER_USER: usize = 2;
 
 fn card(slug: &str, fields: &Value) -> String {
     named(slug, slug, fields)
@@ -62,6 +65,20 @@ async fn a_switch_to_server_side_apply_takes_no_removal_along() {
         }
     });
     table(heads, lines).await;
+}
+
+#[tokio::test]
+async fn after_the_switch_a_value_becomes_a_clear_in_two_commits() {
+    let world = World::start("two-commits").await;
+    let to = json!({"clear": ["nickname", "givenName"]});
+    let (before, cleared) = change("ben", "nickname", &to);
+    let (_, removed) = change("ben", "nickname", &Value::Null);
+    under_default_sync(&world, "ben", &before).await;
+    ARGO_SSA.try_apply(&world, &cleared).await.unwrap_err();
+    assert_eq!(ARGO_SSA.try_apply(&world, &removed).await, Ok(false), "the sync by hand is needed");
+    by_hand(&world, &removed).await.unwrap();
+    let done = ARGO_SSA.try_apply(&world, &cleared).await;
+    assert_eq!(outcome(&world, "ben", &cleared, done).await, "=");
 }
 
 /// A card under default sync, and the same after one change.
@@ -166,10 +183,16 @@ async fn a_commit_that_is_rejected_stops_all_of_flux_and_one_resource_of_argo_cd
         world.add_person(&bad);
         let other = card(&good, &json!({"nickname": "new"}));
         let rejected = card(&bad, &json!({"nickname": "new", "clear": ["nickname"]}));
-        let why = applier.try_apply(&world, &format!("{other}\n---\n{rejected}")).await.unwrap_err();
-        assert!(why.contains(&bad) && why.contains("nickname is listed in clear and has a value"), "{why}");
-        let arrived = world.objects.get(&target(&good)).await.is_ok();
-        assert_eq!(arrived, others_arrive, "{}", applier.name);
+        let commit = format!("{other}\n---\n{rejected}");
+        for _attempt_with_the_same_commit in 0..2 {
+            let why = applier.try_apply(&world, &commit).await.unwrap_err();
+            assert!(
+                why.contains(&bad) && why.contains("nickname is listed in clear and has a value"),
+                "{why}"
+            );
+            let arrived = world.objects.get(&target(&good)).await.is_ok();
+            assert_eq!(arrived, others_arrive, "{}", applier.name);
+        }
         // The next commit mends it.
         let mended = format!("{other}\n---\n{}", card(&bad, &json!({"nickname": "new"})));
         applier.apply(&world, &mended).await;
@@ -177,7 +200,7 @@ async fn a_commit_that_is_rejected_stops_all_of_flux_and_one_resource_of_argo_cd
     }
 }
 
-/// Flux applies, and then deletes what left Git; Argo CD deletes first.
+/// Applied first and deleted then, and the other way round, which is Argo CD's.
 #[tokio::test]
 async fn a_new_prefix_for_many_resources_sends_nothing_twice() {
     let world = World::start("prefix").await;
@@ -231,6 +254,7 @@ async fn rename(world: &World, applier: Applier, old: &[String], new: &str) {
         ["sync", "--server-side-apply"].into_iter().chain(pruned.iter().map(String::as_str)).collect();
     let said = judge(world, "argo-judge", &words, new).await.unwrap();
     assert_eq!(said["phase"], "Succeeded", "{said}");
+    assert_deleted_first(world, old.len());
     // Argo CD deletes in the foreground, for which this control plane has no garbage collector.
     for name in old {
         let gone = world.get(&target(name)).await;
@@ -238,6 +262,17 @@ async fn rename(world: &World, applier: Applier, old: &[String], new: &str) {
         let none = json!({"metadata": {"finalizers": null}});
         world.objects.patch(&target(name), &none).await.unwrap();
     }
+}
+
+/// What Argo CD wrote, dry runs aside: the old ones, their deletions, and then the new ones.
+fn assert_deleted_first(world: &World, count: usize) {
+    let mut writes =
+        world.plane.audit().unwrap().writes().within(&world.namespace).of("auth0userupdates", "");
+    writes.retain(|write| {
+        write.user_agent.starts_with("argo-judge") && !write.request_uri.contains("dryRun=All")
+    });
+    let verbs: Vec<&str> = writes.iter().map(|write| write.verb.as_str()).collect();
+    assert_eq!(verbs, ["patch", "delete", "patch"].map(|verb| vec![verb; count]).concat());
 }
 
 /// Five times as fast as the default, so that the test takes seconds, and not so fast that a busy machine is slower.
@@ -263,5 +298,22 @@ async fn a_first_apply_takes_two_requests_a_user_and_outlasts_a_short_timeout() 
     // 60 requests, of which 2 come at once, at 5 a second.
     assert!(began.elapsed() > Duration::from_secs(10), "{:?}", began.elapsed());
     let calls = world.sandbox.log().into_iter().filter(|call| call.path.starts_with("/api/v2/users/"));
-    assert_eq!(calls.count(), 60);
+    assert_eq!(calls.count(), REQUESTS_PER_USER * slugs.len());
+}
+
+#[test]
+fn the_page_computes_how_many_users_the_timeout_of_the_example_is_enough_for() {
+    let example = include_str!("../../../../examples/flux/kustomization.yaml");
+    let example: Value = serde_saphyr::from_str(example).unwrap();
+    let timeout = example["spec"]["timeout"].as_str().unwrap();
+    let minutes: usize = timeout.strip_suffix('m').unwrap().parse().unwrap();
+    let per_minute = usize::try_from(Rate::default().per_minute).unwrap();
+    let seconds = 60 * REQUESTS_PER_USER / per_minute;
+    let users = minutes * per_minute / REQUESTS_PER_USER;
+    for sentence in [
+        format!("at the default rate limit ({per_minute} a minute) {seconds} seconds"),
+        format!("the `timeout: {timeout}` of the example is enough for {users} users"),
+    ] {
+        assert!(page().contains(&sentence), "docs/gitops.md does not say: {sentence}");
+    }
 }

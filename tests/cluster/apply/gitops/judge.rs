@@ -23,6 +23,11 @@ pub fn align(lines: &[Vec<String>]) -> String {
     text
 }
 
+/// The words of docs/gitops.md, whatever its lines.
+pub fn page() -> String {
+    include_str!("../../../../docs/gitops.md").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Prints a table, which the documentation has to show as it is.
 pub fn print_documented(table: &str) {
     println!("\n{table}");
