@@ -84,11 +84,12 @@ PAGES := README.md CHANGELOG.md CODE_OF_CONDUCT.md CONTRIBUTING.md LICENSE SECUR
 	examples tests/auth0-sandbox/README.md tests/control-plane/go.mod tests/control-plane/oldest/go.mod
 
 .PHONY: site
-site: target/checkers/mdbook ## build the pages as a site with search, into target/site/book
+site: target/checkers/mdbook target/checkers/mdbook-mermaid ## build the pages as a site with search, into target/site/book
 	@rm -rf target/site; mkdir -p target/site/src
 	@tar cf - $(PAGES) | tar xf - -C target/site/src
-	@cp site/book.toml target/site; cp site/SUMMARY.md target/site/src
-	@target/checkers/mdbook build target/site
+	@cp site/book.toml site/site.css target/site; cp site/SUMMARY.md target/site/src
+	@RUST_LOG=warn target/checkers/mdbook-mermaid install target/site
+	@PATH="$(CURDIR)/target/checkers:$$PATH" target/checkers/mdbook build target/site
 	@site/check.sh target/site/book
 
 .PHONY: kind
@@ -193,9 +194,10 @@ target/checkers/prometheus-operator: Makefile | tools
 target/checkers/cargo-deny: VERSION := 0.20.2
 target/checkers/mdbook: VERSION := 0.5.4
 target/checkers/mdbook: FEATURES := --no-default-features --features search
+target/checkers/mdbook-mermaid: VERSION := 0.17.1
 
 # Not optimised: they are built in a third of the time, and do the same.
-target/checkers/cargo-deny target/checkers/mdbook: Makefile | tools
+target/checkers/cargo-deny target/checkers/mdbook target/checkers/mdbook-mermaid: Makefile | tools
 	@echo "building $(@F) (about 1.5 minutes the first time)"
 	@started=$$SECONDS; mkdir -p $(@D); \
 	"$@" --version 2>/dev/null | grep -qE "^$(@F) v?$(VERSION)$$" || { \
