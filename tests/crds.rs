@@ -59,7 +59,7 @@ fn kind(page: &mut String, crd: &Value) {
         write!(page, "\n### {kind} {part}\n\n{}\n", text(&schema["description"])).unwrap();
         let rules: Vec<String> = sentences(schema).map(|rule| format!("- {rule}\n")).collect();
         if !rules.is_empty() {
-            write!(page, "\nThe API server refuses:\n\n{}", rules.concat()).unwrap();
+            write!(page, "\nThe API server rejects:\n\n{}", rules.concat()).unwrap();
         }
         page.push_str("\n| field | type | rules | |\n|---|---|---|---|\n");
         rows(page, "", schema);
@@ -127,7 +127,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// Inside a table a bar ends the cell, also in code.
+/// Inside a table a bar ends the cell, also in code. Two stars would put the text between them into italics.
 fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ")
+    text.replace('|', "\\|").replace('*', "\\*").replace('\n', " ")
 }

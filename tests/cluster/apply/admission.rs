@@ -153,7 +153,7 @@ async fn the_policy_for_teams_refuses_what_they_may_not_write_and_nothing_else()
     .await
     .unwrap();
     let mut refused = vec![
-        (own.clone(), "may have no Auth0Tenant"),
+        (own.clone(), "Auth0Tenants are not allowed"),
         (of("other", json!({"name": "A"})), "namespace as auth0"),
     ];
     for card in [

@@ -65,7 +65,7 @@ fn tasks() -> Vec<Task> {
         ("secondary-identity.yaml", "nora", linked, APPLIED),
         ("observe.yaml", "otto", json!([]), "True/Observed False/DriftFound"),
         ("pause.yaml", "pia", json!([]), "Unknown/Paused Unknown/Paused"),
-        ("look-now.yaml", "quinn", json!([{"nickname": "quinn"}]), APPLIED),
+        ("check-now.yaml", "quinn", json!([{"nickname": "quinn"}]), APPLIED),
         ("restore-without-sending.yaml", "rosa", json!([{"nickname": "rosa"}]), APPLIED),
         ("outputs-to.yaml", "uma", json!([{"user_metadata": {"plan": "pro"}}]), APPLIED),
     ]
