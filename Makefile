@@ -40,19 +40,25 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: what-demo-does control-plane ## update a user of a stand-in for Auth0, on a real Kubernetes API server
-	@$(PROGRESS) "the operator and the demo" cargo build --quiet --locked -p auth0-user-operator -p lab --bins
+demo: what-demo-does demo-programs ## update a user of a stand-in for Auth0, on a real Kubernetes API server
 	@$(dir $(OPERATOR))demo run --operator $(OPERATOR)
 
 .PHONY: what-demo-does
 what-demo-does:
-	@echo "This builds etcd, kube-apiserver, kubectl and the operator (minutes the first time, no time afterwards), starts"
+	@echo "This builds etcd, kubectl, kube-apiserver and the operator (minutes the first time, no time afterwards), starts"
 	@echo "them on this machine, updates a user of a stand-in for Auth0, prints what happened, and ends them again (20 s)."
 
 .PHONY: playground
-playground: control-plane ## the same set-up, which stays until Ctrl-C (ARGS=--no-operator: to start your own)
-	@$(PROGRESS) "the operator and the demo" cargo build --quiet --locked -p auth0-user-operator -p lab --bins
+playground: demo-programs ## the same set-up, which stays until Ctrl-C (ARGS=--no-operator: to start your own)
 	@$(dir $(OPERATOR))demo playground --operator $(OPERATOR) $(ARGS)
+
+# Both at once, because each has parts that keep one core busy only.
+.PHONY: demo-programs operator-and-demo
+demo-programs: tools
+	@$(PROGRESS) "etcd, kubectl, kube-apiserver and the operator" \
+		$(MAKE) --no-print-directory --jobs=2 operator-and-demo control-plane
+operator-and-demo:
+	@$(PROGRESS) "the operator and the demo" cargo build --quiet --locked -p auth0-user-operator -p lab --bins
 
 .PHONY: test
 test: control-plane judges checkers lint ## everything that has to pass before a commit

@@ -124,6 +124,7 @@ fn the_versions_of_kubernetes_that_are_named_are_those_that_are_tested() {
         let agrees = |named: &&str| named.starts_with(&format!("{minor} or newer"));
         assert!(!named.is_empty() && named.iter().all(agrees), "{page} names another version than {oldest}");
     }
+    assert!(read("README.md").contains(&format!("setup-envtest@v0.25.1 use {newest}.x --print path")));
     let support = read("SUPPORT.md");
     for (version, module) in [(&oldest, "control-plane/oldest"), (&newest, "control-plane")] {
         assert!(support.contains(&format!("[{version}](tests/{module}/go.mod)")), "SUPPORT.md: {version}");

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # progress.sh WHAT COMMAND…: runs a command that may take minutes, and says in one line what is built and for how long.
+# Within the command of another, it only says what was built.
 set -euo pipefail
 what=$1; shift
 [ -t 1 ] && is_terminal=1 || is_terminal=
@@ -7,15 +8,15 @@ show() { # STATE END
   [ -z "$is_terminal" ] || printf '\r\033[K'
   printf '%s %s, %d s%b' "$1" "$what" "$SECONDS" "$2"
 }
-[ -n "$is_terminal" ] || echo "building $what"
-{
+if [ -z "${IN_PROGRESS:-}" ]; then
+  [ -n "$is_terminal" ] || echo "building $what"
   # Its output is closed, so that a reader of ours does not wait for it.
   for ((tick = 1; ; tick++)); do
     sleep 1 >&- 2>&-
     if [ -n "$is_terminal" ]; then show building ''; elif ((tick % 30 == 0)); then show building '\n'; fi
-  done
-} &
-ticker=$!
-trap 'kill "$ticker" 2>/dev/null || true' EXIT
-"$@"
+  done &
+  ticker=$!
+  trap 'kill "$ticker" 2>/dev/null || true' EXIT
+fi
+IN_PROGRESS=1 "$@"
 show built '\n'
