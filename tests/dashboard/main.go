@@ -1,8 +1,9 @@
 // Command dashboard draws the dashboard for Grafana without Grafana: it records an operator's metrics in
-// Prometheus' own storage, asks each panel's queries of Prometheus' own engine, and draws what they answer.
+// Prometheus' own storage, asks each panel's queries of Prometheus' own engine, and draws what it answers.
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -29,18 +30,22 @@ func run(words []string) error {
 	}
 }
 
-// draw asks all panels' queries of a recording and writes the picture as SVG.
+// draw writes the picture of a dashboard over a recording, as SVG.
 func draw(folder, file, picture string) error {
-	shown, err := readDashboard(file)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	recorded, err := open(folder, shown.variables())
+	var shown dashboard
+	if err := json.Unmarshal(text, &shown); err != nil {
+		return err
+	}
+	recorded, err := open(folder, &shown)
 	if err != nil {
 		return err
 	}
-	defer recorded.close()
-	svg, err := paint(shown, recorded)
+	defer recorded.db.Close()
+	svg, err := shown.paint(recorded)
 	if err != nil {
 		return err
 	}

@@ -10,111 +10,115 @@ import (
 	"time"
 
 	"github.com/go-analyze/charts"
-	"github.com/prometheus/common/promslog"
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/tsdb"
 )
+
+// dashboard is what is drawn of Grafana's JSON.
+type dashboard struct {
+	Title      string
+	Panels     []panel
+	Templating struct {
+		List []struct{ Name, AllValue string }
+	}
+}
+
+type panel struct {
+	Title, Type string
+	GridPos     struct{ X, Y, W, H int }
+	FieldConfig struct {
+		Defaults struct {
+			Unit     string
+			Min, Max *float64
+			Custom   struct {
+				Stacking    struct{ Mode string }
+				FillOpacity float64
+			}
+			Thresholds struct {
+				Steps []struct {
+					Color string
+					Value float64
+				}
+			}
+		}
+	}
+	Options struct{ TextMode string }
+	Targets []struct{ Expr, LegendFormat string }
+}
 
 // recording is what was scraped, and what answers queries about it.
 type recording struct {
 	db        *tsdb.DB
 	engine    *promql.Engine
 	variables *strings.Replacer
-	from, to  time.Time
+	steps     []time.Time
 }
 
-// series is one line of a panel; a step without a value is null.
-type series struct {
-	name   string
-	values []float64
-}
-
-func open(folder string, variables *strings.Replacer) (*recording, error) {
-	db, err := tsdb.Open(folder, promslog.NewNopLogger(), nil, tsdb.DefaultOptions(), nil)
+// open puts in for variables what Grafana does where all namespaces and all jobs are selected. For so short a time, its
+// step is the scrape interval, and the interval of its rates four of these.
+func open(folder string, shown *dashboard) (*recording, error) {
+	db, err := tsdb.Open(folder, nil, nil, tsdb.DefaultOptions(), nil)
 	if err != nil {
 		return nil, err
+	}
+	values := []string{"$__rate_interval", (4 * interval).String()}
+	for _, variable := range shown.Templating.List {
+		values = append(values, "$"+variable.Name, variable.AllValue)
 	}
 	engine := promql.NewEngine(promql.EngineOpts{
 		MaxSamples: 1_000_000, Timeout: time.Minute, Parser: parser.NewParser(parser.Options{}),
 	})
-	from, to := time.UnixMilli(db.Head().MinTime()), time.UnixMilli(db.Head().MaxTime())
-	return &recording{db, engine, variables, from.Truncate(interval), to.Truncate(interval)}, nil
-}
-
-func (r *recording) close() {
-	_ = r.engine.Close()
-	_ = r.db.Close()
-}
-
-// steps are the times at which queries are answered.
-func (r *recording) steps() []time.Time {
-	var steps []time.Time
-	for step := r.from; !step.After(r.to); step = step.Add(interval) {
-		steps = append(steps, step)
+	recorded := &recording{db: db, engine: engine, variables: strings.NewReplacer(values...)}
+	last := time.UnixMilli(db.Head().MaxTime())
+	for step := time.UnixMilli(db.Head().MinTime()).Truncate(interval); !step.After(last); step = step.Add(interval) {
+		recorded.steps = append(recorded.steps, step)
 	}
-	return steps
+	return recorded, nil
 }
 
-// ask answers the queries of a panel. One without any value would draw nothing in Grafana either: it asks for what
-// the operator does not expose, or the recorded load is not one that shows it.
-func (r *recording) ask(p *panel) ([]series, error) {
-	var all []series
+// ask answers the queries of a panel with named lines. A query without any value draws nothing in Grafana either: it
+// asks for what the operator does not expose, or what was recorded does not show it.
+func (r *recording) ask(p *panel) (lines charts.LineSeriesList, err error) {
 	for _, target := range p.Targets {
-		query := r.variables.Replace(target.Expr)
-		if strings.Contains(query, "$") {
-			return nil, fmt.Errorf("panel %q: a variable is unknown: %s", p.Title, query)
-		}
-		matrix, err := r.answer(query)
-		if err != nil {
+		query, before := r.variables.Replace(target.Expr), len(lines)
+		if lines, err = r.answer(query, target.LegendFormat, lines); err != nil {
 			return nil, fmt.Errorf("panel %q: %w", p.Title, err)
 		}
-		lines := r.lines(matrix, target.LegendFormat)
-		if len(lines) == 0 {
+		if len(lines) == before {
 			return nil, fmt.Errorf("panel %q: no data for %s", p.Title, query)
 		}
-		all = append(all, lines...)
 	}
-	return all, nil
+	return lines, nil
 }
 
-func (r *recording) answer(query string) (promql.Matrix, error) {
-	ctx := context.Background()
-	asked, err := r.engine.NewRangeQuery(ctx, r.db, nil, query, r.from, r.to, interval)
+var label = regexp.MustCompile(`{{\s*(\w+)\s*}}`)
+
+// answer appends the series that have a value at all; where one has none, it is null.
+func (r *recording) answer(query, legend string, lines charts.LineSeriesList) (charts.LineSeriesList, error) {
+	ctx, first, last := context.Background(), r.steps[0], r.steps[len(r.steps)-1]
+	asked, err := r.engine.NewRangeQuery(ctx, r.db, nil, query, first, last, interval)
 	if err != nil {
 		return nil, err
 	}
 	matrix, err := asked.Exec(ctx).Matrix()
 	sort.Sort(matrix)
-	return matrix, err
-}
-
-// lines are the series that have a value at all.
-func (r *recording) lines(matrix promql.Matrix, legend string) []series {
-	var lines []series
 	for _, found := range matrix {
-		line, known := series{name: named(legend, found.Metric)}, false
-		for range r.steps() {
-			line.values = append(line.values, charts.GetNullValue())
+		line, known := charts.LineSeries{}, false
+		line.Name = label.ReplaceAllStringFunc(legend, func(name string) string {
+			return found.Metric.Get(label.FindStringSubmatch(name)[1])
+		})
+		for range r.steps {
+			line.Values = append(line.Values, charts.GetNullValue())
 		}
 		for _, point := range found.Floats {
 			if !math.IsNaN(point.F) {
-				line.values[time.UnixMilli(point.T).Sub(r.from)/interval], known = point.F, true
+				line.Values[time.UnixMilli(point.T).Sub(first)/interval], known = point.F, true
 			}
 		}
 		if known {
 			lines = append(lines, line)
 		}
 	}
-	return lines
-}
-
-var label = regexp.MustCompile(`{{\s*(\w+)\s*}}`)
-
-// named puts labels into the name of a series.
-func named(legend string, metric labels.Labels) string {
-	return label.ReplaceAllStringFunc(legend, func(found string) string {
-		return metric.Get(label.FindStringSubmatch(found)[1])
-	})
+	return lines, err
 }
