@@ -2,30 +2,32 @@ package main
 
 import (
 	"fmt"
+	"math"
+	"regexp"
+	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/go-analyze/charts"
 )
 
-// Pixels of the picture, of its head, of Grafana's grid of 24 columns, and between panels.
-const width, head, row, column, gap = 1200, 44, 27, width / 24, 4
+// Pixels of the picture, of its head, of Grafana's grid of 24 columns, between panels, and of a line of a legend.
+const width, head, row, column, gap, line = 1080, 42, 29, width / 24, 4, 15
 
 // The colours of Grafana's dark theme.
 var (
-	canvas = charts.ParseColor("#111217")
-	ground = charts.ParseColor("#181b1f")
-	grid   = charts.ParseColor("#2b2e34")
-	bright = charts.ParseColor("#d5d6e2")
-	muted  = charts.ParseColor("#9a9cab")
-	levels = map[string]charts.Color{
-		"green": charts.ParseColor("#73bf69"), "orange": charts.ParseColor("#ff9830"), "red": charts.ParseColor("#f2495c"),
+	canvas, ground, grid = charts.ParseColor("#111217"), charts.ParseColor("#181b1f"), charts.ParseColor("#2b2e34")
+	bright, muted        = charts.ParseColor("#d5d6e2"), charts.ParseColor("#a3a5b3")
+	named                = map[string]charts.Color{
+		"green": charts.ParseColor("#73bf69"), "yellow": charts.ParseColor("#f2cc0c"), "blue": charts.ParseColor("#5794f2"),
+		"orange": charts.ParseColor("#ff9830"), "red": charts.ParseColor("#f2495c"), "purple": charts.ParseColor("#b877d9"),
+		"light-blue": charts.ParseColor("#8ab8ff"), "dark-green": charts.ParseColor("#37872d"),
 	}
-	theme = charts.MakeTheme(charts.ThemeOption{
+	small   = charts.FontStyle{FontSize: 9, FontColor: muted}
+	palette = []string{"green", "yellow", "light-blue", "orange", "red", "blue", "purple", "dark-green"}
+	theme   = charts.MakeTheme(charts.ThemeOption{
 		IsDarkMode: true, BackgroundColor: ground, AxisStrokeColor: grid, AxisSplitLineColor: grid, TextColor: muted,
-		SeriesColors: []charts.Color{
-			levels["green"], charts.ParseColor("#f2cc0c"), charts.ParseColor("#5794f2"), levels["orange"],
-			levels["red"], charts.ParseColor("#8ab8ff"), charts.ParseColor("#b877d9"), charts.ParseColor("#37872d"),
-		},
 	})
 )
 
@@ -64,63 +66,130 @@ func (p *panel) paint(on *charts.Painter, recorded *recording) error {
 	}
 	on.FilledRect(0, 0, on.Width(), on.Height(), ground, grid, 1)
 	write(on, p.Title, 3*gap, 22, 11, bright)
-	below := on.Child(charts.PainterPaddingOption(charts.NewBox(3*gap, 32, 3*gap, gap)))
+	below := on.Child(charts.PainterPaddingOption(charts.NewBox(3*gap, 34, 4*gap, 2*gap)))
 	switch p.Type {
 	case "stat":
 		p.paintLast(below, lines, unit)
 		return nil
 	case "timeseries":
-		return p.paintLines(below, lines, unit, recorded)
+		return p.paintLines(below, lines, unit)
 	default:
 		return fmt.Errorf("panel %q: panels of type %q are not drawn yet", p.Title, p.Type)
 	}
 }
 
-// paintLast shows the last value of each series, with its name if the panel does, in the color of the highest threshold
-// that it reaches.
+// paintLast shows the last value of each series in the color of the highest threshold that it reaches, below its name.
 func (p *panel) paintLast(on *charts.Painter, lines charts.LineSeriesList, unit func(float64) string) {
-	for index, line := range lines {
-		last, color, middle := 0.0, "green", (2*index+1)*on.Height()/(2*len(lines))
-		for _, value := range line.Values {
-			if value != charts.GetNullValue() {
-				last = value
-			}
-		}
+	for index, series := range lines {
+		known := slices.DeleteFunc(series.Values, isNull)
+		last, color, middle := known[len(known)-1], "green", (2*index+1)*on.Height()/(2*len(lines))
 		for _, step := range p.FieldConfig.Defaults.Thresholds.Steps {
 			if last >= step.Value {
 				color = step.Color
 			}
 		}
-		if p.Options.TextMode == "value_and_name" {
-			write(on, line.Name, -1, middle-18, 15, levels[color])
-			middle += 8
+		if series.Name != "" {
+			write(on, series.Name, -1, middle-14, 12, muted)
+			middle += 12
 		}
-		write(on, unit(last), -1, middle+16, 38, levels[color])
+		write(on, unit(last), -1, middle+10, 28, named[color])
 	}
 }
 
-func (p *panel) paintLines(
-	on *charts.Painter, lines charts.LineSeriesList, unit func(float64) string, recorded *recording,
-) error {
-	defaults, small := p.FieldConfig.Defaults, charts.FontStyle{FontSize: 9, FontColor: muted}
+func (p *panel) paintLines(on *charts.Painter, lines charts.LineSeriesList, unit func(float64) string) error {
+	custom, colors := p.FieldConfig.Defaults.Custom, p.colors(lines)
+	stacked := custom.Stacking.Mode == "normal"
 	drawn := charts.NewLineChartOptionWithSeries(lines)
-	drawn.Theme, drawn.Padding = theme, charts.NewBox(0, 0, 0, 0)
-	drawn.StackSeries = charts.Ptr(defaults.Custom.Stacking.Mode == "normal")
-	drawn.FillArea = charts.Ptr(defaults.Custom.FillOpacity > 0)
-	drawn.FillOpacity = uint8(255 * defaults.Custom.FillOpacity / 100)
-	drawn.LineStrokeWidth, drawn.Symbol = 1.5, charts.Symbol{Shape: charts.SymbolNone}
-	drawn.Legend.FontStyle, drawn.Legend.Symbol = small, charts.SymbolSquare
-	drawn.Legend.Offset = charts.OffsetStr{Left: charts.PositionLeft, Top: charts.PositionBottom}
-	drawn.XAxis.LabelFontStyle, drawn.XAxis.BoundaryGap = small, charts.Ptr(false)
-	for index, step := range recorded.steps {
-		drawn.XAxis.Labels[index] = step.Format("15:04:05")
+	drawn.Theme, drawn.Padding = theme.WithSeriesColors(colors), charts.NewBox(0, 0, 0, 0)
+	drawn.Symbol, drawn.LineStrokeWidth = charts.Symbol{Shape: charts.SymbolNone}, 1.5
+	if custom.LineWidth != nil {
+		drawn.LineStrokeWidth = max(1.5**custom.LineWidth, 0.001)
 	}
-	drawn.XAxis.LabelCount = p.GridPos.W / 2
+	drawn.StackSeries, drawn.FillArea = charts.Ptr(stacked), charts.Ptr(custom.FillOpacity > 0)
+	drawn.FillOpacity, drawn.Legend.Show = uint8(255*custom.FillOpacity/100), charts.Ptr(false)
+	drawn.XAxis.LabelFontStyle, drawn.XAxis.BoundaryGap = small, charts.Ptr(false)
+	for index := range drawn.XAxis.Labels {
+		drawn.XAxis.Labels[index] = fmt.Sprintf("%.fm", (interval * time.Duration(index)).Minutes())
+	}
+	drawn.XAxis.LabelCount = 1 + int(interval*time.Duration(len(drawn.XAxis.Labels)-1)/time.Minute)
+	padding := charts.NewBox(0, 0, 0, legend(on, lines, colors))
+	top, labels := p.scale(lines, stacked, (on.Height()-padding.Bottom)/18)
 	drawn.YAxis = []charts.YAxisOption{{
-		Min: defaults.Min, Max: defaults.Max, LabelCount: 5, LabelFontStyle: small, ValueFormatter: unit,
+		Min: charts.Ptr(0.0), Max: &top, LabelCount: labels, LabelFontStyle: small, ValueFormatter: unit,
 		SplitLineShow: charts.Ptr(true),
 	}}
-	return on.LineChart(drawn)
+	return on.Child(charts.PainterPaddingOption(padding)).LineChart(drawn)
+}
+
+func isNull(value float64) bool { return value == charts.GetNullValue() }
+
+// scale answers the upper end of the axis, round if the panel does not have one, and how many labels it gets at most.
+func (p *panel) scale(lines charts.LineSeriesList, stacked bool, most int) (float64, int) {
+	top, sums := 0.0, make([]float64, len(lines[0].Values))
+	for _, series := range lines {
+		for index, value := range series.Values {
+			switch {
+			case isNull(value):
+				continue
+			case stacked:
+				sums[index] += value
+			default:
+				sums[index] = max(sums[index], value)
+			}
+			top = max(top, sums[index])
+		}
+	}
+	if p.FieldConfig.Defaults.Max != nil {
+		return *p.FieldConfig.Defaults.Max, 5
+	}
+	if top == 0 {
+		return 1, 2
+	}
+	power, step := math.Pow(10, math.Floor(math.Log10(top))), 0.0
+	for _, step = range []float64{power / 5, power / 2, power, 2 * power, 5 * power} {
+		if top <= step*float64(most-1) {
+			break
+		}
+	}
+	steps := math.Ceil(top / step)
+	return steps * step, 1 + int(steps)
+}
+
+// colors are those that the panel has for a name, and for others those of the palette.
+func (p *panel) colors(lines charts.LineSeriesList) []charts.Color {
+	var colors []charts.Color
+	for index, series := range lines {
+		color := palette[index%len(palette)]
+		for _, override := range p.FieldConfig.Overrides {
+			pattern := strings.Trim(override.Matcher.Options, "/")
+			if override.Matcher.ID == "byName" {
+				pattern = "^" + regexp.QuoteMeta(pattern) + "$"
+			}
+			if regexp.MustCompile(pattern).MatchString(series.Name) {
+				color = override.Properties[0].Value.FixedColor
+			}
+		}
+		colors = append(colors, named[color])
+	}
+	return colors
+}
+
+// legend writes the names at the lower end, and answers how high that is. Browsers have fonts that are a little wider.
+func legend(on *charts.Painter, lines charts.LineSeriesList, colors []charts.Color) int {
+	x, rows, lefts, below := 0, 1, []int{}, []int{}
+	for _, series := range lines {
+		takes := 9*on.MeasureText(series.Name, 0, small).Width()/8 + 32
+		if x > 0 && x+takes > on.Width()+12 {
+			x, rows = 0, rows+1
+		}
+		lefts, below, x = append(lefts, x), append(below, rows), x+takes
+	}
+	for index, series := range lines {
+		y := on.Height() - (rows-below[index])*line
+		on.FilledRect(lefts[index], y-5, lefts[index]+12, y-2, colors[index], colors[index], 0)
+		on.Text(series.Name, lefts[index]+17, y, 0, small)
+	}
+	return rows*line + gap
 }
 
 // write puts a line of text from x on, or into the middle where x is negative.
@@ -143,7 +212,7 @@ var units = map[string]func(float64) string{
 		switch {
 		case value > 0 && value < 1:
 			return number(1000*value) + " ms"
-		case value < 60:
+		case value < 120:
 			return number(value) + " s"
 		default:
 			return number(value/60) + " min"

@@ -34,6 +34,7 @@ type panel struct {
 			Custom   struct {
 				Stacking    struct{ Mode string }
 				FillOpacity float64
+				LineWidth   *float64
 			}
 			Thresholds struct {
 				Steps []struct {
@@ -42,12 +43,15 @@ type panel struct {
 				}
 			}
 		}
+		Overrides []struct {
+			Matcher    struct{ ID, Options string }
+			Properties []struct{ Value struct{ FixedColor string } }
+		}
 	}
-	Options struct{ TextMode string }
 	Targets []struct{ Expr, LegendFormat string }
 }
 
-// recording is what was scraped, and what answers queries about it.
+// recording is what was scraped, what answers queries about it, and for when: every step of its whole minutes.
 type recording struct {
 	db        *tsdb.DB
 	engine    *promql.Engine
@@ -70,9 +74,10 @@ func open(folder string, shown *dashboard) (*recording, error) {
 		MaxSamples: 1_000_000, Timeout: time.Minute, Parser: parser.NewParser(parser.Options{}),
 	})
 	recorded := &recording{db: db, engine: engine, variables: strings.NewReplacer(values...)}
-	last := time.UnixMilli(db.Head().MaxTime())
-	for step := time.UnixMilli(db.Head().MinTime()).Truncate(interval); !step.After(last); step = step.Add(interval) {
-		recorded.steps = append(recorded.steps, step)
+	first := time.UnixMilli(db.Head().MinTime())
+	minutes := time.UnixMilli(db.Head().MaxTime()).Sub(first).Truncate(time.Minute)
+	for step := time.Duration(0); step <= minutes; step += interval {
+		recorded.steps = append(recorded.steps, first.Add(step))
 	}
 	return recorded, nil
 }
