@@ -61,21 +61,17 @@ func (p *panel) paint(on *charts.Painter, recorded *recording) error {
 		return err
 	}
 	unit, known := units[p.FieldConfig.Defaults.Unit]
-	if !known {
-		return fmt.Errorf("panel %q: the unit %q is not drawn yet", p.Title, p.FieldConfig.Defaults.Unit)
+	if !known || p.Type != "stat" && p.Type != "timeseries" {
+		return fmt.Errorf("panel %q: cannot draw a %s in %s", p.Title, p.Type, p.FieldConfig.Defaults.Unit)
 	}
 	on.FilledRect(0, 0, on.Width(), on.Height(), ground, grid, 1)
 	write(on, p.Title, 3*gap, 22, 11, bright)
 	below := on.Child(charts.PainterPaddingOption(charts.NewBox(3*gap, 34, 4*gap, 2*gap)))
-	switch p.Type {
-	case "stat":
-		p.paintLast(below, lines, unit)
-		return nil
-	case "timeseries":
+	if p.Type == "timeseries" {
 		return p.paintLines(below, lines, unit)
-	default:
-		return fmt.Errorf("panel %q: panels of type %q are not drawn yet", p.Title, p.Type)
 	}
+	p.paintLast(below, lines, unit)
+	return nil
 }
 
 // paintLast shows the last value of each series in the color of the highest threshold that it reaches, below its name.
@@ -128,13 +124,11 @@ func (p *panel) scale(lines charts.LineSeriesList, stacked bool, most int) (floa
 	top, sums := 0.0, make([]float64, len(lines[0].Values))
 	for _, series := range lines {
 		for index, value := range series.Values {
-			switch {
-			case isNull(value):
+			if isNull(value) {
 				continue
-			case stacked:
-				sums[index] += value
-			default:
-				sums[index] = max(sums[index], value)
+			}
+			if sums[index] += value; !stacked {
+				sums[index] = value
 			}
 			top = max(top, sums[index])
 		}
@@ -165,7 +159,7 @@ func (p *panel) colors(lines charts.LineSeriesList) []charts.Color {
 			if override.Matcher.ID == "byName" {
 				pattern = "^" + regexp.QuoteMeta(pattern) + "$"
 			}
-			if regexp.MustCompile(pattern).MatchString(series.Name) {
+			if matches, _ := regexp.MatchString(pattern, series.Name); matches {
 				color = override.Properties[0].Value.FixedColor
 			}
 		}
