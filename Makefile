@@ -129,6 +129,16 @@ bench: control-plane ## measure cost, fairness, faults and memory, as tables (ab
 		cargo build --quiet --locked --release -p auth0-user-operator -p bench --bins
 	@$(dir $(OPERATOR))../release/bench --operator $(dir $(OPERATOR))../release/auth0-user-operator $(BENCH)
 
+.PHONY: dashboard
+dashboard: control-plane target/dashboard/dashboard ## draw docs/dashboard.svg from the metrics of a run of five minutes
+	@$(PROGRESS) "the operator and the benchmarks" \
+		cargo build --quiet --locked --release -p auth0-user-operator -p bench --bins
+	@$(dir $(OPERATOR))../release/bench --operator $(dir $(OPERATOR))../release/auth0-user-operator dashboard
+	@target/dashboard/dashboard draw target/dashboard/recorded deploy/monitoring/dashboard.json docs/dashboard.svg
+
+target/dashboard/dashboard: $(wildcard tests/dashboard/*.go) tests/dashboard/go.mod tests/dashboard/go.sum | tools
+	@mkdir -p $(@D); CGO_ENABLED=0 $(PROGRESS) $(@F) go -C tests/dashboard build -ldflags "-s -w" -o "$(CURDIR)/$@" .
+
 .PHONY: crds
 crds: tools ## write crds/*.yaml, docs/fields.md and the chart's README.md anew from what they describe
 	UPDATE_CRDS=1 cargo test --quiet --locked --test crds --test chart_readme

@@ -231,9 +231,9 @@ impl Metrics {
             self.request_seconds.clone(),
         );
         let remaining = "Remaining requests of the rate limit, as last reported by Auth0";
-        registry.register("auth0_budget_remaining", remaining, self.budget.clone());
+        registry.register("auth0_rate_limit_remaining", remaining, self.budget.clone());
         let limit = "Requests that the rate limit allows at once, as last reported by Auth0";
-        registry.register("auth0_budget_limit", limit, self.budget_limit.clone());
+        registry.register("auth0_rate_limit", limit, self.budget_limit.clone());
         registry.register("auth0_events", "Events received from Auth0 about users", self.events.clone());
         let overcommitted = "Tenants whose checks need more than half of their rate limit";
         registry.register("tenants_overcommitted", overcommitted, self.overcommitted.clone());

@@ -92,22 +92,23 @@ fn count(number: usize) -> f64 {
     number as f64
 }
 
-/// What the second client does.
-struct Taker {
+/// What another client of the Management API does.
+pub(crate) struct Taker {
     url: String,
     token: Result<String>,
     per_second: u32,
 }
 
 impl Taker {
-    fn new(stage: &Stage, per_second: u32, index: usize) -> Self {
+    pub(crate) fn new(stage: &Stage, per_second: u32, index: usize) -> Self {
         let url =
             format!("https://{}/api/v2/users/{}", stage.auth0.domain(), user_id(index).replace('|', "%7C"));
         Self { url, token: bare::token(stage), per_second }
     }
 }
 
-async fn take(client: Result<reqwest::Client>, taker: Taker) -> Result<()> {
+/// Reads a user again and again.
+pub(crate) async fn take(client: Result<reqwest::Client>, taker: Taker) -> Result<()> {
     let (client, token) = (client?, taker.token?);
     let mut ticks = interval(Duration::from_secs(1) / taker.per_second);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);

@@ -7,6 +7,7 @@
 mod backlog;
 mod bare;
 mod beside;
+mod dashboard;
 mod drift;
 mod edit;
 mod faults;
@@ -44,6 +45,8 @@ const SCENES: [&str; 12] = [
     "restart",
     "one-user",
 ];
+/// A scene that measures nothing: it is recorded for a picture.
+const RECORDED: &str = "dashboard";
 
 /// What to measure, and how much of it.
 struct Arguments {
@@ -92,6 +95,7 @@ async fn run(words: &[String]) -> Result<()> {
             "memory" => memory::measure(&mut stage, arguments.most).await?,
             "restart" => restart::measure(&mut stage, arguments.most).await?,
             "one-user" => one_user::measure(&mut stage, arguments.siblings).await?,
+            RECORDED => dashboard::measure(&mut stage).await?,
             _ => return Err(Error::Failed(format!("{USAGE}\nscenes: {}", SCENES.join(" ")))),
         }
         // Copies of a resource hold nothing that it does not, and are too many to be shown.

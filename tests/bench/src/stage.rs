@@ -226,11 +226,16 @@ impl Stage {
 
     /// Whether it says so after so many earlier starts.
     async fn says_ready(&self, client: &reqwest::Client, starts: usize) -> Result<bool> {
-        let log = self.operator.log()?;
-        let line = log.lines().filter(|line| line.contains(SERVING)).nth(starts);
-        let Some(address) = line.and_then(|line| line.rsplit("address=").next()) else { return Ok(false) };
-        let answer = client.get(format!("http://{}/readyz", address.trim())).send().await;
+        let Some(address) = self.addresses()?.into_iter().nth(starts) else { return Ok(false) };
+        let answer = client.get(format!("http://{address}/readyz")).send().await;
         Ok(answer.is_ok_and(|answer| answer.status().is_success()))
+    }
+
+    /// Where it served its metrics, after each of its starts.
+    pub(crate) fn addresses(&self) -> Result<Vec<String>> {
+        let log = self.operator.log()?;
+        let lines = log.lines().filter(|line| line.contains(SERVING));
+        Ok(lines.filter_map(|line| Some(line.rsplit_once("address=")?.1.trim().to_owned())).collect())
     }
 
     /// What Auth0 and Kubernetes are asked by the operator while and after something happens that is no reason to act.

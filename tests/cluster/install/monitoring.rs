@@ -242,6 +242,15 @@ fn table(section: &str) -> Vec<Vec<&'static str>> {
 }
 
 #[test]
+fn the_picture_shows_every_panel() {
+    let picture = include_str!("../../../docs/dashboard.svg");
+    for panel in dashboard()["panels"].as_array().unwrap() {
+        let title = format!(">{}</text>", text(&panel["title"]));
+        assert!(picture.contains(&title), "{title}: make dashboard");
+    }
+}
+
+#[test]
 fn the_documents_list_every_panel_and_every_alert() {
     let described: Vec<(String, String)> =
         table("Dashboard").into_iter().map(|row| (row[0].to_owned(), row[1].replace('`', ""))).collect();

@@ -47,7 +47,7 @@ async fn it_tells_that_it_gets_on_and_what_it_did() {
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }
-    assert!(text.contains("auth0_user_operator_auth0_budget_remaining{host="), "{text}");
+    assert!(text.contains("auth0_user_operator_auth0_rate_limit_remaining{host="), "{text}");
     assert!(!text.contains("ada") && !text.contains("nobody"), "{text}");
 }
 
