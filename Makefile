@@ -30,6 +30,7 @@ GO := $(shell awk '$$1 == "go" { print $$2 }' $(MODULE)/go.mod)
 
 # With KUBEBUILDER_ASSETS, its etcd, kube-apiserver and kubectl are used.
 PROGRAMS := $(BIN)/launcher $(if $(KUBEBUILDER_ASSETS),,$(addprefix $(BIN)/,etcd kubectl kube-apiserver))
+KUBECTL := $(or $(KUBEBUILDER_ASSETS),$(BIN))/kubectl
 JUDGES := $(addprefix target/gitops/,flux-judge argo-judge)
 # What Argo CD and Flux say of the kinds that point them to a repository, and what Flux is built with.
 FOREIGN := $(addprefix target/foreign-crds/,application.yaml kustomization.yaml kustomize-controller.mod)
@@ -45,8 +46,8 @@ demo: what-demo-does demo-programs ## update a user of a stand-in for Auth0, on 
 
 .PHONY: what-demo-does
 what-demo-does:
-	@echo "This builds etcd, kubectl, kube-apiserver and the operator (minutes the first time, no time afterwards), starts"
-	@echo "them on this machine, updates a user of a stand-in for Auth0, prints what happened, and ends them again (20 s)."
+	@echo "This builds the operator and, without KUBEBUILDER_ASSETS, etcd, kubectl and kube-apiserver (minutes the first time),"
+	@echo "starts them here, updates a user of a stand-in for Auth0, prints what happened, and stops everything (20 s)."
 
 .PHONY: playground
 playground: demo-programs ## the same set-up, which stays until Ctrl-C (ARGS=--no-operator: to start your own)
@@ -55,8 +56,8 @@ playground: demo-programs ## the same set-up, which stays until Ctrl-C (ARGS=--n
 # Both at once, because each has parts that keep one core busy only.
 .PHONY: demo-programs operator-and-demo
 demo-programs: tools
-	@$(PROGRESS) "etcd, kubectl, kube-apiserver and the operator" \
-		$(MAKE) --no-print-directory --jobs=2 operator-and-demo control-plane
+	@$(PROGRESS) "the control plane and the operator" $(MAKE) --no-print-directory \
+		$(if $(filter -j%,$(MAKEFLAGS)),,--jobs=2) operator-and-demo control-plane
 operator-and-demo:
 	@$(PROGRESS) "the operator and the demo" cargo build --quiet --locked -p auth0-user-operator -p lab --bins
 
@@ -111,8 +112,8 @@ kind: target/checkers/kind target/checkers/helm $(BIN)/kubectl ## update a user 
 	tests/kind/run.sh $(or $(IMAGE),operator)
 
 .PHONY: dist
-dist: $(BIN)/kubectl target/checkers/helm ## write a release's files into target/dist (DIGEST: the image's)
-	@rm -rf $(DIST); mkdir -p $(DIST)/image; cd $(DIST); kustomize() { $(CURDIR)/$(BIN)/kubectl kustomize "$$@"; }; \
+dist: $(KUBECTL) target/checkers/helm ## write a release's files into target/dist (DIGEST: the image's)
+	@rm -rf $(DIST); mkdir -p $(DIST)/image; cd $(DIST); kustomize() { $(abspath $(KUBECTL)) kustomize "$$@"; }; \
 	ln -s $(CURDIR)/deploy/kustomize/base image; printf '%s\n' 'resources: [base]' > image/kustomization.yaml; \
 	[ -z "$(DIGEST)" ] || printf '%s\n' 'images:' '  - name: ghcr.io/example/auth0-user-operator' \
 		'    digest: $(DIGEST)' >> image/kustomization.yaml; \

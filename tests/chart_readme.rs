@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/chart");
 
 const INSTALL: &str = "\
-There is no published image: build one and name it.
+Nothing is published yet: build an image and name it.
 
 ```sh
 helm install auth0-user-operator deploy/chart --namespace auth0-user-operator --create-namespace \\

@@ -8,15 +8,21 @@ show() { # STATE END
   [ -z "$is_terminal" ] || printf '\r\033[K'
   printf '%s %s, %d s%b' "$1" "$what" "$SECONDS" "$2"
 }
-if [ -z "${IN_PROGRESS:-}" ]; then
-  [ -n "$is_terminal" ] || echo "building $what"
+tick() {
   # Its output is closed, so that a reader of ours does not wait for it.
   for ((tick = 1; ; tick++)); do
     sleep 1 >&- 2>&-
+    kill -0 $$ 2>/dev/null || exit 0
     if [ -n "$is_terminal" ]; then show building ''; elif ((tick % 30 == 0)); then show building '\n'; fi
-  done &
+  done
+}
+if [ -z "${IN_PROGRESS:-}" ]; then
+  [ -n "$is_terminal" ] || echo "building $what"
+  tick &
   ticker=$!
-  trap 'kill "$ticker" 2>/dev/null || true' EXIT
 fi
-IN_PROGRESS=1 "$@"
-show built '\n'
+outcome=0
+IN_PROGRESS=1 "$@" || outcome=$?
+[ -z "${ticker:-}" ] || kill "$ticker" 2>/dev/null || true
+[ "$outcome" = 0 ] && show built '\n' || show 'could not build' '\n'
+exit "$outcome"

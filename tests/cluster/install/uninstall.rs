@@ -58,6 +58,10 @@ async fn release(plane: &ControlPlane, digest: &str) -> PathBuf {
     make.arg("dist").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("MAKEFLAGS");
     let output = make.output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let sums = String::from_utf8(output.stdout).unwrap();
+    let files: Vec<&str> = sums.lines().filter_map(|line| Some(line.split_once("  ")?.1)).collect();
+    let chart = format!("{NAME}-{}.tgz", env!("CARGO_PKG_VERSION"));
+    assert_eq!(files, [&chart, "crds-and-namespace.yaml", "crds.yaml", "install.yaml", "operator.yaml"]);
     dist
 }
 
