@@ -193,6 +193,8 @@ target/checkers/helm: PACKAGE := helm.sh/helm/v4/cmd/helm@v4.3.1
 target/checkers/kubeconform: PACKAGE := github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0
 target/checkers/kube-score: PACKAGE := github.com/zegl/kube-score/cmd/kube-score@v1.20.0
 target/checkers/promtool: PACKAGE := github.com/prometheus/prometheus/cmd/promtool@v0.316.0
+# Without the libraries of every cloud, in which it could look for what to scrape.
+target/checkers/promtool: TAGS := -tags=remove_all_sd
 # It names the image of its nodes by digest. For `make kind` alone.
 target/checkers/kind: PACKAGE := sigs.k8s.io/kind@v0.33.0
 # Starts a container, for `make restricted` alone.
@@ -201,7 +203,7 @@ target/checkers/runc: CGO := 1
 
 target/checkers/%: Makefile | tools
 	@mkdir -p $(@D); GOBIN="$(CURDIR)/$(@D)" CGO_ENABLED=$(or $(CGO),0) $(PROGRESS) $* \
-		go install $(PACKAGE); touch $@
+		go install $(TAGS) $(PACKAGE); touch $@
 
 # No program: the CRDs of ServiceMonitor, PodMonitor and PrometheusRule.
 target/checkers/prometheus-operator: MODULE_AND_VERSION := github.com/prometheus-operator/prometheus-operator@v0.85.0

@@ -41,7 +41,6 @@ async fn an_outage_is_met_with_ever_longer_pauses() {
     let started = Instant::now();
     world.apply(json!({"name": "New"})).await;
     until_row(&world, ANN, "False/Auth0Unavailable Unknown/Auth0Unavailable Reconciling").await;
-    let writes = world.status_writes().len();
     let third =
         wait_until(
             "a third look",
@@ -53,7 +52,7 @@ async fn an_outage_is_met_with_ever_longer_pauses() {
     third.await.unwrap();
     // 2 s and 4 s, each less 20 % at most.
     assert!(started.elapsed() >= Duration::from_millis(4800), "{:?}", started.elapsed());
-    assert_eq!(world.status_writes().len(), writes, "the same failure is no reason to write");
+    assert_eq!(world.status_writes().len(), 1, "the same failure is no reason to write");
     world.sandbox.clear_faults();
     world.apply(json!({"name": "New", "nickname": "new"})).await;
     until_row(&world, ANN, "True/Applied True/InSync").await;
