@@ -10,6 +10,7 @@ OLDEST := target/oldest
 DIST := target/dist
 PROGRESS := tests/lab/progress.sh
 OPERATOR := $(or $(CARGO_TARGET_DIR),target)/debug/auth0-user-operator
+RELEASE := $(or $(CARGO_TARGET_DIR),target)/release
 
 # kubectl refuses to talk to itself without a version stamp; the module's go.mod is the one
 # place that names the version.
@@ -125,16 +126,17 @@ dist: $(KUBECTL) target/checkers/helm ## write a release's files into target/dis
 	sha256sum * > SHA256SUMS; cat SHA256SUMS
 
 .PHONY: bench
-bench: control-plane ## measure cost, fairness, faults and memory, as tables (about an hour; BENCH names a part)
+bench: operator-and-benchmarks ## measure cost, fairness, faults and memory, as tables (about an hour; BENCH names a part)
+	@$(RELEASE)/bench --operator $(RELEASE)/auth0-user-operator $(BENCH)
+
+.PHONY: operator-and-benchmarks
+operator-and-benchmarks: control-plane
 	@$(PROGRESS) "the operator and the benchmarks" \
 		cargo build --quiet --locked --release -p auth0-user-operator -p bench --bins
-	@$(dir $(OPERATOR))../release/bench --operator $(dir $(OPERATOR))../release/auth0-user-operator $(BENCH)
 
 .PHONY: dashboard
-dashboard: control-plane target/dashboard/dashboard ## draw docs/dashboard.svg from the metrics of a run of five minutes
-	@$(PROGRESS) "the operator and the benchmarks" \
-		cargo build --quiet --locked --release -p auth0-user-operator -p bench --bins
-	@$(dir $(OPERATOR))../release/bench --operator $(dir $(OPERATOR))../release/auth0-user-operator dashboard
+dashboard: operator-and-benchmarks target/dashboard/dashboard ## draw docs/dashboard.svg from the metrics of a run of five minutes
+	@$(RELEASE)/bench --operator $(RELEASE)/auth0-user-operator dashboard
 	@target/dashboard/dashboard draw target/dashboard/recorded deploy/monitoring/dashboard.json docs/dashboard.svg
 
 target/dashboard/dashboard: $(wildcard tests/dashboard/*.go) tests/dashboard/go.mod tests/dashboard/go.sum | tools

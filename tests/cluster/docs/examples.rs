@@ -1,7 +1,7 @@
 //! Every file of `examples/` is applied as it is, and Auth0 receives what its first lines say. Only addresses
 //! and keys, which no file can know, are put in.
 
-use crate::apply::gitops::judge::{judge, page};
+use crate::apply::gitops::judge::{judge, page, words};
 use crate::run::conditions::{row, until_row};
 use crate::world::{DEADLINE, World, condition, start_operator, unhurried};
 use auth0_sandbox::{Client, Connection};
@@ -280,10 +280,9 @@ async fn argo_cd_and_flux_take_their_files() {
 }
 
 /// What no judge shows is on the page in the words of the tool's own definition.
-fn assert_quoted(crd: &str, words: &str) {
-    let text = std::fs::read_to_string(crd).unwrap();
-    assert!(text.split_whitespace().collect::<Vec<_>>().join(" ").contains(words), "{crd}: {words}");
-    assert!(page().contains(&format!("\"{words}\"")), "docs/gitops.md does not quote: {words}");
+fn assert_quoted(crd: &str, sentence: &str) {
+    assert!(words(&std::fs::read_to_string(crd).unwrap()).contains(sentence), "{crd}: {sentence}");
+    assert!(page().contains(&format!("\"{sentence}\"")), "docs/gitops.md does not quote: {sentence}");
 }
 
 #[test]

@@ -23,9 +23,14 @@ pub fn align(lines: &[Vec<String>]) -> String {
     text
 }
 
-/// The words of docs/gitops.md, whatever its lines.
+/// The words of a text, whatever its lines.
+pub fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The words of docs/gitops.md.
 pub fn page() -> String {
-    include_str!("../../../../docs/gitops.md").split_whitespace().collect::<Vec<_>>().join(" ")
+    words(include_str!("../../../../docs/gitops.md"))
 }
 
 /// Prints a table, which the documentation has to show as it is.
