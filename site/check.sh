@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every link of the built pages that stays within them leads to a file, and to a heading of it.
+# Every link of the built pages that stays within them leads to a file, and to a heading of it. So does every picture.
 set -euo pipefail
 cd "${1:?usage: site/check.sh FOLDER}"
 links=0 broken=0
@@ -15,7 +15,7 @@ while IFS= read -r page; do
             echo "$page: $link leads nowhere" >&2
             broken=$((broken + 1))
         fi
-    done < <(grep -o '<a [^>]*href="[^"]*"' "$page" | sed 's/.*href="//; s/"$//' | sort -u)
+    done < <(grep -oE '<a [^>]*href="[^"]*"|<img [^>]*src="[^"]*"' "$page" | sed -E 's/.*(href|src)="//; s/"$//' | sort -u)
 done < <(find . -name '*.html' ! -name toc.html)
 echo "$links links, $broken broken"
 [ "$links" -gt 100 ] && [ "$broken" -eq 0 ]

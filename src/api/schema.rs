@@ -33,6 +33,31 @@ pub(super) fn list_of_anything(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "array", "items": items, "x-kubernetes-list-type": "atomic"})
 }
 
+/// The conditions of a status (`metav1.Condition`). Written here, because a schema of each of Kubernetes' own types nearly
+/// doubles the time that they take to compile.
+pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["lastTransitionTime", "message", "reason", "status", "type"],
+            "properties": {
+                "lastTransitionTime": {
+                    "description": "Time of the last change of status.", "type": "string", "format": "date-time",
+                },
+                "message": {"description": "What happened and what to do.", "type": "string"},
+                "observedGeneration": {
+                    "description": "metadata.generation that the condition refers to.",
+                    "type": "integer", "format": "int64",
+                },
+                "reason": {"description": "Cause as one CamelCase word, for programs.", "type": "string"},
+                "status": {"description": "True, False or Unknown.", "type": "string"},
+                "type": {"description": "Subject of the condition, such as Ready.", "type": "string"},
+            },
+        },
+    })
+}
+
 /// What an object may be called. Names of Secrets become part of requests.
 pub(super) fn dns_name() -> Rule {
     matches("^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", "name must be a DNS name in lower case such as ann-password")

@@ -30,6 +30,7 @@ pub struct Auth0UserUpdateStatus {
     /// Ready: the current generation and the content of its Secret are applied. Synced: the last check found no
     /// drift. Reconciling and Stalled are present only while True.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
     pub conditions: Vec<Condition>,
 

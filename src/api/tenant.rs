@@ -1,6 +1,6 @@
 //! `Auth0Tenant`: which Auth0 tenant to call, with which credentials.
 
-use crate::api::schema::{dns_name, matches};
+use crate::api::schema::{self, dns_name, matches};
 use crate::api::{Output, SecretVersion};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::core::Rule;
@@ -193,6 +193,7 @@ pub struct Auth0TenantStatus {
     /// Ready: an access token was obtained and its scopes, if Auth0 reports them, are sufficient. Reconciling,
     /// Stalled and Overcommitted are present only while True.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::conditions")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".to_owned()]))]
     pub conditions: Vec<Condition>,
 

@@ -156,19 +156,20 @@ current-context: admin
 }
 
 // etcd listens on sockets in the working directory: no port can be taken, and
-// nobody else on the machine can reach it.
+// nobody else on the machine can reach it. etcd 3.5 insists on a port, which
+// becomes a part of the file's name.
 func etcdFlags() []string {
 	return []string{
 		"--name=etcd", "--data-dir=etcd", "--unsafe-no-fsync", "--log-level=warn",
-		"--listen-client-urls=unix://etcd.sock", "--advertise-client-urls=unix://etcd.sock",
-		"--listen-peer-urls=unix://peer.sock", "--initial-advertise-peer-urls=unix://peer.sock",
-		"--initial-cluster=etcd=unix://peer.sock",
+		"--listen-client-urls=unix://etcd.sock:0", "--advertise-client-urls=unix://etcd.sock:0",
+		"--listen-peer-urls=unix://peer.sock:0", "--initial-advertise-peer-urls=unix://peer.sock:0",
+		"--initial-cluster=etcd=unix://peer.sock:0",
 	}
 }
 
 func apiserverFlags(port int) []string {
 	return []string{
-		"--etcd-servers=unix://etcd.sock",
+		"--etcd-servers=unix://etcd.sock:0",
 		"--bind-address=127.0.0.1", "--secure-port=" + strconv.Itoa(port), "--permit-port-sharing",
 		"--tls-cert-file=apiserver.crt", "--tls-private-key-file=apiserver.key",
 		"--token-auth-file=tokens.csv", "--authorization-mode=RBAC",

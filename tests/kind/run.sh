@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Loads an image of docker's into a new cluster of kind, has it update a user there, and deletes the cluster.
+# Loads an image of docker's into a new cluster of kind, has it update a user there, has kube-state-metrics tell of it, and
+# deletes the cluster.
 # usage: tests/kind/run.sh IMAGE
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -30,3 +31,8 @@ gateways=$(docker network inspect kind --format '{{range .IPAM.Config}}{{println
 ADDRESS=$(grep --max-count=1 --fixed-strings . <<< "$gateways")
 export ADDRESS STAND_IN="${CARGO_TARGET_DIR:-target}/debug/auth0-sandbox"
 IMAGE_REPOSITORY=example.com/operator IMAGE_TAG=trial tests/kind/update-a-user.sh
+
+kind get kubeconfig --internal --name "$cluster" > "$folder/internal"
+# The container's user is not this one.
+chmod 644 "$folder/internal"
+KUBECONFIG="$folder/internal" NETWORK=kind tests/kind/read-metrics.sh

@@ -13,7 +13,7 @@ tick() {
   for ((tick = 1; ; tick++)); do
     sleep 1 >&- 2>&-
     kill -0 $$ 2>/dev/null || exit 0
-    if [ -n "$is_terminal" ]; then show building ''; elif ((tick % 30 == 0)); then show building '\n'; fi
+    if [ -n "$is_terminal" ]; then show building '\r'; elif ((tick % 30 == 0)); then show building '\n'; fi
   done
 }
 if [ -z "${IN_PROGRESS:-}" ]; then

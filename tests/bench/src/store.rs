@@ -15,7 +15,7 @@ pub(crate) struct Store(Client);
 
 impl Store {
     pub(crate) fn of(plane: &ControlPlane) -> Result<Self> {
-        let client = Client::builder().unix_socket(plane.dir().join("etcd.sock")).no_proxy().build();
+        let client = Client::builder().unix_socket(plane.dir().join("etcd.sock:0")).no_proxy().build();
         client.map(Self).map_err(failed)
     }
 

@@ -167,7 +167,8 @@ impl Neighbours {
 
     async fn until_told(&self, name: &str, reason: &str, operator: &Operator) -> Value {
         let path = self.path(name);
-        let told = wait_until(reason, DEADLINE, async || {
+        // The API server takes seconds to store the largest ones, and beside other tests longer than the operator waits.
+        let told = wait_until(reason, 5 * DEADLINE, async || {
             let request = http::Request::get(&path).body(Vec::new()).unwrap();
             let text = self.client.request_text(request).await.map_err(|error| error.to_string())?;
             let object = Value::from(json::read::<Object>(text.as_bytes()).unwrap().0.unwrap());

@@ -150,6 +150,11 @@ impl Kubectl {
     /// # Errors
     /// Only when kubectl cannot be run; a refusal is in the output.
     pub async fn submit(&self, mode: Mode, manifest: &str) -> Result<Output> {
+        // kubectl 1.31 reads JSON documents only without separators; no text within them has a line break.
+        let manifest = match manifest {
+            json if json.starts_with('{') => &json.replace("}\n---\n{", "}\n{"),
+            yaml => yaml,
+        };
         self.run(mode.args().iter().chain(&["--filename", "-"]), manifest).await
     }
 
